@@ -1,0 +1,39 @@
+# `make help` explains every target. Everything is installed into .venv, nothing anywhere else.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lab lint bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## install everything into .venv (about 4 minutes, once)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## train, evaluate and look on embedded data; writes runs/demo/index.html (about 3 minutes)
+	$(BIN)/tempclr demo --out runs/demo
+
+test: $(STAMP)  ## run all tests, also in a browser where chromium is installed
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(STAMP)  ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+
+lint: $(STAMP)  ## check style and that notebooks carry no outputs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+
+bench: $(STAMP)  ## measure against other libraries on this machine
+	$(BIN)/python benchmarks/alignment.py
+
+clean:  ## remove what the targets made, but neither runs/ nor the cache
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

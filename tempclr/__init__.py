@@ -1,0 +1,31 @@
+"""Compare sequences with sequences by their best monotone alignment, and learn to.
+
+Read it in this order; each file needs only the ones before it:
+
+    sequences            padded sequences, pairs of them
+    costs                embeddings -> cost matrix
+    alignment/reference  the recursion, as printed in the paper
+    alignment/soft_dtw   cost matrix -> value and expected alignment
+    negatives            wrong orders
+    encoders             features -> embeddings
+    losses               unit loss, order loss, TempCLR
+    trainer              the loop
+    metrics, pairs       ranks and intervals; all pairs
+    tasks/retrieval      a paragraph finds its video
+"""
+
+from tempclr import losses as losses
+from tempclr import negatives as negatives
+from tempclr.alignment import dtw as dtw
+from tempclr.alignment import dtw_path as dtw_path
+from tempclr.alignment import expected_alignment as expected_alignment
+from tempclr.alignment import soft_dtw as soft_dtw
+from tempclr.costs import cosine_cost as cosine_cost
+from tempclr.costs import squared_cost as squared_cost
+from tempclr.losses import TempCLR as TempCLR
+from tempclr.sequences import Pair as Pair
+from tempclr.trainer import StepRecord as StepRecord
+from tempclr.trainer import TrainConfig as TrainConfig
+from tempclr.trainer import train as train
+
+__version__ = "0.1.0"

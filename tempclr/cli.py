@@ -1,0 +1,78 @@
+"""The command line: run a notebook, list its parameters, run the demo."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tempclr import __version__, demo, launch
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a notebook failed, 2 refused."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ValueError as error:
+        print(f"tempclr: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tempclr: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if type(error).__name__ != "PapermillExecutionError":
+            raise
+        print(f"tempclr: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """All commands and their help."""
+    parser = argparse.ArgumentParser(prog="tempclr", description="Align sequences, and learn to.")
+    parser.add_argument("--version", action="version", version=f"tempclr {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="execute a notebook headlessly into a new folder")
+    run.add_argument("notebook", help="path of a notebook, or name of one that ships (such as 02_train)")
+    run.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter; repeat for more"
+    )
+    run.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for everything it makes")
+    run.set_defaults(command=_run)
+
+    params = commands.add_parser("params", help="list the parameters of a notebook")
+    params.add_argument("notebook", help="path of a notebook, or name of one that ships")
+    params.set_defaults(command=_params)
+
+    show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 3 minutes")
+    show.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)")
+    show.add_argument("--processes", type=int, default=2, metavar="N", help="notebooks at a time (2)")
+    show.add_argument("--smoke", action="store_true", help="tiny sizes, to see that everything runs; its numbers mean nothing")
+    show.set_defaults(command=_demo)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Execute one notebook."""
+    given = {}
+    for text in options.parameter:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"expected a parameter NAME=VALUE, got {text!r}")
+        if name in given:
+            raise ValueError(f"expected each parameter once, got {name} twice")
+        given[name] = value
+    print(launch.run(options.notebook, given, options.out))
+
+
+def _params(options: argparse.Namespace) -> None:
+    """Print name, type, default and comment of every parameter."""
+    listed = launch.parameters(options.notebook)
+    width = max((len(parameter.name) for parameter in listed), default=0)
+    for parameter in listed:
+        print(f"{parameter.name:{width}}  {parameter.type:5}  {parameter.default!r}  {parameter.help}".rstrip())
+
+
+def _demo(options: argparse.Namespace) -> None:
+    """Run the demo, or say that it is done."""
+    demo.run(options.out, processes=options.processes, smoke=options.smoke)

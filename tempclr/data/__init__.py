@@ -1,0 +1,1 @@
+"""Where pairs of video and paragraph come from: one file per source, all yielding `sequences.Pair`."""

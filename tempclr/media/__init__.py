@@ -1,0 +1,1 @@
+"""Raw text (later: video) to features, by pretrained encoders that work offline."""

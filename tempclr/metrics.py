@@ -1,0 +1,125 @@
+"""Numbers in, numbers out: ranks, recalls, intervals.
+
+A score is higher for what fits better. The positive of query i is item i.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+Ties = Literal["optimistic", "expected", "pessimistic"]
+
+
+def ranks(scores: Float[Tensor, "queries items"], *, ties: Ties = "expected") -> Float[Tensor, " queries"]:
+    """Return the rank of each query's positive, from 0: how many items are scored higher.
+
+    Args:
+        scores: One row per query; the positive of row i is column i.
+        ties: Whether items tied with the positive come after it ("optimistic"), half of
+            them before it ("expected"), or all ("pessimistic").
+
+    Raises:
+        ValueError: If a score is not finite, or there are fewer items than queries.
+    """
+    higher, tied = _rivals(scores)
+    return higher + {"optimistic": 0.0, "expected": 0.5, "pessimistic": 1.0}[ties] * tied
+
+
+def hits(scores: Float[Tensor, "queries items"], k: int, *, ties: Ties = "expected") -> Float[Tensor, " queries"]:
+    """Return for each query the chance, 0 to 1, that its positive is among the first k items.
+
+    With h items scored higher and t others tied, and ties broken at random, that is
+    clip((k - h) / (t + 1), 0, 1); other tie policies give 0 or 1.
+
+    Raises:
+        ValueError: As `ranks`, or if k is not positive.
+
+    Example:
+        Equal scores say nothing, so each of 4 items is as likely:
+
+        >>> hits(torch.zeros(4, 4), 1)
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    if k < 1:
+        raise ValueError(f"expected k of at least 1, got {k}")
+    if ties != "expected":
+        return (ranks(scores, ties=ties) < k).to(scores.dtype)
+    higher, tied = _rivals(scores)
+    return ((k - higher) / (tied + 1)).clamp(0, 1)
+
+
+def recall_at(scores: Float[Tensor, "queries items"], k: int, *, ties: Ties = "expected") -> float:
+    """Return the share of queries, 0 to 1, whose positive is among the first k items."""
+    return hits(scores, k, ties=ties).mean().item()
+
+
+def median_rank(scores: Float[Tensor, "queries items"], *, ties: Ties = "expected") -> float:
+    """Return the median rank of the positive, from 1; the mean of the middle two for an even number."""
+    return ranks(scores, ties=ties).double().quantile(0.5).item() + 1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and where it lies."""
+
+    mean: float
+    low: float
+    high: float
+    n: int  # independent units behind it
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def bootstrap(
+    values: Float[Tensor, "seeds units"],
+    *,
+    generator: Generator,
+    level: float = 0.95,
+    draws: int = 10_000,
+) -> Interval:
+    """Return the mean of values and its percentile bootstrap interval.
+
+    Both axes are resampled: training runs (seeds), and the units that all of them were tested
+    on. For a paired comparison pass the differences. With few seeds the interval is too narrow, because what
+    was seen is all that is drawn from.
+
+    Args:
+        values: One row per seed, one column per independent unit (a query, or a group of related ones).
+        generator: Source of the draws.
+        level: Coverage, 0 to 1.
+        draws: How many.
+
+    Raises:
+        ValueError: If there is no value, one is not finite, or the level is out of range.
+
+    Source:
+        Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    if values.ndim != 2 or values.numel() == 0 or not values.isfinite().all():
+        raise ValueError(f"expected finite values [seeds, units], got shape {tuple(values.shape)}")
+    if not 0 < level < 1 or draws < 1:
+        raise ValueError(f"expected a level between 0 and 1 and at least one draw, got {level} and {draws}")
+    seeds, units = values.shape
+    device = generator.device
+    rows = torch.randint(seeds, (draws, seeds), generator=generator, device=device)
+    columns = torch.randint(units, (draws, units), generator=generator, device=device)
+    # the mean over drawn rows and columns, as a product with how often each was drawn
+    row_counts = torch.zeros(draws, seeds, dtype=torch.float64, device=device).scatter_add_(1, rows, torch.ones_like(rows, dtype=torch.float64))
+    column_counts = torch.zeros(draws, units, dtype=torch.float64, device=device).scatter_add_(1, columns, torch.ones_like(columns, dtype=torch.float64))
+    means = ((row_counts @ values.double().to(device)) * column_counts).sum(1) / (seeds * units)
+    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device=device)).tolist()
+    return Interval(values.double().mean().item(), low, high, units)
+
+
+def _rivals(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """How many items are scored above each positive, and how many others like it."""
+    if scores.ndim != 2 or not 0 < scores.shape[0] <= scores.shape[1]:
+        raise ValueError(f"expected scores [queries, items] with an item for every query, got {tuple(scores.shape)}")
+    if not scores.isfinite().all():
+        raise ValueError(f"expected finite scores, got {int((~scores.isfinite()).sum())} that are not")
+    positive = scores.diagonal()[:, None]
+    return (scores > positive).sum(1).to(scores.dtype), ((scores == positive).sum(1) - 1).to(scores.dtype)

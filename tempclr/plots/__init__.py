@@ -1,0 +1,1 @@
+"""Arrays in, matplotlib axes out: every function draws on `ax` and returns it."""

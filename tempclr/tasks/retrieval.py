@@ -1,0 +1,192 @@
+"""Paragraph-to-video retrieval: given all sentences of a video, find it among the others.
+
+A measure takes embedded paragraphs and videos to scores, higher for what fits better. Two
+look at order, two do not:
+
+    mean_pool  cosine of the mean sentence and the mean clip           order-free
+    cap_avg    mean over sentences of the most similar clip            order-free
+    dtw        cost of the best monotone alignment, per step, negated
+    soft_dtw   the same, smoothed
+
+Costs are cosine costs, and alignment costs are divided by n + m (normaliser `length`), so
+that long videos are not disfavoured.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+from torch.nn.functional import normalize
+
+from tempclr import alignment, metrics
+from tempclr.encoders import encode
+from tempclr.losses import TempCLR
+from tempclr.pairs import distances
+from tempclr.sequences import Pair, Sequences, collate, pair_mask
+
+Measure = Callable[[Sequences, Sequences], Tensor]
+PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
+TOLERANCE = 1e-5  # differences of scores below it are rounding: float32 sums in another order
+
+
+def mean_pool(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
+    """Return the cosine similarity of the mean unit-length steps."""
+    return _mean_step(x) @ _mean_step(y).T
+
+
+def cap_avg(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
+    """Return the mean over steps of x of the cosine similarity of the most similar step of y."""
+
+    def cheapest(cost: Tensor, lengths: Tensor) -> Tensor:
+        real = pair_mask(lengths, *cost.shape[-2:])
+        least = cost.masked_fill(~real, torch.inf).amin(-1)
+        return least.masked_fill(~real[..., 0], 0).sum(-1) / lengths[..., 0]
+
+    return 1 - distances(x, y, cheapest)
+
+
+def dtw(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
+    """Return minus the DTW cost divided by n + m."""
+    return -distances(x, y, lambda cost, lengths: alignment.dtw(cost, lengths) / lengths.sum(-1))
+
+
+def soft_dtw(x: Sequences, y: Sequences, *, gamma: float = 0.1) -> Float[Tensor, "queries items"]:
+    """Return minus the soft-DTW cost divided by n + m."""
+    return -distances(x, y, lambda cost, lengths: alignment.soft_dtw(cost, lengths, gamma=gamma) / lengths.sum(-1))
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {"mean-pool": mean_pool, "Cap.Avg.": cap_avg, "DTW": dtw, "soft-DTW": soft_dtw}
+)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Paragraphs and their videos, embedded by a model; number i of one belongs to number i of the other."""
+
+    paragraphs: Sequences
+    videos: Sequences
+    segments: Int[Tensor, "videos m"]  # sentence of each clip; -1 is background or padding
+
+
+def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
+    """Return pairs embedded by a model, without a gradient, on its device."""
+    batch = collate(pairs).to(next(model.parameters()).device)
+    with torch.no_grad():
+        return Embedded(encode(model.text, batch.sentences), encode(model.video, batch.clips), batch.segments)
+
+
+def dtw_recall(model: TempCLR, pairs: Sequence[Pair], k: int = 1) -> float:
+    """Return recall at k by DTW, 0 to 1: the score that training is validated by."""
+    embedded = embed(model, pairs)
+    return retrieve(embedded.paragraphs, embedded.videos, dtw).recall(k)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Every paragraph scored against every video by one measure; video i is the right one for paragraph i."""
+
+    scores: Float[Tensor, "queries items"]
+    protocol: str = PROTOCOL
+
+    def hits(self, k: int) -> Float[Tensor, " queries"]:
+        """Chance, 0 to 1, that the right video is among the first k; per query."""
+        return metrics.hits(self.scores, k)
+
+    def recall(self, k: int) -> float:
+        """Share of queries, 0 to 1, whose right video is among the first k."""
+        return metrics.recall_at(self.scores, k)
+
+    @property
+    def median_rank(self) -> float:
+        """Median rank of the right video, from 1."""
+        return metrics.median_rank(self.scores)
+
+    @property
+    def video_to_text(self) -> "Retrieval":
+        """The same scores, with videos as queries."""
+        return Retrieval(self.scores.T, self.protocol + ", video-to-paragraph")
+
+
+def retrieve(x: Sequences, y: Sequences, measure: Measure) -> Retrieval:
+    """Return the retrieval of videos y by paragraphs x under one measure.
+
+    Args:
+        x: Embedded paragraphs.
+        y: Embedded videos, one per paragraph, in the same order.
+        measure: Sequences to scores, such as those in `MEASURES`.
+
+    Raises:
+        ValueError: If there are not as many videos as paragraphs, or a score is not finite.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"expected one video per paragraph, got {len(x)} paragraphs and {len(y)} videos")
+    with torch.no_grad():
+        scores = measure(x, y)
+    metrics.ranks(scores)  # refuses scores that are not finite
+    return Retrieval(scores)
+
+
+@dataclass(frozen=True)
+class OrderSensitivity:
+    """Scores of the true order of each video, and of wrong ones."""
+
+    true: Float[Tensor, " videos"]
+    shuffled: Float[Tensor, "videos orders"]
+
+    @property
+    def noticed(self) -> Float[Tensor, " videos"]:
+        """Share, 0 to 1, of wrong orders that score worse than the true one; 0 for order-free measures."""
+        return (self.shuffled < self.true[:, None] - TOLERANCE).to(self.true.dtype).mean(1)
+
+    @property
+    def drop(self) -> Float[Tensor, " videos"]:
+        """How much a wrong order lowers the score on average, in the unit of the score."""
+        return self.true - self.shuffled.mean(1)
+
+
+def order_sensitivity(
+    x: Sequences,
+    y: Sequences,
+    segments: Int[Tensor, "videos m"],
+    measure: Measure,
+    shuffle: Callable[..., Tensor],
+    *,
+    count: int = 31,
+    generator: Generator,
+) -> OrderSensitivity:
+    """Return how a measure scores each video in its true order and in wrong ones.
+
+    Args:
+        x: Embedded paragraphs.
+        y: Embedded videos, one per paragraph, in the same order.
+        segments: Sentence of each clip, as `negatives.segment_orders` takes them.
+        measure: Sequences to scores.
+        shuffle: Draws wrong orders, such as `negatives.segment_orders`.
+        count: How many per video.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If a video has no wrong order.
+    """
+    true, shuffled = [], []
+    for index in range(len(x)):
+        clips = y[index]
+        orders = shuffle(segments[index, : len(clips)], count, generator=generator).to(clips.device)
+        candidates = torch.cat((clips[None], clips[orders]))
+        lengths = y.lengths[index].expand(len(candidates))
+        paragraph = Sequences(x[index][None], x.lengths[index : index + 1])
+        with torch.no_grad():
+            scores = measure(paragraph, Sequences(candidates, lengths))[0]
+        true.append(scores[0])
+        shuffled.append(scores[1:])
+    return OrderSensitivity(torch.stack(true), torch.stack(shuffled))
+
+
+def _mean_step(sequences: Sequences) -> Tensor:
+    """Direction of the mean of unit-length steps."""
+    steps = normalize(sequences.values, dim=-1).masked_fill(~sequences.mask[..., None], 0)
+    return normalize(steps.sum(1), dim=-1)
