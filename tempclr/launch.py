@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,7 +21,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 import tempclr
-from tempclr.extras import need
+from tempclr.extras import need, version
 from tempclr.files import digest, write_text
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
@@ -124,7 +123,8 @@ def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, p
     partial.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(partial / ".lock", timeout=0):
-            _claim(partial, {"id": identity, "notebook": path.name, "parameters": resolved})
+            settings = {name: value for name, value in resolved.items() if name != "run_dir"}
+            _claim(partial, {"id": identity, "notebook": path.name, "parameters": settings})
             _execute(path, {**resolved, "run_dir": str(partial)}, partial, progress)
     except Timeout as error:
         raise ValueError(f"expected no other process to write {partial}, but one does") from error
@@ -235,7 +235,13 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
     began = time.time()
     executed = partial / "notebook.ipynb"
     papermill.execute_notebook(
-        str(path), str(executed), dict(resolved), kernel_name="python3", progress_bar=progress, log_output=False
+        str(path),
+        str(executed),
+        dict(resolved),
+        kernel_name="python3",
+        progress_bar=progress,
+        log_output=False,
+        extra_arguments=["--log-level=CRITICAL"],  # what fails is reported by papermill
     )
     write_text(partial / "report.html", as_html(executed))
     env = json.loads((partial / "env.json").read_text())
@@ -243,8 +249,7 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
         "tempclr": tempclr.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "torch": need("torch", "").__version__,
-        "argv": sys.argv[:1],
+        "torch": version("torch", "notebooks"),
         "seconds": round(time.time() - began, 1),
     }
     write_text(partial / "env.json", json.dumps(env, indent=2))

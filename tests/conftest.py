@@ -1,5 +1,11 @@
+from pathlib import Path
+
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("laws", max_examples=40, deadline=None, derandomize=True)
+settings.load_profile("laws")
 
 
 @pytest.fixture
@@ -8,6 +14,16 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _two_threads() -> None:
-    torch.set_num_threads(2)
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A cache that only these tests use, shared between them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPCLR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).parent.parent

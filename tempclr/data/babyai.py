@@ -12,9 +12,9 @@ Source:
 """
 
 import contextlib
-import importlib.metadata
 import io
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
-from tempclr.extras import need
+from tempclr.extras import need, version
 from tempclr.files import cached
 from tempclr.sequences import Pair
 
@@ -66,13 +66,12 @@ def procedures(split: str, rooms: int, *, steps: int = 5, hidden: int = 0, order
         raise ValueError(f"expected split to be one of {', '.join(FIRST_SEED)}, got {split!r}")
     if rooms < 1 or steps < 1 or hidden < 0 or steps + hidden > 6:
         raise ValueError(f"expected rooms, steps >= 1 and steps + hidden <= 6, got {rooms}, {steps} and {hidden}")
-    total = len(list(itertools.permutations(range(steps)))) if steps <= 6 else 0
+    total = math.factorial(steps)
     if not 1 <= orders <= total:
         raise ValueError(f"expected 1 to {total} orders of {steps} steps, got {orders}")
-    need("minigrid", "demo")
     key = {
         "version": VERSION,
-        "minigrid": importlib.metadata.version("minigrid"),
+        "minigrid": version("minigrid", "demo"),
         "split": split,
         "rooms": rooms,
         "steps": steps,

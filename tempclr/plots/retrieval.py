@@ -29,7 +29,7 @@ def retrieval_matrix(
     ax.set_ylabel("paragraph")
     ax.set_title(title)
     ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02, shrink=0.8).outline.set_visible(False)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=2, handletextpad=0.2, columnspacing=1.2, borderaxespad=0)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, handletextpad=0.2, columnspacing=1.2, borderaxespad=0)
     return ax
 
 
