@@ -1,5 +1,7 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
@@ -15,7 +17,7 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache that only these tests use, shared between them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEMPCLR_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -27,3 +29,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def root() -> Path:
     """The repository."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """Shapes in signatures are not executed, as in production: what a function refuses by itself is seen."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tempclr.alignment import diagonals
-from tempclr.alignment.inputs import as_pairs, check_kernel
+from tempclr.alignment.inputs import as_pairs, check_cost, check_kernel
 
 
 def dtw(
@@ -58,6 +58,7 @@ def dtw_path(cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
     """
     if cost.ndim != 2:
         raise ValueError(f"expected one cost matrix [n, m], got shape {tuple(cost.shape)}")
+    check_cost(cost)
     with torch.enable_grad():
         cost = cost.detach().requires_grad_()
         value = dtw(cost)

@@ -16,10 +16,7 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
         ValueError: If the cost is not a floating [*batch, n, m] with n, m >= 1, the lengths are not
             integers [*batch, 2] on the same device from 1 to n and m, or a cost within them is NaN or -inf.
     """
-    if cost.ndim < 2 or 0 in cost.shape[-2:]:
-        raise ValueError(f"expected a cost [*batch, n, m] with n, m >= 1, got shape {tuple(cost.shape)}")
-    if not cost.is_floating_point():
-        raise ValueError(f"expected a floating-point cost, got {cost.dtype}; convert it with .float()")
+    check_cost(cost)
     *batch, n, m = cost.shape
     if lengths is None:
         lengths = cost.new_empty((*batch, 2), dtype=torch.int64)
@@ -39,6 +36,14 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
     if cost.dtype in (torch.float16, torch.bfloat16):
         cost = cost.float()
     return cost.reshape(-1, n, m), lengths.reshape(-1, 2).long()
+
+
+def check_cost(cost: Tensor) -> None:
+    """Raise `ValueError` unless a cost has rows and columns of floating-point numbers."""
+    if cost.ndim < 2 or 0 in cost.shape[-2:]:
+        raise ValueError(f"expected a cost [*batch, n, m] with n, m >= 1, got shape {tuple(cost.shape)}")
+    if not cost.is_floating_point():
+        raise ValueError(f"expected a floating-point cost, got {cost.dtype}; convert it with .float()")
 
 
 def check_kernel(kernel: str) -> None:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tempclr.alignment import diagonals
-from tempclr.alignment.inputs import as_pairs, check_kernel
+from tempclr.alignment.inputs import as_pairs, check_cost, check_kernel
 
 
 def soft_dtw(
@@ -96,6 +96,7 @@ def expected_alignment(
     Source:
         Cuturi & Blondel, ICML 2017, algorithm 2.
     """
+    check_cost(cost)
     traced = cost.requires_grad and torch.is_grad_enabled()
     with torch.enable_grad():
         cost = cost if traced else cost.detach().requires_grad_()

@@ -1,0 +1,105 @@
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+from torch import Tensor
+
+from tempclr.metrics import bootstrap, hits, median_rank, ranks, recall_at
+
+tied_scores = st.tuples(st.integers(1, 5), st.integers(0, 2), st.integers(0, 1000)).map(
+    lambda drawn: torch.randint(0, 3, (drawn[0], drawn[0] + drawn[1]), generator=torch.Generator().manual_seed(drawn[2])).double()
+)
+
+# known answers
+
+
+def test_the_best_item_has_rank_zero():
+    scores = torch.tensor([[0.9, 0.1, 0.5], [0.9, 0.8, 0.7]])
+    assert ranks(scores).tolist() == [0, 1]
+    assert recall_at(scores, 1) == 0.5
+    assert median_rank(scores) == 1.5
+
+
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_equal_scores_find_k_of_n(k: int):
+    assert recall_at(torch.zeros(8, 8), k) == pytest.approx(k / 8)
+
+
+def test_values_without_spread_have_an_interval_without_width(generator: torch.Generator):
+    found = bootstrap(torch.full((3, 10), 0.25), generator=generator)
+    assert (found.mean, found.low, found.high, found.n) == (0.25, 0.25, 0.25, 10)
+
+
+# laws
+
+
+@given(tied_scores)
+def test_ranks_equal_those_of_scipy(scores: Tensor):
+    names = {"optimistic": "min", "expected": "average", "pessimistic": "max"}
+    for ours, theirs in names.items():
+        wanted = [rankdata(-row, method=theirs)[index] - 1 for index, row in enumerate(scores.numpy())]
+        assert ranks(scores, ties=ours).tolist() == wanted
+
+
+@given(tied_scores, st.integers(1, 4))
+def test_expected_hits_equal_the_mean_over_all_ways_to_break_ties(scores: Tensor, k: int):
+    for index, row in enumerate(scores.tolist()):
+        rivals = [value for place, value in enumerate(row) if place != index]
+        higher = sum(value > row[index] for value in rivals)
+        tied = sum(value == row[index] for value in rivals)
+        ways = list(itertools.permutations(range(tied + 1)))  # place of the positive among the tied
+        wanted = sum(higher + way[0] < k for way in ways) / len(ways)
+        assert hits(scores, k)[index].item() == pytest.approx(wanted)
+
+
+@given(tied_scores, st.integers(1, 4))
+def test_expected_hits_lie_between_the_other_policies(scores: Tensor, k: int):
+    low, middle, high = (hits(scores, k, ties=ties) for ties in ("pessimistic", "expected", "optimistic"))
+    assert (low <= middle).all() and (middle <= high).all()
+
+
+def test_the_interval_of_a_mean_agrees_with_the_normal_one(generator: torch.Generator):
+    values = torch.randn(1, 400, generator=generator)
+    found = bootstrap(values, generator=generator)
+    half = 1.96 * values.std().item() / math.sqrt(400)
+    # 10,000 draws leave about 2 % of noise in a quantile
+    assert found.high - found.mean == pytest.approx(half, rel=0.1)
+    assert found.mean - found.low == pytest.approx(half, rel=0.1)
+    assert found.mean == pytest.approx(values.mean().item())
+
+
+def test_differences_between_seeds_widen_the_interval(generator: torch.Generator):
+    units = torch.randn(1, 100, generator=generator)
+    alike, apart = units.repeat(3, 1), units + torch.tensor([[-1.0], [0.0], [1.0]])
+    widths = [found.high - found.low for found in (bootstrap(v, generator=generator) for v in (alike, apart))]
+    assert widths[1] > 2 * widths[0]
+
+
+# refusals
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_scores_that_are_not_finite_are_refused(bad: float):
+    with pytest.raises(ValueError, match="finite scores, got 1 that are not"):
+        recall_at(torch.tensor([[bad, 0.0], [1.0, 2.0]]), 1)
+    with pytest.raises(ValueError, match="finite values"):
+        bootstrap(torch.tensor([[bad]]), generator=torch.Generator())
+
+
+def test_queries_without_an_item_are_refused():
+    with pytest.raises(ValueError, match="an item for every query"):
+        ranks(torch.zeros(3, 2))
+
+
+def test_a_k_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="k of at least 1"):
+        hits(torch.zeros(2, 2), 0)
+
+
+def test_a_level_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="level between 0 and 1"):
+        bootstrap(torch.zeros(1, 1), generator=torch.Generator(), level=1.0)

@@ -1,0 +1,122 @@
+import pytest
+import torch
+from torch import Tensor
+
+import tempclr
+from tempclr.encoders import Projection
+from tempclr.negatives import segment_orders
+from tempclr.pairs import distances
+from tempclr.sequences import Pair, Sequences, pad
+from tempclr.tasks import retrieval
+from tempclr.tasks.retrieval import MEASURES, order_sensitivity, retrieve
+
+
+def ragged(count: int, generator: torch.Generator, *, noise: float) -> tuple[Sequences, Sequences]:
+    """Paragraphs of 3 to 16 steps and noisy videos of them, with 1 to 3 clips a step."""
+    texts, videos = [], []
+    for _ in range(count):
+        steps = torch.randn(int(torch.randint(3, 17, (), generator=generator)), 24, generator=generator)
+        repeats = torch.randint(1, 4, (len(steps),), generator=generator)
+        clips = steps.repeat_interleave(repeats, 0)
+        texts.append(steps)
+        videos.append(clips + noise * torch.randn(clips.shape, generator=generator))
+    return pad(texts), pad(videos)
+
+
+def one_by_one(x: Sequences, y: Sequences, value) -> Tensor:
+    """What `value` makes of each unpadded pair."""
+    return torch.stack([torch.stack([value(tempclr.cosine_cost(x[i], y[j])) for j in range(len(y))]) for i in range(len(x))])
+
+
+# known answers
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_planted_videos_are_found(name: str, generator: torch.Generator):
+    found = retrieve(*ragged(30, generator, noise=0.1), MEASURES[name])
+    assert found.recall(1) == 1
+    assert found.median_rank == 1
+    assert found.video_to_text.recall(1) == 1
+
+
+def test_videos_that_all_look_alike_are_found_by_chance(generator: torch.Generator):
+    x = pad([torch.randn(3, 4, generator=generator) for _ in range(10)])
+    y = pad([torch.ones(5, 4)] * 10)
+    assert retrieve(x, y, retrieval.dtw).recall(1) == pytest.approx(0.1)
+
+
+def test_the_same_steps_in_another_order_are_told_apart_by_alignment_alone(generator: torch.Generator):
+    steps = torch.randn(5, 24, generator=generator)
+    orders = torch.cat((torch.arange(5)[None], tempclr.negatives.shuffled_orders(5, 7, generator=generator)))
+    both = pad([steps[order] for order in orders])
+    assert retrieve(both, both, retrieval.dtw).recall(1) == 1
+    for name in ("mean-pool", "Cap.Avg."):
+        scores = retrieve(both, both, MEASURES[name]).scores
+        torch.testing.assert_close(scores, scores[:1, :1].expand(8, 8), atol=1e-5, rtol=0)
+
+
+# laws
+
+
+def test_padding_never_lets_a_path_skip_the_last_sentence(generator: torch.Generator):
+    x, y = ragged(12, generator, noise=1.0)
+    pairs = {
+        "DTW": lambda cost: -tempclr.dtw(cost) / sum(cost.shape),
+        "soft-DTW": lambda cost: -tempclr.soft_dtw(cost, gamma=0.1) / sum(cost.shape),
+        "Cap.Avg.": lambda cost: 1 - cost.amin(1).mean(),
+    }
+    for name, value in pairs.items():
+        torch.testing.assert_close(MEASURES[name](x, y), one_by_one(x, y, value), atol=1e-5, rtol=1e-5)
+
+
+def test_mean_pool_is_the_cosine_of_mean_directions(generator: torch.Generator):
+    x, y = ragged(4, generator, noise=1.0)
+    unit = [[torch.nn.functional.normalize(each[k], dim=1).mean(0) for k in range(4)] for each in (x, y)]
+    slow = torch.stack([torch.stack([torch.cosine_similarity(a, b, dim=0) for b in unit[1]]) for a in unit[0]])
+    torch.testing.assert_close(MEASURES["mean-pool"](x, y), slow)
+
+
+@pytest.mark.parametrize("chunk", [1, 1000, 10_000_000])
+def test_chunks_change_nothing(chunk: int, generator: torch.Generator):
+    x, y = ragged(6, generator, noise=0.5)
+    torch.testing.assert_close(distances(x, y, tempclr.dtw, chunk=chunk), distances(x, y, tempclr.dtw))
+
+
+def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
+    x, y = ragged(8, generator, noise=0.3)
+    segments = torch.stack([torch.arange(y.values.shape[1])] * 8)
+    noticed = {
+        name: order_sensitivity(x, y, segments, measure, segment_orders, count=15, generator=generator).noticed
+        for name, measure in MEASURES.items()
+    }
+    assert noticed["mean-pool"].eq(0).all() and noticed["Cap.Avg."].eq(0).all()
+    assert noticed["DTW"].mean() > 0.95 and noticed["soft-DTW"].mean() > 0.95
+
+
+def test_the_drop_is_how_much_lower_wrong_orders_score(generator: torch.Generator):
+    x, y = ragged(3, generator, noise=0.1)
+    segments = torch.stack([torch.arange(y.values.shape[1])] * 3)
+    found = order_sensitivity(x, y, segments, retrieval.dtw, segment_orders, count=9, generator=generator)
+    torch.testing.assert_close(found.drop, (found.true[:, None] - found.shuffled).mean(1))
+    assert (found.drop > 0).all()
+
+
+def test_a_model_is_scored_on_what_it_embeds(generator: torch.Generator):
+    steps = [torch.randn(4, 6, generator=generator) for _ in range(5)]
+    pairs = [Pair(str(k), each, each, torch.arange(4), ("a",) * 4) for k, each in enumerate(steps)]
+    encoder = Projection(6, 8)
+    assert retrieval.dtw_recall(tempclr.TempCLR(encoder, encoder), pairs) == 1
+
+
+# refusals
+
+
+def test_as_many_videos_as_paragraphs_are_needed():
+    with pytest.raises(ValueError, match="got 2 paragraphs and 1 videos"):
+        retrieve(pad([torch.ones(1, 2)] * 2), pad([torch.ones(1, 2)]), retrieval.dtw)
+
+
+def test_scores_that_are_not_finite_are_refused():
+    both = pad([torch.ones(1, 2)] * 2)
+    with pytest.raises(ValueError, match="finite scores"):
+        retrieve(both, both, lambda x, y: torch.full((2, 2), torch.nan))
