@@ -1,3 +1,5 @@
+"""What every example in a docstring may use."""
+
 import pytest
 import torch
 

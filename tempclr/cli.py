@@ -45,9 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     params.set_defaults(command=_params)
 
     show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 3 minutes")
-    show.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)")
+    show.add_argument(
+        "--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)"
+    )
     show.add_argument("--processes", type=int, default=2, metavar="N", help="notebooks at a time (2)")
-    show.add_argument("--smoke", action="store_true", help="tiny sizes, to see that everything runs; its numbers mean nothing")
+    show.add_argument(
+        "--smoke", action="store_true", help="tiny sizes, to see that everything runs; its numbers mean nothing"
+    )
     show.set_defaults(command=_demo)
     return parser
 

@@ -69,7 +69,9 @@ def find_trained(folder: Path | str = "") -> list[Trained]:
         found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
         if found:
             return [open_trained(path) for path in found]
-    raise ValueError(f"expected training runs in {' or '.join(map(str, places))}, found none; run 02_train or the demo first")
+    raise ValueError(
+        f"expected training runs in {' or '.join(map(str, places))}, found none; run 02_train or the demo first"
+    )
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,11 @@ def as_metrics(comparison: Comparison, *, seed: int) -> dict:
             }
         )
     paired = {UNIT, SEQUENCE} <= set(comparison.methods)
-    differences = {measure: vars(comparison.difference(measure, 1, generator)) for measure in comparison.measures} if paired else {}
+    differences = (
+        {measure: vars(comparison.difference(measure, 1, generator)) for measure in comparison.measures}
+        if paired
+        else {}
+    )
     return {
         "protocol": comparison.protocol,
         "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws",
@@ -218,10 +224,10 @@ def as_text(found: dict) -> str:
         for row in found["table"]
     ]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
-    lines.insert(1, "-" * max(map(len, lines)))
-    lines += [
-        f"{DIFFERENCE}, {measure}: {Interval(**value)}" for measure, value in found[DIFFERENCE].items()
+    lines = [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
     ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    lines += [f"{DIFFERENCE}, {measure}: {Interval(**value)}" for measure, value in found[DIFFERENCE].items()]
     lines += [f"interval: {found['interval']}", f"protocol: {found['protocol']}"]
     return "\n".join(lines)

@@ -50,9 +50,7 @@ def squared_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m di
     return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
 
 
-def all_pairs(
-    x: Float[Tensor, "queries n dim"], y: Float[Tensor, "items m dim"]
-) -> Float[Tensor, "queries items n m"]:
+def all_pairs(x: Float[Tensor, "queries n dim"], y: Float[Tensor, "items m dim"]) -> Float[Tensor, "queries items n m"]:
     """Return the cosine cost matrices of every x with every y, by one matrix product.
 
     Raises:

@@ -13,7 +13,13 @@ from tempclr.launch import Job, is_done, run_all
 
 SEEDS = (0, 1, 2)
 METHODS: Mapping[str, Mapping[str, float]] = {"unit": {"weight": 0.0}, "tempclr": {"weight": 0.3, "temperature": 0.2}}
-FULL: Mapping[str, int] = {"train_rooms": 200, "validation_rooms": 32, "test_rooms": 48, "steps": 200, "validate_every": 40}
+FULL: Mapping[str, int] = {
+    "train_rooms": 200,
+    "validation_rooms": 32,
+    "test_rooms": 48,
+    "steps": 200,
+    "validate_every": 40,
+}
 SMOKE: Mapping[str, int] = {
     "train_rooms": 16,
     "validation_rooms": 4,

@@ -49,9 +49,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TEMPCLR_CACHE") or user_cache_path("tempclr"))
 
 
-def cached(
-    kind: str, key: Mapping[str, object], compute: Callable[[], dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
+def cached(kind: str, key: Mapping[str, object], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return arrays from the cache, or compute and keep them.
 
     Args:
@@ -80,7 +78,7 @@ def cached(
 
 def _read(path: Path, key: Mapping[str, object]) -> dict[str, np.ndarray]:
     """Every array of a cache file, refused if it was computed from something else."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     if arrays.pop("key").item() != json.dumps(key, sort_keys=True):
         raise ValueError("it was computed from other settings")

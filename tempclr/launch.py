@@ -73,7 +73,9 @@ def parameters(notebook: str | Path) -> list[Parameter]:
     for name, info in papermill.inspect_notebook(str(path)).items():
         kind = str(info["inferred_type_name"])
         if kind not in TYPES:
-            raise ValueError(f"expected parameter {name!r} of {path.name} to be annotated as one of {', '.join(TYPES)}, got {kind}")
+            raise ValueError(
+                f"expected parameter {name!r} of {path.name} to be annotated as one of {', '.join(TYPES)}, got {kind}"
+            )
         found.append(Parameter(name, kind, ast.literal_eval(str(info["default"])), str(info["help"])))
     return found
 
@@ -92,7 +94,10 @@ def resolve(notebook: str | Path, given: Mapping[str, object]) -> dict[str, obje
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValueError(f"expected parameters among {', '.join(known)}, got {', '.join(unknown)}")
-    return {name: _converted(parameter, given[name]) if name in given else parameter.default for name, parameter in known.items()}
+    return {
+        name: _converted(parameter, given[name]) if name in given else parameter.default
+        for name, parameter in known.items()
+    }
 
 
 def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, progress: bool = True) -> Path:
@@ -146,7 +151,8 @@ def is_done(job: Job) -> bool:
     identity = _identity(path, resolve(path, job.parameters))
     if not stored.is_file() or json.loads(stored.read_text()).get("id") != identity:
         raise ValueError(
-            f"{job.out} holds the result of other parameters or another version of the code; delete it or choose another folder"
+            f"{job.out} holds the result of other parameters or another version of the code; "
+            "delete it or choose another folder"
         )
     return True
 
@@ -212,7 +218,8 @@ def _identity(path: Path, resolved: Mapping[str, object]) -> str:
     """Hash of what decides the result: the code cells, the parameters and the package's source."""
     package = Path(tempclr.__file__).parent
     sources = {
-        str(file.relative_to(package)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(package.rglob("*.py"))
+        str(file.relative_to(package)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(package.rglob("*.py"))
     }
     cells = [cell["source"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     settings = {name: value for name, value in resolved.items() if name != "run_dir"}
@@ -224,7 +231,8 @@ def _claim(partial: Path, env: dict) -> None:
     stored = partial / "env.json"
     if stored.exists() and json.loads(stored.read_text())["id"] != env["id"]:
         raise ValueError(
-            f"{partial} holds an interrupted run with other parameters or another version of the code; delete it or choose another folder"
+            f"{partial} holds an interrupted run with other parameters or another version of the code; "
+            "delete it or choose another folder"
         )
     write_text(stored, json.dumps(env, indent=2))
 
@@ -258,7 +266,15 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
 def as_html(notebook: Path) -> str:
     """Return an executed notebook as one HTML page that asks nothing of the network."""
     exporter = need("nbconvert", "notebooks").HTMLExporter(template_name="classic", embed_images=True)
-    for name in ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "html_manager_semver_range", "jupyter_widgets_base_url", "widget_renderer_url"):
+    for name in (
+        "mathjax_url",
+        "require_js_url",
+        "jquery_url",
+        "mermaid_js_url",
+        "html_manager_semver_range",
+        "jupyter_widgets_base_url",
+        "widget_renderer_url",
+    ):
         if exporter.has_trait(name):
             setattr(exporter, name, "")
     html, _ = exporter.from_filename(str(notebook))

@@ -45,7 +45,9 @@ def unit_loss(
         Xu et al., "VideoCLIP", EMNLP 2021, equation 1, on cosine similarities.
     """
     if x.shape != y.shape or x.ndim != 2 or len(x) == 0:
-        raise ValueError(f"expected x and y [units, dim] alike with at least one unit, got {tuple(x.shape)} and {tuple(y.shape)}")
+        raise ValueError(
+            f"expected x and y [units, dim] alike with at least one unit, got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
     _check_temperature(temperature)
     scores = normalize(x, dim=-1) @ normalize(y, dim=-1).T / temperature
     if groups is not None:
@@ -160,7 +162,9 @@ class TempCLR(nn.Module):
         _check_temperature(unit_temperature)
         for encoder in (text, video):
             if getattr(encoder, "contextual", False):
-                raise ValueError(f"expected encoders of single steps, got {type(encoder).__name__}, which looks across them")
+                raise ValueError(
+                    f"expected encoders of single steps, got {type(encoder).__name__}, which looks across them"
+                )
         self.text, self.video = text, video
         self.weight, self.negatives, self.shuffle = weight, negatives, shuffle
         self.gamma, self.temperature, self.unit_temperature = gamma, temperature, unit_temperature

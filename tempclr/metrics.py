@@ -108,10 +108,16 @@ def bootstrap(
     rows = torch.randint(seeds, (draws, seeds), generator=generator, device=device)
     columns = torch.randint(units, (draws, units), generator=generator, device=device)
     # the mean over drawn rows and columns, as a product with how often each was drawn
-    row_counts = torch.zeros(draws, seeds, dtype=torch.float64, device=device).scatter_add_(1, rows, torch.ones_like(rows, dtype=torch.float64))
-    column_counts = torch.zeros(draws, units, dtype=torch.float64, device=device).scatter_add_(1, columns, torch.ones_like(columns, dtype=torch.float64))
+    row_counts = torch.zeros(draws, seeds, dtype=torch.float64, device=device).scatter_add_(
+        1, rows, torch.ones_like(rows, dtype=torch.float64)
+    )
+    column_counts = torch.zeros(draws, units, dtype=torch.float64, device=device).scatter_add_(
+        1, columns, torch.ones_like(columns, dtype=torch.float64)
+    )
     means = ((row_counts @ values.double().to(device)) * column_counts).sum(1) / (seeds * units)
-    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device=device)).tolist()
+    low, high = means.quantile(
+        torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device=device)
+    ).tolist()
     return Interval(values.double().mean().item(), low, high, units)
 
 

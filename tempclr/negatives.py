@@ -91,9 +91,7 @@ def segment_orders(
     return _distinct(draw, count, wrong, f"{len(moving)} segments have no wrong order: expected at least 2")
 
 
-def clip_orders(
-    segments: Int[Tensor, " clips"], count: int, *, generator: Generator
-) -> Int[Tensor, "{count} clips"]:
+def clip_orders(segments: Int[Tensor, " clips"], count: int, *, generator: Generator) -> Int[Tensor, "{count} clips"]:
     """Return orders of clips in which clips move inside their segment and segments stay.
 
     Args:

@@ -28,12 +28,19 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
     template = environment.from_string(files("tempclr").joinpath("report.html.jinja").read_text(encoding="utf-8"))
     page = template.render(
         metrics=metrics,
-        rows=[{**row, "r1": _interval(row["R@1"]), "noticed": _interval(row["wrong orders noticed"])} for row in metrics["table"]],
+        rows=[
+            {**row, "r1": _interval(row["R@1"]), "noticed": _interval(row["wrong orders noticed"])}
+            for row in metrics["table"]
+        ],
         differences={measure: _signed(value) for measure, value in metrics[DIFFERENCE].items()},
         verdict=verdict(metrics),
         pictures={name: picture(retrieval / f"{name}.png") for name in ("recall", "order", "matrix", "curves")},
         videos=[
-            {"training": picture(folder / "training.png"), "order": picture(folder / "order.png"), "frames": picture(folder / "frames.png")}
+            {
+                "training": picture(folder / "training.png"),
+                "order": picture(folder / "order.png"),
+                "frames": picture(folder / "frames.png"),
+            }
             for folder in explored
         ],
         settings=_settings(training),
@@ -80,5 +87,8 @@ def _signed(value: dict) -> str:
 def _settings(training: Sequence[Path]) -> list[tuple[str, str]]:
     """Every setting of the training runs; several values where runs differ."""
     stored = [runs.read_params(folder) for folder in training]
-    flat = [{**params["experiment"], **{f"training: {name}": value for name, value in params["config"].items()}} for params in stored]
+    flat = [
+        {**params["experiment"], **{f"training: {name}": value for name, value in params["config"].items()}}
+        for params in stored
+    ]
     return [(name, ", ".join(dict.fromkeys(str(params[name]) for params in flat))) for name in flat[0]]

@@ -1,10 +1,10 @@
 """One run is one folder of plain files.
 
-    params.json     what the result depends on, written first
-    history.jsonl   one line per step of training, flushed as it happens
-    last.pt best.pt checkpoints
-    metrics.json    the result, written last: a run without it is not done
-    env.json        how it was executed (by the launcher), with notebook.ipynb and report.html
+params.json     what the result depends on, written first
+history.jsonl   one line per step of training, flushed as it happens
+last.pt best.pt checkpoints
+metrics.json    the result, written last: a run without it is not done
+env.json        how it was executed (by the launcher), with notebook.ipynb and report.html
 """
 
 import json
@@ -97,5 +97,7 @@ def _json(content: object) -> str:
 
 def _line(entry: dict) -> str:
     """One line of history; numbers that are not finite become null."""
-    plain = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()}
+    plain = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()
+    }
     return json.dumps(plain) + "\n"

@@ -45,7 +45,10 @@ class TrainConfig:
         if not 0 <= self.warmup < self.steps:
             raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
         if self.decay not in ("cosine", "linear", "none") or self.optimizer not in ("adamw", "adam"):
-            raise ValueError(f"expected decay cosine, linear or none and optimizer adamw or adam, got {self.decay} and {self.optimizer}")
+            raise ValueError(
+                f"expected decay cosine, linear or none and optimizer adamw or adam, "
+                f"got {self.decay} and {self.optimizer}"
+            )
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,9 @@ def test_exchanging_the_sequences_changes_nothing(size: tuple[int, int], seed: i
 @given(sizes, seeds, st.sampled_from([1e-6, 3.0, 1e6]))
 def test_scaling_cost_and_gamma_scales_the_result(size: tuple[int, int], seed: int, scale: float):
     cost = random_cost(*size, seed)
-    torch.testing.assert_close(tempclr.soft_dtw(scale * cost, gamma=scale * 0.1), scale * tempclr.soft_dtw(cost, gamma=0.1))
+    torch.testing.assert_close(
+        tempclr.soft_dtw(scale * cost, gamma=scale * 0.1), scale * tempclr.soft_dtw(cost, gamma=0.1)
+    )
 
 
 @given(sizes, seeds)

@@ -11,7 +11,9 @@ from torch import Tensor
 from tempclr.metrics import bootstrap, hits, median_rank, ranks, recall_at
 
 tied_scores = st.tuples(st.integers(1, 5), st.integers(0, 2), st.integers(0, 1000)).map(
-    lambda drawn: torch.randint(0, 3, (drawn[0], drawn[0] + drawn[1]), generator=torch.Generator().manual_seed(drawn[2])).double()
+    lambda drawn: torch.randint(
+        0, 3, (drawn[0], drawn[0] + drawn[1]), generator=torch.Generator().manual_seed(drawn[2])
+    ).double()
 )
 
 # known answers

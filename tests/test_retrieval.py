@@ -25,7 +25,9 @@ def ragged(count: int, generator: torch.Generator, *, noise: float) -> tuple[Seq
 
 def one_by_one(x: Sequences, y: Sequences, value) -> Tensor:
     """What `value` makes of each unpadded pair."""
-    return torch.stack([torch.stack([value(tempclr.cosine_cost(x[i], y[j])) for j in range(len(y))]) for i in range(len(x))])
+    return torch.stack(
+        [torch.stack([value(tempclr.cosine_cost(x[i], y[j])) for j in range(len(y))]) for i in range(len(x))]
+    )
 
 
 # known answers

@@ -57,7 +57,7 @@ def test_lengths_out_of_range_are_refused(lengths: list[int]):
 
 @pytest.mark.usefixtures("unchecked_shapes")
 def test_lengths_that_are_not_integers_are_refused():
-    with pytest.raises(ValueError, match="integer type, got torch.float32"):
+    with pytest.raises(ValueError, match="integer type, got"):
         Sequences(torch.ones(1, 3, 2), torch.tensor([1.0]))
 
 

@@ -3,11 +3,12 @@ import json
 import comm
 import numpy as np
 import pytest
-import tempclr
 import torch
 import traitlets
 from comm.base_comm import BaseComm
 from tempclr_widgets import AlignmentExplorer
+
+import tempclr
 
 
 class RecordingComm(BaseComm):

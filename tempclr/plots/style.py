@@ -51,4 +51,6 @@ def label_steps(ax: Axes, labels: Sequence[str] | None, steps: int, *, width: in
     if labels is None or steps > 30:
         ax.set_ylabel("sentence")
         return
-    ax.set_yticks(range(steps), [textwrap.shorten(label, width, placeholder="…").replace("$", r"\$") for label in labels])
+    ax.set_yticks(
+        range(steps), [textwrap.shorten(label, width, placeholder="…").replace("$", r"\$") for label in labels]
+    )

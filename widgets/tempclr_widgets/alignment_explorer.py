@@ -6,10 +6,11 @@ from pathlib import Path
 
 import anywidget
 import numpy as np
-import tempclr
 import torch
 import traitlets
 from PIL import Image
+
+import tempclr
 
 MOST_CELLS = 1_000_000
 
@@ -114,7 +115,9 @@ def _checked_cost(cost: object) -> torch.Tensor:
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"expected a cost matrix [n, m] with n, m >= 1, got shape {tuple(matrix.shape)}")
     if matrix.numel() > MOST_CELLS:
-        raise ValueError(f"expected at most {MOST_CELLS:,} cells, got {matrix.numel():,}; show a part, as cost[:500, :2000]")
+        raise ValueError(
+            f"expected at most {MOST_CELLS:,} cells, got {matrix.numel():,}; show a part, as cost[:500, :2000]"
+        )
     if matrix.isnan().any() or (matrix == -torch.inf).any():
         raise ValueError("expected costs that are finite or +inf, got NaN or -inf")
     return matrix
@@ -125,8 +128,12 @@ def _checked_orders(orders: object | None, m: int) -> list[list[int]]:
     if orders is None:
         return []
     permutations = torch.as_tensor(orders)
-    if permutations.ndim != 2 or not torch.equal(permutations.sort(1).values, torch.arange(m).expand(len(permutations), m)):
-        raise ValueError(f"expected orders [count, {m}], each a permutation of 0 to {m - 1}, got shape {tuple(permutations.shape)}")
+    if permutations.ndim != 2 or not torch.equal(
+        permutations.sort(1).values, torch.arange(m).expand(len(permutations), m)
+    ):
+        raise ValueError(
+            f"expected orders [count, {m}], each a permutation of 0 to {m - 1}, got shape {tuple(permutations.shape)}"
+        )
     return permutations.tolist()
 
 

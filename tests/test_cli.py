@@ -1,0 +1,78 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tempclr.cli import main
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    cell = nbformat.v4.new_code_cell('number: int = 1\nrun_dir: str = ""')
+    cell.metadata["tags"] = ["parameters"]
+    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("1 / 0")])
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, tmp_path / "fails.ipynb")
+    return tmp_path / "fails.ipynb"
+
+
+# known answers
+
+
+def test_params_lists_what_a_notebook_takes(capsys: pytest.CaptureFixture):
+    assert main(["params", "01_soft_dtw"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["x_steps", "int", "24"]
+    assert any(line.startswith("gammas") and "[0.001, 0.03, 0.3, 3.0]" in line for line in lines)
+
+
+def test_help_names_every_command():
+    done = subprocess.run([sys.executable, "-m", "tempclr", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in ("run", "params", "demo"))
+
+
+# laws
+
+
+def test_a_notebook_that_fails_ends_with_one_and_says_where(
+    failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    assert main(["run", str(failing), "--out", str(tmp_path / "out")]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "number"], "NAME=VALUE, got 'number'"),
+        (["-p", "=1"], "NAME=VALUE"),
+        (["-p", "number=1", "-p", "number=2"], "each parameter once"),
+        (["-p", "other=1"], "got other"),
+        (["-p", "number=x"], "of type int"),
+    ],
+)
+def test_bad_parameters_end_with_two_before_anything_starts(
+    failing: Path, arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    assert main(["run", str(failing), *arguments, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_folder_that_exists_ends_with_two(failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["run", str(failing), "--out", str(tmp_path)]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_no_processes_end_with_two(tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["demo", "--processes", "0", "--out", str(tmp_path / "demo")]) == 2
+    assert "at least one process" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""Every notebook, executed through the launcher at a size that takes seconds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tempclr import comparison, launch
+from tempclr.runs import read_history, read_metrics
+
+TINY = {
+    "train_rooms": 16,
+    "validation_rooms": 3,
+    "test_rooms": 4,
+    "orders": 2,
+    "batch": 8,
+    "steps": 6,
+    "warmup": 1,
+    "validate_every": 3,
+    "checkpoint_every": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short trainings, one with each loss."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, weight in (("unit", 0.0), ("tempclr", 0.3)):
+        launch.run("02_train", {**TINY, "weight": weight}, folder / name, progress=False)
+    return folder
+
+
+def pictures(folder: Path) -> set[str]:
+    """Names of the pictures in a run, none of them empty."""
+    found = list(folder.glob("*.png"))
+    assert all(path.stat().st_size > 5000 for path in found)
+    return {path.stem for path in found}
+
+
+# laws
+
+
+def test_training_leaves_checkpoints_history_and_a_score(trained: Path):
+    for name in ("unit", "tempclr"):
+        history = read_history(trained / name)
+        assert [line["step"] for line in history] == [1, 2, 3, 4, 5, 6]
+        assert read_metrics(trained / name)["validation videos"] == 6
+        assert (trained / name / "best.pt").is_file()
+        assert pictures(trained / name) == {"curves"}
+
+
+def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
+    out = launch.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
+    metrics = read_metrics(out)
+    assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, comparison.UNIT, comparison.SEQUENCE}
+    assert {row["measure"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
+    for row in metrics["table"]:
+        assert row["queries"] == 8 and row["seeds"] == 1
+        assert 0 <= row["R@1"]["low"] <= row["R@1"]["mean"] <= row["R@1"]["high"] <= 1
+        if row["measure"] in ("mean-pool", "Cap.Avg."):
+            assert row["wrong orders noticed"]["mean"] == 0
+    assert metrics["protocol"] and "bootstrap" in metrics["interval"]
+    assert pictures(out) == {"recall", "order", "matrix", "curves"}
+
+
+def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Path):
+    out = launch.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
+    assert pictures(out) == {"frames", "training", "order"}
+    assert 0 <= read_metrics(out)["shuffled orders that cost more"] <= 1
+    notebook = json.loads((out / "notebook.ipynb").read_text())
+    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    assert any(state["model_module"] == "anywidget" for state in states.values())
+    assert len(json.dumps(states)) < 1_000_000
+
+
+def test_soft_dtw_counts_paths(tmp_path: Path):
+    out = launch.run("01_soft_dtw", {"x_steps": 6, "y_steps": 9}, tmp_path / "out", progress=False)
+    metrics = read_metrics(out)
+    assert metrics["paths"] == [1, 3, 13, 63, 321, 1683]
+    assert metrics["largest gradient difference"] < 1e-6
+    assert pictures(out) == {"path", "gamma", "gradient"}
+
+
+# refusals
+
+
+def test_training_runs_that_are_not_there_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="found none; run 02_train or the demo first"):
+        comparison.find_trained(tmp_path)
