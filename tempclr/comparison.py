@@ -58,7 +58,7 @@ def open_trained(folder: Path | str) -> Trained:
 
 
 def find_trained(folder: Path | str = "") -> list[Trained]:
-    """Return the training runs in a folder, which may be one itself; without a folder, the demo's.
+    """Return the training runs in a folder, which may be one itself, by method and seed; without a folder, the demo's.
 
     Raises:
         ValueError: If there is none.
@@ -68,7 +68,7 @@ def find_trained(folder: Path | str = "") -> list[Trained]:
         candidates = [place, *sorted(place.iterdir())] if place.is_dir() else []
         found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
         if found:
-            return [open_trained(path) for path in found]
+            return sorted(map(open_trained, found), key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
     raise ValueError(
         f"expected training runs in {' or '.join(map(str, places))}, found none; run 02_train or the demo first"
     )
@@ -135,8 +135,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
     rows: dict[tuple[str, str], list[tuple[retrieval.Retrieval, Tensor]]] = {}
     rooms: tuple[str, ...] = ()
     seen_untrained = set()
-    ordered = sorted(trained, key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
-    for run in tqdm(ordered, desc="evaluating", unit="run"):
+    for run in tqdm(trained, desc="evaluating", unit="run"):
         pairs = run.experiment.pairs("test")
         own = tuple(pair.name.split("/")[0] for pair in pairs)
         if rooms and own != rooms:
