@@ -13,7 +13,8 @@ How its gradients stay exact in single precision:
 How it stays small: diagonal k = i + j is stored at row k mod m of the table, where every
 cell (i, j) finds a place of its own, so the table has exactly n * m entries per pair, and
 the weights are derived from it again on the way back. The cost is read in place through a
-strided view of its diagonals.
+strided view of its diagonals. Inside, a diagonal is [cells, pairs], so that any run of its cells is
+contiguous: what makes many short pairs as fast as a few long ones.
 
 Second derivatives are explicit too: differentiating the backward pass applies the Hessian of
 the value to a direction (Mensch & Blondel, "Differentiable Dynamic Programming", ICML 2018).
@@ -51,23 +52,23 @@ class _Grid:
         return max(0, k - self.m + 1), min(k, self.n - 1) + 1
 
     def view(self, matrix: Tensor, k: int) -> Tensor:
-        """Diagonal k of contiguous [pairs, n, m], in place, by rising row."""
+        """Diagonal k of contiguous [pairs, n, m] as [cells, pairs], in place, by rising row."""
         first, last = self.rows(k)
         step = max(self.m - 1, 1)  # with one column a diagonal is one cell and the step is never taken
         offset = matrix.storage_offset() + first * self.m + (k - first)
-        return matrix.as_strided((len(matrix), last - first), (self.n * self.m, step), offset)
+        return matrix.as_strided((last - first, len(matrix)), (step, self.n * self.m), offset)
 
     def real(self, k: int) -> Tensor:
         """Which cells of diagonal k lie within the lengths of their pair."""
         first, last = self.rows(k)
-        i = torch.arange(first, last, device=self.lengths.device)
-        return (i < self.lengths[:, :1]) & (k - i < self.lengths[:, 1:])
+        i = torch.arange(first, last, device=self.lengths.device)[:, None]
+        return (i < self.lengths[:, 0]) & (k - i < self.lengths[:, 1])
 
     def is_end(self, k: int) -> Tensor:
         """Which cells of diagonal k are the last cell of their pair."""
         first, last = self.rows(k)
-        i = torch.arange(first, last, device=self.lengths.device)
-        return (i == self.lengths[:, :1] - 1) & (k - i == self.lengths[:, 1:] - 1)
+        i = torch.arange(first, last, device=self.lengths.device)[:, None]
+        return (i == self.lengths[:, 0] - 1) & (k - i == self.lengths[:, 1] - 1)
 
     def before(self, buffers: list[Tensor], k: int) -> Tensor:
         """Values at the predecessors (i-1, j-1), (i-1, j), (i, j-1) of diagonal k, stacked on a new first axis.
@@ -76,7 +77,7 @@ class _Grid:
         """
         first, last = self.rows(k)
         one, two = buffers
-        return torch.stack((two[:, first:last], one[:, first:last], one[:, first + 1 : last + 1]))
+        return torch.stack((two[first:last], one[first:last], one[first + 1 : last + 1]))
 
 
 def _weights(before: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
@@ -95,27 +96,27 @@ def _weights(before: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
 def _forward(cost: Tensor, grid: _Grid, gamma: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Value of each pair; and if `keep`, the folded table and the float64 minimum of every diagonal."""
     pairs = len(cost)
-    table = cost.new_empty((grid.m, pairs, grid.n) if keep else (0,))
+    table = cost.new_empty((grid.m, grid.n, pairs) if keep else (0,))
     offsets = cost.new_zeros((len(grid.diagonals) if keep else 0, pairs), dtype=torch.float64)
     value = cost.new_full((pairs,), torch.inf, dtype=torch.float64)
     offset = cost.new_zeros(pairs, dtype=torch.float64)
-    one, two = cost.new_full((2, pairs, grid.n + 1), torch.inf)
-    two[:, 0] = 0  # the empty alignment, from which the first cell starts
+    one, two = cost.new_full((2, grid.n + 1, pairs), torch.inf)
+    two[0] = 0  # the empty alignment, from which the first cell starts
     for k in grid.diagonals:
         first, last = grid.rows(k)
         least, _ = _weights(grid.before([one, two], k), gamma)
         reached = torch.where(grid.real(k), grid.view(cost, k) + least, torch.inf)
-        lowest = reached.amin(1)
+        lowest = reached.amin(0)
         lowest = torch.where(lowest == torch.inf, 0, lowest)
-        reached = reached - lowest[:, None]
+        reached = reached - lowest
         offset = offset + lowest
-        value = torch.where(grid.is_end(k), reached + offset[:, None], value[:, None]).amin(1)
+        value = torch.where(grid.is_end(k), reached + offset, value).amin(0)
         if keep:
-            table[k % grid.m, :, first:last] = reached
+            table[k % grid.m, first:last] = reached
             offsets[k] = offset
-        two = one - lowest[:, None]
+        two = one - lowest
         one = torch.full_like(one, torch.inf)
-        one[:, first + 1 : last + 1] = reached
+        one[first + 1 : last + 1] = reached
     return value.to(cost.dtype), table, offsets
 
 
@@ -127,24 +128,24 @@ class _Table:
 
     def _buffer(self, k: int) -> Tensor:
         """Diagonal k behind a border of +inf."""
-        buffer = self.table.new_full((self.table.shape[1], self.grid.n + 1), torch.inf)
+        buffer = self.table.new_full((self.grid.n + 1, self.table.shape[2]), torch.inf)
         if k >= 0:
             first, last = self.grid.rows(k)
-            buffer[:, first + 1 : last + 1] = self.table[k % self.grid.m, :, first:last]
+            buffer[first + 1 : last + 1] = self.table[k % self.grid.m, first:last]
         elif k == -2:
-            buffer[:, 0] = 0
+            buffer[0] = 0
         return buffer
 
     def is_reached_end(self, k: int) -> Tensor:
         """Which cells of diagonal k are the last cell of their pair, and lie on some path."""
         first, last = self.grid.rows(k)
-        return self.grid.is_end(k) & (self.table[k % self.grid.m, :, first:last] < torch.inf)
+        return self.grid.is_end(k) & (self.table[k % self.grid.m, first:last] < torch.inf)
 
     def weights(self, k: int) -> Tensor:
         """Shares of the three predecessors of each cell of diagonal k."""
         one, two = self._buffer(k - 1), self._buffer(k - 2)
         if k >= 2:
-            two = two + (self.offsets[k - 2] - self.offsets[k - 1]).to(two.dtype)[:, None]
+            two = two + (self.offsets[k - 2] - self.offsets[k - 1]).to(two.dtype)
         return _weights(self.grid.before([one, two], k), self.gamma)[1]
 
     def successors(self, k: int, flow: list[Tensor], shares: list[Tensor]) -> Tensor:
@@ -155,21 +156,21 @@ class _Table:
         first, last = self.grid.rows(k)
         one, two = flow[0] * shares[0], flow[1] * shares[1]
         # index i + 1 is row i: (i, j+1) came from the left, (i+1, j) from above, (i+1, j+1) diagonally
-        left, above = one[2, :, first + 1 : last + 1], one[1, :, first + 2 : last + 2]
-        return left + above + two[0, :, first + 2 : last + 2]
+        left, above = one[2, first + 1 : last + 1], one[1, first + 2 : last + 2]
+        return left + above + two[0, first + 2 : last + 2]
 
     def spread(self, values: Tensor, k: int) -> Tensor:
-        """Values [..., cells] of diagonal k on all rows, with a border of zeros at both ends."""
+        """Values [..., cells, pairs] of diagonal k on all rows, with a border of zeros at both ends."""
         first, last = self.grid.rows(k)
-        return torch.nn.functional.pad(values, (first + 1, self.grid.n + 1 - last))
+        return torch.nn.functional.pad(values, (0, 0, first + 1, self.grid.n + 1 - last))
 
 
 def _backward(table: _Table, like: Tensor) -> Tensor:
     """Expected alignment of each pair: how often a path visits each cell."""
     grid = table.grid
     alignment = torch.empty_like(like, memory_format=torch.contiguous_format)
-    flow = [like.new_zeros(len(like), grid.n + 2)] * 2
-    shares = [like.new_zeros(3, len(like), grid.n + 2)] * 2
+    flow = [like.new_zeros(grid.n + 2, len(like))] * 2
+    shares = [like.new_zeros(3, grid.n + 2, len(like))] * 2
     for k in reversed(grid.diagonals):
         visits = table.successors(k, flow, shares) + table.is_reached_end(k)
         grid.view(alignment, k).copy_(visits)
@@ -186,7 +187,7 @@ def _hessian_product(table: _Table, direction: Tensor) -> Tensor:
     pairs = len(direction)
     product = torch.empty_like(direction)
     # forward: derivative of the table along the direction, and from it that of every weight
-    slope = [direction.new_zeros(pairs, grid.n + 1) for _ in range(2)]
+    slope = [direction.new_zeros(grid.n + 1, pairs) for _ in range(2)]
     tilts = []
     for k in grid.diagonals:
         first, last = grid.rows(k)
@@ -195,10 +196,10 @@ def _hessian_product(table: _Table, direction: Tensor) -> Tensor:
         mean = (weights * before).sum(0)
         tilts.append(weights * (mean - before) / gamma)
         current = torch.zeros_like(slope[0])
-        current[:, first + 1 : last + 1] = torch.where(grid.real(k), grid.view(direction, k) + mean, 0)
+        current[first + 1 : last + 1] = torch.where(grid.real(k), grid.view(direction, k) + mean, 0)
         slope = [current, slope[0]]
     # backward: derivative of the visits, by the product rule over visits and weights
-    zeros, none = direction.new_zeros(pairs, grid.n + 2), direction.new_zeros(3, pairs, grid.n + 2)
+    zeros, none = direction.new_zeros(grid.n + 2, pairs), direction.new_zeros(3, grid.n + 2, pairs)
     flow, change, shares, turns = [zeros] * 2, [zeros] * 2, [none] * 2, [none] * 2
     for k in reversed(grid.diagonals):
         visits = table.successors(k, flow, shares) + table.is_reached_end(k)
