@@ -1,6 +1,7 @@
 """The command line: run a notebook, list its parameters, run the demo."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,9 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+        sys.stdout.flush()
     except ValueError as error:
         print(f"tempclr: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader has seen enough, as in `tempclr params 02_train | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it exits
+        return 1
     except KeyboardInterrupt:
         print("tempclr: interrupted; the same command continues", file=sys.stderr)
         return 130
@@ -44,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     params.add_argument("notebook", help="path of a notebook, or name of one that ships")
     params.set_defaults(command=_params)
 
-    show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 3 minutes")
+    show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 4 minutes")
     show.add_argument(
         "--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)"
     )

@@ -47,6 +47,14 @@ def test_a_notebook_that_fails_ends_with_one_and_says_where(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_reader_who_stops_early_sees_no_traceback():
+    command = [sys.executable, "-m", "tempclr", "params", "02_train"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+    assert listing.returncode == 1
+
+
 # refusals
 
 
