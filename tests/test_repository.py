@@ -84,7 +84,7 @@ def test_conda_installs_what_pip_does():
     assert conda == {f"python{project['requires-python']}"} | {
         CONDA_NAMES.get(name, name) + bound for name, bound in split if name not in FROM_PIP
     }
-    assert set(pip) - {"--no-deps --editable ."} == {name + bound for name, bound in split if name in FROM_PIP}
+    assert set(pip) - {"-e ."} == {name + bound for name, bound in split if name in FROM_PIP}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
