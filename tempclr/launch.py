@@ -8,13 +8,16 @@ one is continued by the same call.
 import ast
 import hashlib
 import json
+import logging
 import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as connection_wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -164,32 +167,60 @@ def run_all(jobs: Sequence[Job], *, processes: int, description: str) -> None:
         ValueError: If a job is refused or a notebook fails; the others are finished first.
     """
     waiting = [job for job in jobs if not is_done(job)]
+    running: dict[Connection, tuple[Job, SpawnProcess]] = {}
     failed = []
-    with (
-        tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="notebook") as bar,
-        ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
-    ):
-        running = {pool.submit(_run_job, job): job for job in waiting}
-        for future in as_completed(running):
-            job = running[future]
-            if error := future.exception():
-                failed.append(f"{job.notebook} into {job.out}: {error}")
-            bar.update()
+    with tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="notebook") as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes:
+                    job = waiting.pop(0)
+                    outcome, process = _start(job)
+                    running[outcome] = job, process
+                for outcome in connection_wait(list(running)):
+                    job, process = running.pop(outcome)
+                    if error := _error(outcome, process):
+                        failed.append(f"{job.notebook} into {job.out}: {error}")
+                    bar.update()
+        finally:  # after an interrupt nothing goes on; the jobs continue when they are run again
+            for _, process in running.values():
+                process.terminate()
+                process.join()
     if failed:
         raise ValueError("\n".join(failed))
 
 
-def _run_job(job: Job) -> None:
-    """Execute one job in a process of the pool; errors travel back as text."""
+def _start(job: Job) -> tuple[Connection, SpawnProcess]:
+    """A process that executes one job, and the connection that tells when and how it ended."""
+    context = get_context("spawn")
+    outcome, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_job, args=(job, sender))
+    process.start()
+    sender.close()  # the process now holds the only one, so that its death is seen here
+    return outcome, process
+
+
+def _error(outcome: Connection, process: SpawnProcess) -> str:
+    """Why a process failed, or nothing if it did not."""
+    try:
+        error = outcome.recv()
+    except EOFError:
+        error = "the process died"
+    process.join()
+    return error
+
+
+def _run_job(job: Job, sender: Connection) -> None:
+    """Execute one job on one thread, so that several do not fight over the cores; errors travel as text."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    for name in ("asyncio", "traitlets"):  # an interrupt would print what each task of the kernel's client was doing
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         run(job.notebook, job.parameters, job.out, progress=False)
+        sender.send("")
     except Exception as error:
-        raise RuntimeError(f"{type(error).__name__}: {error}") from None
-
-
-def _one_thread() -> None:
-    """Give each process one thread, so that several do not fight over the cores."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+        sender.send(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def _notebook_folder() -> Path:

@@ -1,5 +1,8 @@
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -53,6 +56,23 @@ def test_a_reader_who_stops_early_sees_no_traceback():
         listing.stdout.close()
         assert listing.stderr.read() == ""
     assert listing.returncode == 1
+
+
+def test_an_interrupt_stops_every_process_at_once_and_keeps_what_was_done(tmp_path: Path):
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "tempclr", "demo", "--smoke", "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as demo:
+        checkpoint = out / "train-unit-0.partial" / "last.pt"
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and not checkpoint.parent.with_suffix("").exists():
+            assert demo.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(demo.pid, signal.SIGINT)  # as Ctrl-C does
+        errors = demo.stderr.read()
+    assert demo.returncode == 130
+    assert "the same command continues" in errors
+    assert "Traceback" not in errors
+    assert list(out.glob("train-*")) and not (out / "index.html").exists()
 
 
 # refusals
