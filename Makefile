@@ -24,7 +24,7 @@ test: $(STAMP)  ## run all tests, also in a browser where chromium is installed
 	$(BIN)/python -m pytest $(ARGS)
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 lint: $(STAMP)  ## check style and that notebooks carry no outputs
 	$(BIN)/ruff check .
