@@ -1,12 +1,22 @@
 """What every alignment function accepts, checked once and brought to one form."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tempclr.alignment.kernels import alignment_cost
+from tempclr.alignment.recursion import Recursion
 from tempclr.sequences import check_lengths, pair_mask
 
-KERNELS = ("auto", "diagonals")
+
+def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, band: float | None, kernel: str) -> Tensor:
+    """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m] that was not checked yet."""
+    pairs, pair_lengths = as_pairs(cost, lengths)
+    if band is not None:
+        pairs = pairs.masked_fill(~band_mask(pair_lengths, *pairs.shape[1:], band), torch.inf)
+    return alignment_cost(pairs[:, None], pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
 
 
 def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs n m"], Int[Tensor, "pairs 2"]]:
@@ -22,10 +32,9 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
         lengths = cost.new_empty((*batch, 2), dtype=torch.int64)
         lengths[..., 0], lengths[..., 1] = n, m
     else:
-        if lengths.shape != (*batch, 2):
-            raise ValueError(
-                f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {tuple(lengths.shape)}"
-            )
+        if not isinstance(lengths, Tensor) or lengths.shape != (*batch, 2):
+            got = tuple(lengths.shape) if isinstance(lengths, Tensor) else type(lengths).__name__
+            raise ValueError(f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {got}")
         if lengths.device != cost.device:
             raise ValueError(f"expected lengths on {cost.device} like the cost, got {lengths.device}")
         check_lengths(lengths[..., 0], n, "lengths of x")
@@ -37,18 +46,44 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
             raise ValueError(f"expected costs that are finite or +inf, got {cost[where].item()} at {where}")
     if cost.dtype in (torch.float16, torch.bfloat16):
         cost = cost.float()
-    return cost.reshape(-1, n, m), lengths.reshape(-1, 2).long()
+    return cost.reshape(math.prod(batch), n, m), lengths.reshape(math.prod(batch), 2).long()
 
 
 def check_cost(cost: Tensor) -> None:
     """Raise `ValueError` unless a cost has rows and columns of floating-point numbers."""
+    if not isinstance(cost, Tensor):
+        raise ValueError(f"expected a cost tensor [*batch, n, m], got {type(cost).__name__}")
     if cost.ndim < 2 or 0 in cost.shape[-2:]:
         raise ValueError(f"expected a cost [*batch, n, m] with n, m >= 1, got shape {tuple(cost.shape)}")
     if not cost.is_floating_point():
         raise ValueError(f"expected a floating-point cost, got {cost.dtype}; convert it with .float()")
 
 
-def check_kernel(kernel: str) -> None:
-    """Raise `ValueError` unless the kernel is one there is."""
-    if kernel not in KERNELS:
-        raise ValueError(f"expected kernel to be one of {', '.join(KERNELS)}, got {kernel!r}")
+def check_gamma(gamma: float, instead: str) -> None:
+    """Raise `ValueError` unless a smoothing is a positive number; `instead` says what else to use."""
+    if not (gamma > 0 and math.isfinite(gamma)):
+        raise ValueError(f"expected a finite gamma > 0, got {gamma}; {instead}")
+
+
+def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, radius: float) -> Tensor:
+    """Return which cells [pairs, n, m] lie in a band around the line between the corners of each pair.
+
+    For each step of the longer sequence, those steps of the shorter within max(radius, 1/2) of the line, so that
+    the band always holds a path, also when the sequences differ in length.
+
+    Raises:
+        ValueError: If the radius is not a number of steps >= 0.
+
+    Example:
+        >>> band_mask(torch.tensor([[2, 4]]), 2, 4, 0.0)[0].int()
+        tensor([[1, 1, 0, 0],
+                [0, 0, 1, 1]], dtype=torch.int32)
+    """
+    if not radius >= 0:
+        raise ValueError(f"expected a band of >= 0 steps, got {radius}")
+    last = (lengths - 1).double()[:, :, None, None]
+    i = torch.arange(n, device=lengths.device)[:, None]
+    j = torch.arange(m, device=lengths.device)
+    last_x, last_y = last[:, 0], last[:, 1]
+    off = (i * last_y - j * last_x).abs()  # distance from the line in steps of the shorter, times the longer
+    return off <= max(radius, 0.5) * torch.maximum(last_x, last_y)

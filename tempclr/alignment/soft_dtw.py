@@ -1,13 +1,13 @@
 """Soft-DTW: the cost of the best monotone alignment, smoothed so that it can be learnt through."""
 
-import math
+from functools import partial
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment import diagonals
-from tempclr.alignment.inputs import as_pairs, check_cost, check_kernel
+from tempclr.alignment.inputs import align, check_gamma
+from tempclr.alignment.recursion import Recursion
+from tempclr.alignment.visits import alignment_of
 
 
 def soft_dtw(
@@ -15,6 +15,7 @@ def soft_dtw(
     lengths: Int[Tensor, "*batch 2"] | None = None,
     *,
     gamma: float = 0.1,
+    band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
     """Return the soft-DTW cost of aligning two sequences.
@@ -32,6 +33,8 @@ def soft_dtw(
         lengths: True steps of x and y per pair; what lies beyond is never read.
         gamma: Smoothing, > 0, in the unit of `cost`. With cosine costs (0 to 2),
             0.1 is soft and 0.01 is nearly hard.
+        band: Only cells within so many steps of the line between the corners take part, counted along
+            the shorter sequence (Sakoe & Chiba's band); at least a half, so that a path always exists.
         kernel: "diagonals" (PyTorch, any device) or "auto", which chooses for you.
 
     Returns:
@@ -41,8 +44,8 @@ def soft_dtw(
         is computed and returned in float32.
 
     Raises:
-        ValueError: If `gamma` is not positive, a length is out of range, a cost within
-            the lengths is NaN or -inf, or there is no such kernel.
+        ValueError: If `gamma` is not positive, `band` is negative, a length is out of range, a cost
+            within the lengths is NaN or -inf, or the kernel does not exist or cannot run here.
 
     Example:
         Of 2 x 2 steps at no cost there are three paths, hence -log 3:
@@ -54,10 +57,8 @@ def soft_dtw(
         Cuturi & Blondel, "Soft-DTW: a Differentiable Loss Function for
         Time-Series", ICML 2017, equation 1.
     """
-    check_kernel(kernel)
-    _check_gamma(gamma)
-    pairs, pair_lengths = as_pairs(cost, lengths)
-    return diagonals.alignment_cost(pairs, pair_lengths, gamma).reshape(cost.shape[:-2])
+    check_gamma(gamma, "for the hard minimum use dtw")
+    return align(cost, lengths, Recursion(gamma=gamma), band=band, kernel=kernel)
 
 
 def expected_alignment(
@@ -65,6 +66,7 @@ def expected_alignment(
     lengths: Int[Tensor, "*batch 2"] | None = None,
     *,
     gamma: float = 0.1,
+    band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch n m"]:
     """Return how often an alignment visits each cell, when cheaper paths are likelier.
@@ -76,6 +78,7 @@ def expected_alignment(
         cost: As for `soft_dtw`.
         lengths: As for `soft_dtw`.
         gamma: As for `soft_dtw`; small values give the hard path, large ones spread it.
+        band: As for `soft_dtw`.
         kernel: As for `soft_dtw`.
 
     Returns:
@@ -96,16 +99,44 @@ def expected_alignment(
     Source:
         Cuturi & Blondel, ICML 2017, algorithm 2.
     """
-    check_cost(cost)
-    traced = cost.requires_grad and torch.is_grad_enabled()
-    with torch.enable_grad():
-        cost = cost if traced else cost.detach().requires_grad_()
-        value = soft_dtw(cost, lengths, gamma=gamma, kernel=kernel)
-        (alignment,) = torch.autograd.grad(value.sum(), cost, create_graph=traced)
-    return alignment
+    return alignment_of(partial(soft_dtw, gamma=gamma, band=band, kernel=kernel), cost, lengths)
 
 
-def _check_gamma(gamma: float) -> None:
-    """Refuse a smoothing that is not a positive number."""
-    if not (gamma > 0 and math.isfinite(gamma)):
-        raise ValueError(f"expected a finite gamma > 0, got {gamma}; for the hard minimum use dtw")
+def smooth_dtw(
+    cost: Float[Tensor, "*batch n m"],
+    lengths: Int[Tensor, "*batch 2"] | None = None,
+    *,
+    gamma: float = 0.1,
+    band: float | None = None,
+    kernel: str = "auto",
+) -> Float[Tensor, "*batch"]:
+    """Return the SmoothDTW cost of aligning two sequences, which is never below DTW's and never negative.
+
+    In place of the soft minimum stands the mean of the three predecessors, weighted by their shares in it:
+
+        min(r) = sum_k r_k exp(-r_k / gamma) / sum_k exp(-r_k / gamma)
+
+    Args:
+        cost: As for `soft_dtw`.
+        lengths: As for `soft_dtw`.
+        gamma: As for `soft_dtw`.
+        band: As for `soft_dtw`.
+        kernel: As for `soft_dtw`.
+
+    Returns:
+        One value per pair, in the unit of `cost`, at least the DTW cost if costs are >= 0, to which it
+        tends as gamma goes to 0. Its gradient is no distribution over paths: entries can be negative.
+
+    Raises:
+        ValueError: As `soft_dtw`.
+
+    Example:
+        >>> smooth_dtw(torch.zeros(2, 2), gamma=1.0)
+        tensor(0.)
+
+    Source:
+        Hadji, Derpanis & Jepson, "Representation Learning via Global Temporal Alignment and
+        Cycle-Consistency", CVPR 2021, equation 3.
+    """
+    check_gamma(gamma, "for the hard minimum use dtw")
+    return align(cost, lengths, Recursion(gamma=gamma, smooth=True), band=band, kernel=kernel)

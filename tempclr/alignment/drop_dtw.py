@@ -1,0 +1,90 @@
+"""Drop-DTW: an alignment that may leave steps out, at a price."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tempclr.alignment.inputs import as_pairs
+from tempclr.alignment.kernels import alignment_cost
+from tempclr.alignment.recursion import Recursion
+
+
+def drop_dtw(
+    cost: Float[Tensor, "*batch n m"],
+    lengths: Int[Tensor, "*batch 2"] | None = None,
+    *,
+    drop_x: float | Float[Tensor, "*batch n"] | None = None,
+    drop_y: float | Float[Tensor, "*batch m"] | None = None,
+    gamma: float = 0.0,
+    kernel: str = "auto",
+) -> Float[Tensor, "*batch"]:
+    """Return the cost of the best alignment in which steps may be dropped instead of matched.
+
+    Of all sets of dropped steps, the minimum of what they cost plus DTW of the steps that remain:
+
+        min_{A, B} sum_{i in A} drop_x(i) + sum_{j in B} drop_y(j) + dtw(cost without A and B)
+
+    Args:
+        cost: As for `soft_dtw`.
+        lengths: As for `soft_dtw`.
+        drop_x: Cost of leaving out a step of x, one number or one per step; +inf keeps a step, None keeps all.
+        drop_y: The same for y.
+        gamma: Smoothing, >= 0, in the unit of `cost`: the soft minimum over all alignments and sets of
+            dropped steps, each counted once; 0 is the hard minimum.
+        kernel: As for `soft_dtw`.
+
+    Returns:
+        One value per pair, in the unit of `cost`; +inf where no alignment exists. If both sides may be
+        dropped, so may everything. It is differentiable with respect to costs and drop costs: the latter's
+        gradient is how often a step is dropped. `alignment_of(partial(drop_dtw, drop_y=1.0), cost)` is
+        how often cells are matched.
+
+    Raises:
+        ValueError: As `soft_dtw`, but gamma may be 0; if neither side may be dropped, or a drop cost
+            is NaN, -inf, or of another shape or device.
+
+    Example:
+        The middle step of y fits nowhere:
+
+        >>> drop_dtw(torch.tensor([[1.0, 9.0, 9.0], [9.0, 8.0, 2.0]]), drop_y=3.0)
+        tensor(6.)
+
+    Source:
+        Dvornik, Hadji, Derpanis, Garg & Jepson, "Drop-DTW: Aligning Common Signal Between Sequences
+        While Dropping Outliers", NeurIPS 2021, algorithms 1 and 2.
+    """
+    drops = ("" if drop_x is None else "x") + ("" if drop_y is None else "y")
+    if not drops:
+        raise ValueError("expected drop_x or drop_y, got neither; without drops use dtw or soft_dtw")
+    recursion = Recursion(gamma=gamma, drops=drops)
+    pairs, pair_lengths = as_pairs(cost, lengths)
+    _, n, m = pairs.shape
+    # a first row and column in which nothing is matched hold the drops before the first match
+    match = torch.nn.functional.pad(pairs, (1, 0, 1, 0), value=torch.inf)
+    planes = [match]
+    if drop_x is not None:
+        planes.append(_plane(drop_x, "drop_x", cost, pairs, pair_lengths[:, 0], n)[:, :, None].expand_as(match))
+    if drop_y is not None:
+        plane = _plane(drop_y, "drop_y", cost, pairs, pair_lengths[:, 1], m)[:, None].expand_as(match)
+        planes += [plane] * (2 if drop_x is not None else 1)
+    value = alignment_cost(torch.stack(planes, 1), pair_lengths + 1, recursion, kernel)
+    return value.reshape(cost.shape[:-2])
+
+
+def _plane(
+    drop: float | Tensor, name: str, cost: Tensor, pairs: Tensor, lengths: Tensor, steps: int
+) -> Float[Tensor, "pairs padded"]:
+    """Drop costs of each pair, behind a step that does not exist and costs nothing."""
+    if isinstance(drop, Tensor):
+        if drop.device != cost.device or not drop.is_floating_point():
+            raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")
+        wanted = (*cost.shape[:-2], steps)
+        if drop.shape != wanted:
+            raise ValueError(f"expected {name} {wanted} for a cost {tuple(cost.shape)}, got {tuple(drop.shape)}")
+        drop = drop.reshape(len(pairs), steps).to(pairs.dtype)
+    else:
+        drop = pairs.new_full((len(pairs), steps), drop)
+    within = torch.arange(steps, device=lengths.device) < lengths[:, None]
+    if not drop.is_meta and ((drop.isnan() | (drop == -torch.inf)) & within).any():
+        raise ValueError(f"expected {name} to be finite or +inf, got NaN or -inf")
+    return torch.nn.functional.pad(drop, (1, 0))

@@ -1,0 +1,47 @@
+"""OTAM: the alignment of few-shot recognition, in which each step of y is used once."""
+
+import math
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tempclr.alignment.inputs import align
+from tempclr.alignment.recursion import Recursion
+
+
+def otam(
+    cost: Float[Tensor, "*batch n m"],
+    lengths: Int[Tensor, "*batch 2"] | None = None,
+    *,
+    gamma: float = 0.1,
+    kernel: str = "auto",
+) -> Float[Tensor, "*batch"]:
+    """Return the OTAM cost: every step of y is matched with one step of x, which never goes back.
+
+    First and last steps of x may be left out. As published, a column of zeros stands before and behind the
+    cost, and steps of x advance without one of y in the two columns beside them. That is DTW with the moves
+    right and diagonal, and down in the first column, from any step of x to any step of x; leaving an added
+    column is possible in two ways except at the corner, so that both ends count twice there.
+
+    Args:
+        cost: As for `soft_dtw`. It is not symmetric; published results average it with that of the transpose.
+        lengths: As for `soft_dtw`.
+        gamma: Smoothing, >= 0, in the unit of `cost`; 0 is the hard minimum.
+        kernel: As for `soft_dtw`.
+
+    Returns:
+        One value per pair, in the unit of `cost`; +inf where no path exists.
+
+    Raises:
+        ValueError: As `soft_dtw`, but gamma may be 0.
+
+    Example:
+        >>> otam(torch.tensor([[1.0, 9.0, 9.0], [9.0, 2.0, 3.0], [9.0, 9.0, 9.0]]), gamma=0.0)
+        tensor(6.)
+
+    Source:
+        Cao, Ji, Cao, Chang & Niebles, "Few-Shot Video Classification via Temporal Alignment",
+        CVPR 2020, equations 5 to 9.
+    """
+    recursion = Recursion(gamma=gamma, begin="x", end="x", skip=-gamma * math.log(2), up="first")
+    return align(cost, lengths, recursion, band=None, kernel=kernel)

@@ -1,0 +1,136 @@
+"""The one dynamic programme behind every alignment, and what varies in it.
+
+    R_s(i, j) = cost_s(i, j) + min{ R_t(i - di, j - dj) : (t, di, dj) in predecessors of s }
+
+The state s says what happens at the cell: step i of x is matched with step j of y, or one of them is
+dropped. Plain DTW has one state and three moves. The minimum is hard, soft, or SmoothDTW's weighted mean.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Move = tuple[int, int, int]  # the state it comes from, steps back in x, steps back in y
+
+DIAGONAL, UP, LEFT = (1, 1), (1, 0), (0, 1)
+MATCH, DROP_X, DROP_Y, DROP_BOTH = 0, 1, 2, 3
+
+
+def _from(*moves: tuple[int, tuple[int, int]]) -> tuple[Move, ...]:
+    """Moves from pairs of state and direction."""
+    return tuple((state, *direction) for state, direction in moves)
+
+
+# Of steps dropped between two matches those of x come first, so that each alignment is counted once.
+# A step that was matched may be matched again only if none of its own sequence was dropped since.
+PREDECESSORS: dict[str, tuple[tuple[Move, ...], ...]] = {
+    "": (_from((0, DIAGONAL), (0, UP), (0, LEFT)),),
+    "x": (
+        _from((0, DIAGONAL), (1, DIAGONAL), (0, UP), (1, UP), (0, LEFT)),
+        _from((0, UP), (1, UP)),
+    ),
+    "y": (
+        _from((0, DIAGONAL), (1, DIAGONAL), (0, UP), (0, LEFT), (1, LEFT)),
+        _from((0, LEFT), (1, LEFT)),
+    ),
+    "xy": (
+        _from(
+            *((state, DIAGONAL) for state in (MATCH, DROP_X, DROP_Y, DROP_BOTH)),
+            *((MATCH, UP), (DROP_X, UP), (MATCH, LEFT), (DROP_Y, LEFT)),
+        ),
+        _from((MATCH, UP), (DROP_X, UP)),
+        _from((MATCH, LEFT), (DROP_Y, LEFT)),
+        _from((DROP_X, LEFT), (DROP_BOTH, LEFT)),
+    ),
+}
+AXES = ("", "x", "y", "xy")
+
+
+@dataclass(frozen=True)
+class Recursion:
+    """What one kind of alignment is, for every kernel.
+
+    Raises:
+        ValueError: If a field is out of range, or drops are combined with open ends.
+    """
+
+    gamma: float = 0.0  # smoothing, in the unit of the cost; 0 is the hard minimum
+    smooth: bool = False  # the mean weighted by the soft minimum's shares, in place of the soft minimum
+    begin: str = ""  # axes of which first steps may be skipped; "y": begin at any (0, j)
+    end: str = ""  # axes of which last steps may be skipped; "y": end at any (n-1, j)
+    skip: float = 0.0  # cost of beginning, and of ending, elsewhere than in the corner
+    up: str = "always"  # where (i-1, j) -> (i, j) is allowed: "always", "first" (column 0), "never"
+    drops: str = ""  # axes of which steps may be dropped anywhere, at a cost of their own
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma < torch.inf:
+            raise ValueError(f"expected a finite gamma >= 0, got {self.gamma}")
+        if not {self.begin, self.end, self.drops} <= set(AXES) or self.up not in ("always", "first", "never"):
+            raise ValueError(f"expected axes among {AXES} and a known up, got {self}")
+        if self.drops and (self.begin or self.end or self.up != "always"):
+            raise ValueError(f"expected either drops or open ends, got {self}: dropping at an end is free to happen")
+        if self.smooth and (self.gamma == 0 or self.skip):
+            raise ValueError(f"expected gamma > 0 and no skip with the weighted mean, got {self}")
+
+    @property
+    def predecessors(self) -> tuple[tuple[Move, ...], ...]:
+        """Moves into each state, those taken first on a tie first."""
+        return PREDECESSORS[self.drops]
+
+    @property
+    def states(self) -> int:
+        """Number of states of a cell; the first is a match."""
+        return len(self.predecessors)
+
+    @property
+    def first(self) -> int:
+        """State of the corner (0, 0) in which an alignment begins."""
+        return 1 if self.drops else 0
+
+
+def minimum(values: Float[Tensor, "choices *rest"], recursion: Recursion) -> tuple[Tensor, Tensor]:
+    """Return the minimum over the choices, and its derivative with respect to each.
+
+    The derivatives sum to 1, or are all 0 where every choice is +inf; a choice of +inf has exactly none.
+    """
+    least = values.amin(0)
+    floor = torch.where(least == torch.inf, 0, least)  # inf - inf would be NaN
+    if recursion.gamma == 0:
+        first = torch.nn.functional.one_hot(values.argmin(0), len(values)).movedim(-1, 0)
+        return least, torch.where(least == torch.inf, 0, first.to(values.dtype))
+    shares, total = _shares(values, floor, recursion.gamma)
+    if not recursion.smooth:
+        return least - recursion.gamma * torch.log(total), shares
+    above = torch.where(shares > 0, values - floor, 0)
+    mean = (shares * above).sum(0)
+    return least + mean, shares * (1 - (above - mean) / recursion.gamma)
+
+
+def curvature(
+    values: Float[Tensor, "choices *rest"], slopes: Float[Tensor, "choices *rest"], recursion: Recursion
+) -> tuple[Tensor, Tensor]:
+    """Return how the minimum and its derivatives change when the values move along the slopes."""
+    gamma = recursion.gamma
+    derivatives = minimum(values, recursion)[1]
+    slope = (derivatives * slopes).sum(0)
+    if gamma == 0:
+        return slope, torch.zeros_like(derivatives)
+    if not recursion.smooth:
+        return slope, derivatives * (slope - slopes) / gamma
+    least = values.amin(0)
+    floor = torch.where(least == torch.inf, 0, least)
+    shares = _shares(values, floor, gamma)[0]
+    above = torch.where(shares > 0, values - floor, 0)
+    mean = (shares * above).sum(0)
+    turned = shares * ((shares * slopes).sum(0) - slopes) / gamma  # how the shares change
+    return slope, turned * (1 - (above - mean) / gamma) - shares * (slopes - slope) / gamma
+
+
+def _shares(values: Tensor, floor: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+    """Share of each choice in the soft minimum, and the sum before it was made 1 (1 where nothing is finite)."""
+    shares = torch.exp((floor - values) / gamma)
+    total = shares.sum(0)
+    total = torch.where(total > 0, total, 1)
+    return shares / total, total
