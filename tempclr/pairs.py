@@ -1,37 +1,189 @@
-"""Every sequence of one set against every sequence of another, in chunks that fit."""
+"""Every sequence of one set against every sequence of another, in tiles that fit into memory; and their mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from tempclr.costs import all_pairs
+from tempclr.alignment import soft_dtw
+from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
-CHUNK = 4_000_000  # cells of cost matrices at a time: 16 MB in float32
+MEMORY = 1 << 28  # bytes
+FORWARD, BACKWARD = 5, 8  # most bytes held at a time, in units of the cost: measured 2.3 to 3.7, and 3.2 to 6.7
+
+Align = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How all pairs are cut: tiles of queries by items, and what computing one of them needs."""
+
+    queries: int
+    items: int
+    rows: int  # queries of a tile
+    columns: int  # items of a tile
+    bytes: int  # that a tile needs at the most
+
+    def __len__(self) -> int:
+        return -(-self.queries // self.rows) * -(-self.items // self.columns)
+
+    def __iter__(self) -> Iterator[tuple[slice, slice]]:
+        for row in range(0, self.queries, self.rows):
+            for column in range(0, self.items, self.columns):
+                yield slice(row, row + self.rows), slice(column, column + self.columns)
+
+
+def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
+    """Return how `distances` will cut its work, before it starts.
+
+    Args:
+        x: As for `distances`.
+        y: As for `distances`.
+        memory: As for `distances`.
+
+    Raises:
+        ValueError: If the memory does not hold a single pair; the message says how much does.
+
+    Example:
+        >>> x = Sequences(torch.randn(256, 32, 8), torch.full((256,), 32))
+        >>> plan = tiles(x, x, memory=100_000_000)
+        >>> len(plan), plan.rows, plan.columns, plan.bytes
+        (14, 19, 256, 99614720)
+    """
+    values = max(torch.finfo(x.values.dtype).bits // 8, 4)  # half precision is computed in single
+    needs = BACKWARD if torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad) else FORWARD
+    each = x.values.shape[1] * y.values.shape[1] * values * needs
+    fit = memory // each
+    if fit < 1:
+        raise ValueError(
+            f"expected memory for at least one pair of {x.values.shape[1]} x {y.values.shape[1]} steps, "
+            f"{each:,} bytes, got {memory:,}"
+        )
+    columns = min(len(y), fit)
+    rows = min(len(x), fit // columns) if len(y) else 1
+    return Tiles(len(x), len(y), max(rows, 1), max(columns, 1), rows * columns * each)
 
 
 def distances(
-    x: Sequences, y: Sequences, align: Callable[[Tensor, Tensor], Tensor], *, chunk: int = CHUNK
+    x: Sequences,
+    y: Sequences,
+    align: Align = soft_dtw,
+    *,
+    cost: Callable[[Tensor, Tensor], Tensor] = all_pairs,
+    memory: int = MEMORY,
 ) -> Float[Tensor, "queries items"]:
-    """Return what `align` makes of the cosine cost matrix of every x with every y.
+    """Return what `align` makes of the cost matrix of every x with every y.
+
+    The work is cut into tiles that fit into the memory. In training a tile is computed again on the way
+    back instead of being kept. If a GPU runs out of memory all the same, the tile is halved.
 
     Args:
         x: Embedded sequences.
         y: Embedded sequences of the same dimension.
         align: Takes costs [queries, items, n, m] and lengths [queries, items, 2] to one value
-            per pair, such as `tempclr.soft_dtw`.
-        chunk: Most cells of cost matrices at a time; at least the items of one query are taken.
+            per pair, such as `tempclr.soft_dtw` or `functools.partial(tempclr.otam, gamma=0.1)`.
+        cost: Takes x [queries, n, dim] and y [items, m, dim] to those costs.
+        memory: Bytes that computing may take at a time, beyond x, y and the result. It bounds what
+            a tile holds; what the allocator keeps is its own affair.
 
     Raises:
-        ValueError: If the dimensions differ, or `align` refuses its input.
+        ValueError: If the dimensions differ, the memory does not hold one pair, or `align` refuses its input.
     """
-    cells = len(y) * x.values.shape[1] * y.values.shape[1]
-    rows = max(1, chunk // cells)
-    parts = []
-    for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        lengths = torch.stack(torch.broadcast_tensors(x.lengths[part, None], y.lengths), -1)
-        parts.append(align(all_pairs(x.values[part], y.values), lengths))
-    return torch.cat(parts)
+    plan = tiles(x, y, memory=memory)
+    traced = torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad)
+
+    def tile(rows: slice, columns: slice, x_values: Tensor, y_values: Tensor) -> Tensor:
+        lengths = torch.stack(torch.broadcast_tensors(x.lengths[rows, None], y.lengths[columns]), -1)
+        return align(cost(x_values[rows], y_values[columns]), lengths)
+
+    while True:
+        try:
+            if traced and len(plan) > 1 and _can_run_out(x.values.device):
+                _try_once(tile, *next(iter(plan)), x.values, y.values)
+            if traced and len(plan) > 1:
+                parts = [checkpoint(tile, *each, x.values, y.values, use_reentrant=False) for each in plan]
+            else:
+                parts = [tile(*each, x.values, y.values) for each in plan]
+        except torch.OutOfMemoryError:
+            if plan.rows * plan.columns == 1:
+                raise
+            plan = _halved(plan)
+            continue
+        across = -(-len(y) // plan.columns)
+        rows = [torch.cat(parts[start : start + across], 1) for start in range(0, len(parts), across)]
+        return torch.cat(rows)
+
+
+def _can_run_out(device: torch.device) -> bool:
+    """Whether too large a tile is an error that can be caught; a CPU would swap, or end the process."""
+    return device.type != "cpu"
+
+
+def _try_once(tile: Callable[..., Tensor], rows: slice, columns: slice, x: Tensor, y: Tensor) -> None:
+    """Compute one tile there and back, so that running out of memory shows before the way back of them all."""
+    with torch.enable_grad():
+        leaves = [values.detach().requires_grad_() for values in (x, y)]
+        value = tile(rows, columns, *leaves)
+        torch.autograd.grad(torch.where(value.isfinite(), value, 0).sum(), leaves)
+
+
+def _halved(plan: Tiles) -> Tiles:
+    """Tiles of half the size."""
+    rows, columns = (-(-plan.rows // 2), plan.columns) if plan.rows > 1 else (1, -(-plan.columns // 2))
+    return Tiles(plan.queries, plan.items, rows, columns, plan.bytes * rows * columns // (plan.rows * plan.columns))
+
+
+def barycentre(
+    sequences: Sequences, steps: int | None = None, *, gamma: float = 1.0, iterations: int = 100
+) -> Float[Tensor, "steps dim"]:
+    """Return the sequence with the least mean soft-DTW cost, by squared distances, to a set of sequences.
+
+        argmin_z 1/K sum_k soft_dtw(squared_cost(z, y_k))
+
+    Args:
+        sequences: In any unit.
+        steps: Of the result; the mean length of the sequences, rounded, if it is not given.
+        gamma: Smoothing, > 0, in the square of that unit.
+        iterations: Most steps of L-BFGS, which starts from the mean of the sequences, each stretched to `steps`.
+
+    Returns:
+        A local minimum, as the problem is not convex, in the unit of the sequences.
+
+    Raises:
+        ValueError: If `steps` or `iterations` is less than 1, or `gamma` is not positive.
+
+    Example:
+        >>> from tempclr.sequences import pad
+        >>> barycentre(pad([torch.tensor([[1.0], [5.0]]), torch.tensor([[3.0], [7.0]])])).round().tolist()
+        [[2.0], [6.0]]
+
+    Source:
+        Cuturi & Blondel, "Soft-DTW: a Differentiable Loss Function for Time-Series", ICML 2017, section 3.1.
+    """
+    steps = round(sequences.lengths.double().mean().item()) if steps is None else steps
+    if steps < 1 or iterations < 1:
+        raise ValueError(f"expected at least one step and one iteration, got {steps} and {iterations}")
+    y = sequences.values.detach()
+    start = torch.stack([_stretched(sequences[index].detach(), steps) for index in range(len(sequences))]).mean(0)
+    z = start.clone().requires_grad_()
+    lengths = torch.stack([torch.full_like(sequences.lengths, steps), sequences.lengths], 1)
+    optimizer = torch.optim.LBFGS([z], max_iter=iterations, line_search_fn="strong_wolfe")
+
+    def mean_cost() -> Tensor:
+        optimizer.zero_grad()
+        loss = soft_dtw(squared_cost(z.expand(len(y), -1, -1), y), lengths, gamma=gamma).mean()
+        loss.backward()
+        return loss
+
+    with torch.enable_grad():
+        optimizer.step(mean_cost)
+    return z.detach()
+
+
+def _stretched(sequence: Tensor, steps: int) -> Tensor:
+    """A sequence [length, dim] interpolated linearly to another number of steps."""
+    return torch.nn.functional.interpolate(sequence.T[None], steps, mode="linear", align_corners=True)[0].T

@@ -5,7 +5,6 @@ from torch import Tensor
 import tempclr
 from tempclr.encoders import Projection
 from tempclr.negatives import segment_orders
-from tempclr.pairs import distances
 from tempclr.sequences import Pair, Sequences, pad
 from tempclr.tasks import retrieval
 from tempclr.tasks.retrieval import MEASURES, order_sensitivity, retrieve
@@ -76,12 +75,6 @@ def test_mean_pool_is_the_cosine_of_mean_directions(generator: torch.Generator):
     unit = [[torch.nn.functional.normalize(each[k], dim=1).mean(0) for k in range(4)] for each in (x, y)]
     slow = torch.stack([torch.stack([torch.cosine_similarity(a, b, dim=0) for b in unit[1]]) for a in unit[0]])
     torch.testing.assert_close(MEASURES["mean-pool"](x, y), slow)
-
-
-@pytest.mark.parametrize("chunk", [1, 1000, 10_000_000])
-def test_chunks_change_nothing(chunk: int, generator: torch.Generator):
-    x, y = ragged(6, generator, noise=0.5)
-    torch.testing.assert_close(distances(x, y, tempclr.dtw, chunk=chunk), distances(x, y, tempclr.dtw))
 
 
 def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
