@@ -1,89 +1,385 @@
-"""Soft-DTW against tslearn, on the same cost matrices, in one run on this machine.
+"""Alignment against other libraries, all in turn, in one run, on this machine.
 
-    python benchmarks/alignment.py [--repeats 5] [--out results.json]
+    python benchmarks/alignment.py [--repeats 5] [--threads 1] [--only gradient errors] [--out runs/bench]
 
-For each shape: median seconds of value and gradient by both, taken in turns, their ratio, and the
-error of the float32 gradient against float64 as sum|g - g64| / sum|g64|. tslearn works in float64.
+Writes alignment.json, alignment.md and alignment.png. What is measured:
+
+    gradient   value and gradient of soft-DTW, given the same float32 cost matrices
+    value      the value alone, given the same cost matrices
+    errors     of the float32 gradient, as sum|g - g64| / sum|g64|; g64 by `diagonals` in float64
+    scaling    nanoseconds per cell from 32 to 4096 steps
+    memory     most memory beyond the inputs, in units of the cost matrix, in a process of its own
+    tasks      all pairs from features; retrieval of 436 videos; 10,000 few-shot episodes
+
+pysdtw and tslearn compute soft-DTW with its gradient; aeon has the value of soft-DTW, dtaidistance that of
+DTW, both from series. All are called as their documentation shows.
 """
 
 import argparse
 import json
+import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from tslearn.metrics import SoftDTW
+from torch import Tensor
+from tqdm import tqdm
 
 import tempclr
+from tempclr import pairs
+from tempclr.alignment.visits import alignment_of
+from tempclr.sequences import Sequences, pad
 
-SHAPES = [(256, 32, 32), (64, 128, 128), (8, 512, 512), (2, 1024, 1024)]
+warnings.filterwarnings("ignore", message="h5py not installed")
+
+SHAPES = [(256, 32, 32), (256, 128, 128), (8, 512, 512), (2, 1024, 1024)]
+LENGTHS = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 GAMMA = 1.0
+Work = Callable[[Tensor, float], Tensor]
 
 
-def ours(cost: torch.Tensor) -> torch.Tensor:
-    """Value and gradient by this project, on the batch."""
-    return tempclr.expected_alignment(cost, gamma=GAMMA)
+def ours(cost: Tensor, gamma: float, *, kernel: str) -> Tensor:
+    """Gradient by this project."""
+    return alignment_of(partial(tempclr.soft_dtw, gamma=gamma, kernel=kernel), cost)
 
 
-def theirs(cost: torch.Tensor) -> torch.Tensor:
-    """Value and gradient by tslearn, pair by pair."""
-    gradients = []
-    for matrix in cost.double().numpy():
-        solver = SoftDTW(matrix, gamma=GAMMA)
-        solver.compute()
-        gradients.append(solver.grad())
-    return torch.from_numpy(np.stack(gradients))
+def pysdtw(cost: Tensor, gamma: float) -> Tensor:
+    """Gradient by pysdtw on the CPU."""
+    from pysdtw import SoftDTW
+
+    return _by_autograd(SoftDTW(gamma=gamma, use_cuda=False, dist_func=lambda x, y: x), cost)
 
 
-def seconds(work: Callable[[torch.Tensor], torch.Tensor], cost: torch.Tensor) -> float:
-    """Time of one call."""
-    began = time.perf_counter()
-    work(cost)
-    return time.perf_counter() - began
+def tslearn(cost: Tensor, gamma: float) -> Tensor:
+    """Gradient by tslearn's PyTorch loss."""
+    from tslearn.metrics import SoftDTWLossPyTorch
+
+    return _by_autograd(SoftDTWLossPyTorch(gamma=gamma, dist_func=lambda x, y: x), cost)
 
 
-def measure(shape: tuple[int, int, int], repeats: int) -> dict:
-    """Both sides in turns on one shape."""
-    cost = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    exact = ours(cost.double())
-    errors = [((work(cost).double() - exact).abs().sum() / exact.abs().sum()).item() for work in (ours, theirs)]
-    times = [(seconds(ours, cost), seconds(theirs, cost)) for _ in range(repeats)]
-    own, other = (statistics.median(column) for column in zip(*times, strict=True))
+def _by_autograd(loss: torch.nn.Module, cost: Tensor) -> Tensor:
+    """Gradient of a loss that is handed its cost matrix in place of the series x."""
+    cost = cost.detach().requires_grad_()
+    y = cost.new_zeros(len(cost), *cost.shape[2:0:-1])  # read for its shape only
+    (gradient,) = torch.autograd.grad(loss(cost, y).sum(), cost)
+    return gradient
+
+
+GRADIENT: Mapping[str, Work] = {
+    "cpu": partial(ours, kernel="cpu"),
+    "diagonals": partial(ours, kernel="diagonals"),
+    "pysdtw": pysdtw,
+    "tslearn": tslearn,
+}
+VALUE: Mapping[str, Work] = {
+    "cpu": lambda cost, gamma: tempclr.soft_dtw(cost, gamma=gamma, kernel="cpu"),
+    "diagonals": lambda cost, gamma: tempclr.soft_dtw(cost, gamma=gamma, kernel="diagonals"),
+}
+
+
+def in_turn(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, after one call that does not count, taken in turn."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(repeats + 1):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if number:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def milliseconds(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Cells of a table, with their unit in the head."""
+    return {f"{name} (ms)": 1e3 * each for name, each in seconds.items()}
+
+
+def costs(*shape: int) -> Tensor:
+    """Uniform costs, the same in every run."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def speed(works: Mapping[str, Work], repeats: int) -> list[dict]:
+    """Seconds of each on every shape, and of the faster peer over ours."""
+    rows = []
+    for shape in tqdm(SHAPES, desc="speed"):
+        cost = costs(*shape)
+        seconds = in_turn({name: partial(work, cost, GAMMA) for name, work in works.items()}, repeats)
+        peers = [seconds[name] for name in ("pysdtw", "tslearn") if name in seconds]
+        row = {
+            "pairs x n x m": " x ".join(map(str, shape)),
+            **{f"{name} (ms)": 1e3 * each for name, each in seconds.items()},
+        }
+        row["cpu (ns per cell)"] = 1e9 * seconds["cpu"] / cost.numel()
+        if peers:
+            row["faster peer / cpu"] = min(peers) / seconds["cpu"]
+            row["faster peer / diagonals"] = min(peers) / seconds["diagonals"]
+        rows.append(row)
+    return rows
+
+
+def hard_to_get_right(n: int) -> dict[str, Tensor]:
+    """Costs on which single precision has been seen to fail."""
+    generator = torch.Generator().manual_seed(0)
+    position = torch.linspace(0, 1, n)
+    warped = position + 0.1 * torch.sin(6 * position)
+    noise = 0.3 * torch.randn(n, generator=generator)
     return {
-        "shape": list(shape),
-        "ours_seconds": own,
-        "tslearn_seconds": other,
-        "ratio": statistics.median(b / a for a, b in times),
-        "ours_error": errors[0],
-        "tslearn_error": errors[1],
+        "uniform": torch.rand(1, n, n, generator=generator),
+        "constant": torch.full((1, n, n), 0.5),
+        "smooth cosine": 1 - torch.cos(3 * (position[:, None] - warped))[None],
+        "noisy warp": (torch.sin(9 * position)[:, None] - torch.sin(9 * warped) - noise).square()[None],
     }
 
 
-def main() -> None:
-    """Measure every shape, print a table, and write it when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    machine = f"{platform.processor() or platform.machine()}, 1 thread, torch {torch.__version__}"
-    print(f"value and gradient, float32 in, gamma {GAMMA}; {machine}\n")
-    heads = {"pairs x n x m": 16, "ours (s)": 9, "tslearn (s)": 12, "ratio": 6, "our error": 10, "tslearn error": 14}
-    print(" ".join(f"{head:>{width}}" for head, width in heads.items()))
+def errors() -> list[dict]:
+    """Gradient errors of each on costs that are hard to get right."""
     rows = []
-    for shape in SHAPES:
-        row = measure(shape, options.repeats)
+    cases = [(128, 1e-3), (1024, 0.1), (1024, 1e-3), (4096, 1e-3)]
+    for n, gamma in tqdm(cases, desc="errors"):
+        for name, cost in hard_to_get_right(n).items():
+            if n == 4096 and name != "uniform":
+                continue
+            exact = ours(cost.double(), gamma, kernel="diagonals")
+            row = {"n": n, "gamma": gamma, "cost": name}
+            for library, work in GRADIENT.items():
+                difference = (work(cost, gamma).double() - exact).abs().sum() / exact.abs().sum()
+                row[library] = difference.item()
+            rows.append(row)
+    return rows
+
+
+def scaling(repeats: int) -> list[dict]:
+    """Nanoseconds per cell of value and gradient, on about four million cells."""
+    rows = []
+    for n in tqdm(LENGTHS, desc="scaling"):
+        cost = costs(max(1, (1 << 22) // n**2), n, n)
+        seconds = in_turn({name: partial(work, cost, GAMMA) for name, work in GRADIENT.items()}, max(1, repeats // 2))
+        rows.append({"n": n, **{f"{name} (ns per cell)": 1e9 * each / cost.numel() for name, each in seconds.items()}})
+    return rows
+
+
+def memory() -> list[dict]:
+    """Most memory of value and gradient beyond the inputs, each in a fresh process."""
+    rows = []
+    for shape in ((65536, 32, 32), (16, 2048, 2048)):
+        row: dict = {"pairs x n x m": " x ".join(map(str, shape))}
+        for library in tqdm(GRADIENT, desc="memory"):
+            command = [sys.executable, __file__, "--peak", library, *map(str, shape)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            row[f"{library} (costs)"] = float(done.stdout)
         rows.append(row)
-        print(
-            f"{' x '.join(map(str, shape)):>16} {row['ours_seconds']:9.3f} {row['tslearn_seconds']:12.3f} "
-            f"{row['ratio']:6.2f} {row['ours_error']:10.1e} {row['tslearn_error']:14.1e}"
-        )
-    if options.out:
-        options.out.write_text(json.dumps({"machine": machine, "gamma": GAMMA, "rows": rows}, indent=2))
+    return rows
+
+
+def print_peak(library: str, *shape: int) -> None:
+    """Print the most memory that one library took beyond its input, in units of the cost."""
+    work = GRADIENT[library]
+    work(costs(2, *shape[1:])[:, :8, :8].contiguous(), GAMMA)  # imports and compiles
+    work(costs(40, 8, 8), GAMMA)
+    cost = costs(*shape)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work(cost, GAMMA)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * cost.numel()))
+
+
+def from_features(repeats: int) -> list[dict]:
+    """All pairs of 32 x 32 series of 128 x 16 steps with 128 features: soft-DTW with gradients."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(32, steps, 128, generator=generator) for steps in (128, 16))
+
+    def all_ours() -> None:
+        traced = x.clone().requires_grad_()
+        sets = [Sequences(each, torch.full((32,), each.shape[1])) for each in (traced, y)]
+        pairs.distances(*sets, partial(tempclr.soft_dtw, gamma=GAMMA, kernel="cpu")).sum().backward()
+
+    def theirs(loss: torch.nn.Module) -> None:
+        traced = x.clone().requires_grad_()
+        repeated = traced.repeat_interleave(32, 0), y.repeat(32, 1, 1)
+        loss(*repeated).sum().backward()
+
+    from pysdtw import SoftDTW
+    from tslearn.metrics import SoftDTWLossPyTorch
+
+    works = {
+        "cpu": all_ours,
+        "tslearn": partial(theirs, SoftDTWLossPyTorch(gamma=GAMMA)),
+        "pysdtw": partial(theirs, SoftDTW(gamma=GAMMA, use_cuda=False)),
+    }
+    seconds = in_turn(works, min(repeats, 3))
+    return [
+        {
+            "work": "all pairs, 32 x 32 of 128 x 16 steps",
+            **{f"{name} (ms)": 1e3 * each for name, each in seconds.items()},
+        }
+    ]
+
+
+def values_from_series(repeats: int) -> list[dict]:
+    """Distances of 20 x 20 series of 128 steps with 8 features, without gradients: what aeon and dtaidistance do."""
+    from aeon.distances import dtw_pairwise_distance, soft_dtw_pairwise_distance
+    from dtaidistance import dtw_ndim
+
+    series = torch.randn(20, 128, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    as_set = Sequences(series, torch.full((20,), 128))
+    as_channels = series.mT.contiguous().numpy()
+    listed = list(series.numpy())
+
+    def squared(x: Tensor, y: Tensor) -> Tensor:
+        return tempclr.squared_cost(x[:, None].expand(-1, len(y), -1, -1), y.expand(len(x), -1, -1, -1))
+
+    def own(align: Callable) -> Tensor:
+        return pairs.distances(as_set, as_set, align, cost=squared)
+
+    soft = in_turn(
+        {
+            "cpu": lambda: own(partial(tempclr.soft_dtw, gamma=GAMMA, kernel="cpu")),
+            "aeon": lambda: soft_dtw_pairwise_distance(as_channels, gamma=GAMMA),
+        },
+        repeats,
+    )
+    hard = in_turn(
+        {
+            "cpu": lambda: own(partial(tempclr.dtw, kernel="cpu")),
+            "aeon": lambda: dtw_pairwise_distance(as_channels),
+            "dtaidistance": lambda: dtw_ndim.distance_matrix_fast(listed, parallel=False),
+        },
+        repeats,
+    )
+    return [
+        {"work": f"{name}, float64, 20 x 20 series of 128 x 8", **milliseconds(seconds)}
+        for name, seconds in (("soft-DTW values", soft), ("DTW values", hard))
+    ]
+
+
+def tasks(repeats: int) -> list[dict]:
+    """The paper's tasks at their sizes, from embeddings in memory."""
+    generator = torch.Generator().manual_seed(0)
+
+    def ragged() -> Sequences:
+        lengths = torch.randint(3, 17, (436,), generator=generator).tolist()
+        return pad([torch.randn(length, 512, generator=generator) for length in lengths])
+
+    x, y = ragged(), ragged()
+    episodes, ways, frames = 10_000, 5, 8
+    support, queries = (torch.randn(200, frames, 512, generator=generator) for _ in range(2))
+    chosen = torch.randint(200, (2, episodes, ways), generator=generator)
+
+    def few_shot() -> None:
+        """Every query of an episode against every support, both ways."""
+        for part in range(0, episodes, 500):
+            one, other = (
+                source[index[part : part + 500]] for source, index in zip((support, queries), chosen, strict=True)
+            )
+            shape = (len(one), ways, ways, frames, 512)
+            cost = tempclr.cosine_cost(one[:, :, None].expand(shape), other[:, None].expand(shape))
+            _ = tempclr.otam(cost) + tempclr.otam(cost.mT)
+
+    works = {
+        "retrieval by DTW, 436 x 436 of 3 to 16 steps": lambda: pairs.distances(x, y, tempclr.dtw),
+        "retrieval by OTAM, 436 x 436 of 3 to 16 steps": lambda: pairs.distances(x, y, tempclr.otam),
+        "10,000 episodes 5-way 1-shot of 8 x 8 frames, OTAM both ways": few_shot,
+    }
+    return [{"work": name, "seconds": in_turn({name: work}, min(repeats, 2))[name]} for name, work in works.items()]
+
+
+def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
+    """All tables, with their units in the heads."""
+    lines = [f"Machine: {results['machine']}", ""]
+    for title, rows in results.items():
+        if isinstance(rows, str):
+            continue
+        heads = list(rows[0])
+        lines += [f"## {title}", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+        for row in rows:
+            cells = [each if isinstance(each, str) else f"{each:.3g}" for each in row.values()]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def draw(results: Mapping[str, list[dict] | str], path: Path) -> None:
+    """Time per cell over length, and gradient errors."""
+    from matplotlib import pyplot as plt
+
+    from tempclr.plots import style
+
+    lengths, cases = results["scaling"], results["errors"]
+    with style.paper():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8))
+        for number, (name, colour) in enumerate(zip(GRADIENT, style.SERIES, strict=False)):
+            look = {"marker": "o", "markersize": 3.5, "color": colour, "label": name}
+            left.loglog([row["n"] for row in lengths], [row[f"{name} (ns per cell)"] for row in lengths], **look)
+            found = [max(row[name], 1e-9) for row in cases]
+            right.semilogx(found, np.arange(len(cases)) + 0.15 * (number - 1.5), linestyle="", **look)
+        left.set(xlabel="steps of x and of y", ylabel="value and gradient (ns per cell)")
+        left.legend()
+        names = [f"{row['cost']}, {row['n']}, gamma {row['gamma']}" for row in cases]
+        right.set_yticks(range(len(cases)), names, fontsize=6.5)
+        right.invert_yaxis()
+        right.set_xlabel("relative error of the gradient, float32")
+        figure.savefig(path)
+
+
+def machine(threads: int) -> str:
+    """What it ran on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    versions = f"torch {torch.__version__}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {threads} thread(s) used, {versions}"
+
+
+def main() -> None:
+    """Measure what was asked for, print the tables, and write them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = {
+        "gradient": lambda repeats: speed(GRADIENT, repeats),
+        "value": lambda repeats: speed(VALUE, repeats),
+        "errors": lambda repeats: errors(),
+        "scaling": scaling,
+        "memory": lambda repeats: memory(),
+        "features": from_features,
+        "series": values_from_series,
+        "tasks": tasks,
+    }
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="calls that count, of each (5)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch and numba (1)")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="what to measure (all)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="where to write (runs/bench)"
+    )
+    parser.add_argument("--peak", nargs=4, metavar=("LIBRARY", "PAIRS", "N", "M"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    import numba
+
+    torch.set_num_threads(options.threads)
+    numba.set_num_threads(options.threads)
+    if options.peak:
+        print_peak(options.peak[0], *map(int, options.peak[1:]))
+        return
+    results: dict = {"machine": machine(options.threads)}
+    for name in options.only:
+        results[name] = parts[name](options.repeats)
+    text = as_markdown(results)
+    print(text)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "alignment.json").write_text(json.dumps(results, indent=2))
+    (options.out / "alignment.md").write_text(text)
+    if {"scaling", "errors"} <= set(results):
+        draw(results, options.out / "alignment.png")
+        print(f"written to {options.out}")
 
 
 if __name__ == "__main__":

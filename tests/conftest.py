@@ -31,9 +31,12 @@ def root() -> Path:
     return Path(__file__).parent.parent
 
 
-@pytest.fixture
-def unchecked_shapes() -> Iterator[None]:
+def _without_checks() -> Iterator[None]:
     """Shapes in signatures are not executed, as in production: what a function refuses by itself is seen."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+unchecked_shapes = pytest.fixture(_without_checks, name="unchecked_shapes")
+unchecked_shapes_of_module = pytest.fixture(_without_checks, scope="module", name="unchecked_shapes_of_module")

@@ -1,6 +1,7 @@
 """What every alignment function accepts, checked once and brought to one form."""
 
 import math
+from numbers import Real
 
 import torch
 from jaxtyping import Float, Int
@@ -61,7 +62,7 @@ def check_cost(cost: Tensor) -> None:
 
 def check_gamma(gamma: float, instead: str) -> None:
     """Raise `ValueError` unless a smoothing is a positive number; `instead` says what else to use."""
-    if not (gamma > 0 and math.isfinite(gamma)):
+    if not isinstance(gamma, Real) or not 0 < gamma < math.inf:
         raise ValueError(f"expected a finite gamma > 0, got {gamma}; {instead}")
 
 
@@ -79,7 +80,7 @@ def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, radius: float) ->
         tensor([[1, 1, 0, 0],
                 [0, 0, 1, 1]], dtype=torch.int32)
     """
-    if not radius >= 0:
+    if not isinstance(radius, Real) or not radius >= 0:
         raise ValueError(f"expected a band of >= 0 steps, got {radius}")
     last = (lengths - 1).double()[:, :, None, None]
     i = torch.arange(n, device=lengths.device)[:, None]

@@ -1,6 +1,7 @@
 """OTAM: the alignment of few-shot recognition, in which each step of y is used once."""
 
 import math
+from dataclasses import replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -43,5 +44,6 @@ def otam(
         Cao, Ji, Cao, Chang & Niebles, "Few-Shot Video Classification via Temporal Alignment",
         CVPR 2020, equations 5 to 9.
     """
-    recursion = Recursion(gamma=gamma, begin="x", end="x", skip=-gamma * math.log(2), up="first")
+    closed = Recursion(gamma=gamma)
+    recursion = replace(closed, begin="x", end="x", skip=-gamma * math.log(2), up="first")
     return align(cost, lengths, recursion, band=None, kernel=kernel)

@@ -7,6 +7,7 @@ dropped. Plain DTW has one state and three moves. The minimum is hard, soft, or 
 """
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from jaxtyping import Float
@@ -65,7 +66,7 @@ class Recursion:
     drops: str = ""  # axes of which steps may be dropped anywhere, at a cost of their own
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma < torch.inf:
+        if not isinstance(self.gamma, Real) or not 0 <= self.gamma < torch.inf:
             raise ValueError(f"expected a finite gamma >= 0, got {self.gamma}")
         if not {self.begin, self.end, self.drops} <= set(AXES) or self.up not in ("always", "first", "never"):
             raise ValueError(f"expected axes among {AXES} and a known up, got {self}")
