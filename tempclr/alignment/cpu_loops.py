@@ -1,0 +1,288 @@
+"""The alignment recursion on the CPU, compiled: a block of pairs at a time, one anti-diagonal after the other.
+
+A diagonal of a block is [cells, pairs], flat: long for one long pair as for many short ones, which is what lets
+the innermost loops run on vectors. Row i of a diagonal stands at slot i + 1. The table of a block is its diagonals
+one after the other, n * m cells per pair without a gap. It holds the shares that two of the three predecessors have
+in each cell; the third share is what remains. On the way back, visits take the place of shares.
+
+A state is a pair of z and e, as in `cpu_cells`; with the hard minimum z alone counts.
+"""
+
+import math
+from typing import no_type_check
+
+import numpy as np
+
+from tempclr.alignment.cpu_cells import OPTIONS, back, hard_kept, soft, soft_kept
+from tempclr.alignment.cpu_cells import hard as hard_cells
+from tempclr.alignment.cpu_numbers import SIDE, transpose
+from tempclr.extras import need
+
+njit = need("numba", "cpu").njit
+
+# states on the border, as indices into `marks`
+DEAD, CORNER, ELSEWHERE = range(3)
+ALWAYS, FIRST, NEVER = range(3)
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _rows(k, n, m):
+    """First row, and the row after the last, that diagonal k crosses."""
+    return max(0, k - m + 1), min(k + 1, n)
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _places(places, low, high, members, sizes, n, shape):
+    """Where diagonal 0 of each row of each pair would stand in memory, and which diagonals cross the row."""
+    for p in range(len(members)):
+        for i in range(n):
+            slot = i * len(members) + p
+            places[slot] = (members[p] * shape[1] + i) * shape[2] - i
+            low[slot] = i
+            high[slot] = i + sizes[p, 1] if i < sizes[p, 0] else i
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _load(panel, cost, k, begin, end, places, low, high, starts):
+    """Rows `begin` to `end` of SIDE diagonals from k on, one per row of the panel; +inf beyond the lengths."""
+    for q in range(begin, end, SIDE):
+        if q + SIDE <= end and low[q + SIDE - 1] <= k and k + SIDE <= high[q : q + SIDE].min():
+            transpose(cost, places[q:], k, panel, starts, q)
+        else:
+            for slot in range(q, min(q + SIDE, end)):
+                for d in range(SIDE):
+                    inside = low[slot] <= k + d < high[slot]
+                    panel[starts[d] + slot] = cost[places[slot] + k + d] if inside else np.inf
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _exceeds(bits, infinity, limit):
+    """Whether a finite number among these, given by their bits, is larger than the one of bits `limit`, either way."""
+    found = False
+    for i in range(len(bits)):
+        magnitude = bits[i] & (infinity | (infinity - 1))  # without its sign
+        found |= (limit < magnitude) & (magnitude < infinity)
+    return found
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _store(alignment, table, members, sizes, n, m, places, low, high, starts):
+    """Unfold the table of visits into the matrices of its pairs; 0 beyond their lengths."""
+    lanes, flat = len(members), alignment.reshape(-1)
+    place = 0
+    for k in range(0, n + m - 1, SIDE):
+        begin, end = _rows(k, n, m)
+        for d in range(SIDE):
+            first, last = _rows(k + d, n, m)
+            starts[d] = place - first * lanes
+            place += max(last - first, 0) * lanes
+            end = max(end, last)
+        begin, end = begin * lanes, end * lanes
+        for q in range(begin, end, SIDE):
+            if q + SIDE <= end and low[q + SIDE - 1] <= k and k + SIDE <= high[q : q + SIDE].min():
+                transpose(table, starts, q, flat, places[q:], k)
+            else:
+                for slot in range(q, min(q + SIDE, end)):
+                    for d in range(max(low[slot] - k, 0), min(high[slot] - k, SIDE)):
+                        flat[places[slot] + k + d] = table[starts[d] + slot]
+    for p in range(lanes):
+        alignment[members[p], : sizes[p, 0], sizes[p, 1] :] = 0
+        alignment[members[p], sizes[p, 0] :] = 0
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _border(state, slot, lanes, terms, mark):
+    """Put a state of the border at one slot."""
+    for p in range(slot * lanes, (slot + 1) * lanes):
+        state[0][p], state[1][p] = terms[0][mark], terms[1][mark]
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _predecessors(states, rules, k, n, m, lanes, terms):
+    """States above, to the left and diagonally before diagonal k, and the place for its own; borders are set."""
+    new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
+    _, up, begin_x, begin_y, _, _ = rules
+    # a path begins at (k, 0) as if it came from (k, -1), and at (0, k) as if from (-1, k-1)
+    if k < n:
+        _border(one, k + 1, lanes, terms, begin_x if k else CORNER)
+        _border(two, k, lanes, terms, DEAD)
+    if 0 < k < m:
+        _border(one, 0, lanes, terms, DEAD)
+        _border(two, 0, lanes, terms, begin_y)
+    # where the move from above is not allowed, it comes from a diagonal of dead cells
+    if up == FIRST and 0 < k <= n:
+        _border(none, k - 1, lanes, terms, DEAD)
+        if k < n:
+            for p in range(k * lanes, (k + 1) * lanes):
+                none[0][p], none[1][p] = one[0][p], one[1][p]
+    above = one if up == ALWAYS else none
+    a = max(0, k - m + 1) * lanes
+    b = a + lanes
+    return (new[0][b:], new[1][b:]), (above[0][a:], above[1][a:]), (one[0][b:], one[1][b:]), (two[0][a:], two[1][a:])
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
+    """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
+    hard, _, _, begin_y, end_x, end_y = rules
+    marks, marks_e, rates, limits, _ = terms
+    panel, starts, places, low, high = squares
+    table_up, table_left = tables
+    lanes, keep, place = len(sizes), len(table_up) > 0, 0
+    for slot in range(n + 2):
+        for d in range(4):
+            _border(states[d], slot, lanes, terms, DEAD)
+    ends[0][:] = marks[DEAD]
+    for k in range(n + m - 1):
+        first, last = _rows(k, n, m)
+        count = (last - first) * lanes
+        if k % SIDE == 0:
+            for d in range(SIDE):
+                starts[d] = d * n * lanes
+            _load(panel, cost, k, first * lanes, min(k + SIDE, n) * lanes, places, low, high, starts)
+        costs = panel[(k % SIDE * n + first) * lanes :][:count]
+        if not hard and _exceeds(costs.view(limits.dtype), limits[0], limits[1]):
+            return False
+        new, above, left, diagonal = _predecessors(states, rules, k, n, m, lanes, terms)
+        share_up, share_left = table_up[place:], table_left[place:]
+        if hard and keep:
+            hard_kept(new[0], above[0], left[0], diagonal[0], costs, share_up, share_left)
+            for p in range(lanes if 0 < k < m and begin_y != DEAD else 0):
+                if share_up[p] == 0 and left[0][p] == diagonal[0][p]:
+                    share_left[p] = 1  # a tie goes to the move, not to the beginning
+        elif hard:
+            hard_cells(new[0], above[0], left[0], diagonal[0], costs)
+        elif keep:
+            soft_kept(new, above, left, diagonal, costs, rates, marks_e[DEAD], share_up, share_left)
+        else:
+            soft(new, above, left, diagonal, costs, rates, marks_e[DEAD])
+        for p in range(lanes):
+            i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1  # row and column of the ends on this diagonal
+            if 0 <= i < sizes[p, 0] and (end_x or i == sizes[p, 0] - 1):
+                slot = (i - first) * lanes + p
+                ends[0][p, i], ends[1][p, i] = new[0][slot], new[1][slot]
+            if end_y and 0 <= j < sizes[p, 1] - 1:
+                slot = (sizes[p, 0] - 1 - first) * lanes + p
+                ends[0][p, n + j], ends[1][p, n + j] = new[0][slot], new[1][slot]
+        if keep:
+            place += count
+    return True
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _finish_hard(ends, corner, skip):
+    """Least of the states at the ends, which give way to their shares: of equal ones the corner, then the first."""
+    best, least = corner, ends[corner]
+    for i in range(len(ends)):
+        if i != corner and ends[i] + skip < least:
+            best, least = i, ends[i] + skip
+    ends[:] = 0
+    if least < np.inf:
+        ends[best] = 1
+    return least
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
+    """Soft minimum of the states at the ends, which give way to their shares."""
+    top, total = np.int64(-(2**62)), 0.0
+    for i in range(len(ends)):
+        if i != corner:
+            ends[i] *= skip
+            ends_e[i] += skip_e
+        if ends[i] > 0:
+            top = max(top, ends_e[i])
+    for i in range(len(ends)):
+        ends[i] = math.ldexp(ends[i], max(ends_e[i] - top, -2000)) if ends[i] > 0 else 0
+        total += ends[i]
+    if total == 0:
+        return np.inf
+    for i in range(len(ends)):
+        ends[i] /= total
+    return -gamma * (math.log(total) + top * math.log(2.0))
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _backward(sizes, n, m, shares, flows, tables):
+    """Turn the table of a block into how often a path visits each cell."""
+    ups, lefts, diagonals = flows[:2], flows[2:4], flows[4:]
+    table_up, table_left = tables
+    lanes = len(sizes)
+    place = n * m * lanes
+    for d in range(len(flows)):
+        flows[d][: (n + 2) * lanes] = 0
+    for k in range(n + m - 2, -1, -1):
+        first, last = _rows(k, n, m)
+        count = (last - first) * lanes
+        place -= count
+        a, b, c = first * lanes, (first + 1) * lanes, (first + 2) * lanes
+        # what goes up and left arrives on the next diagonal, what goes along the diagonal on the one after
+        up, left, diagonal = ups[k % 2], lefts[k % 2], diagonals[k % 3]
+        down, right, onward = ups[(k + 1) % 2], lefts[(k + 1) % 2], diagonals[(k + 2) % 3]
+        for p in range(lanes):  # the ends add to what arrives
+            i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1
+            if 0 <= i < sizes[p, 0]:
+                right[(i + 1) * lanes + p] += shares[p, i]
+            if 0 <= j < sizes[p, 1] - 1:
+                right[sizes[p, 0] * lanes + p] += shares[p, n + j]
+        table, share_up = table_left[place : place + count], table_up[place:]
+        back(table, share_up, down[c:], right[b:], onward[c:], up[b:], left[b:], diagonal[b:])
+        up[a:b], left[a:b], diagonal[a:b] = 0, 0, 0
+
+
+@njit(**OPTIONS)
+@no_type_check
+def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignment):
+    """Value, and expected alignment unless `alignment` is empty, of the blocks of pairs `start`, `start + step`, ...
+
+    Return whether no finite cost exceeds its limit; where one does, the results are not to be used.
+
+    `rules` says whether the minimum is hard, where the move from above is allowed, the states from which an alignment
+    begins at (i, 0) and (0, j), and whether it may end early along x and y. `terms` holds z and e of the three states
+    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma.
+    """
+    pairs, rows, columns = cost.shape
+    flat = cost.reshape(-1)
+    marks, marks_e, _, _, gamma = terms
+    keep = len(alignment) > 0
+    slots, cells = (rows + 2) * lanes, rows * columns * lanes if keep else 0
+    table_left = np.empty(cells, alignment.dtype)
+    spare = np.empty(cells if lanes > 1 else 0, alignment.dtype)
+    z, e = np.empty((4, slots), marks.dtype), np.empty((4, slots), marks_e.dtype)
+    states = ((z[0], e[0]), (z[1], e[1]), (z[2], e[2]), (z[3], e[3]))
+    flows = np.empty((7, slots if keep else 0), alignment.dtype)
+    panel, starts = np.empty(SIDE * rows * lanes, cost.dtype), np.empty(SIDE, np.int64)
+    places, low, high = np.empty((3, rows * lanes), np.int64)
+    all_ends, all_ends_e = np.empty((lanes, rows + columns)), np.empty((lanes, rows + columns), np.int64)
+    for begin in range(start * lanes, pairs, step * lanes):
+        members = order[begin : begin + lanes]
+        sizes = lengths[members]
+        n, m = sizes[:, 0].max(), sizes[:, 1].max()
+        # a pair alone in its block lends its place in the result to one of the two tables
+        tables = (alignment[members[0]].reshape(-1) if keep and lanes == 1 else spare, table_left)
+        ends, ends_e = all_ends[: len(members), : n + m], all_ends_e[: len(members), : n + m]
+        _places(places, low, high, members, sizes, n, cost.shape)
+        squares = (panel, starts, places, low, high)
+        if not _forward(flat, sizes, n, m, rules, terms, states, squares, (ends, ends_e), tables):
+            return False
+        for p in range(len(members)):
+            corner, skip, skip_e = sizes[p, 0] - 1, marks[ELSEWHERE], marks_e[ELSEWHERE]
+            if rules[0]:
+                value[members[p]] = _finish_hard(ends[p], corner, skip)
+            else:
+                value[members[p]] = _finish_soft(ends[p], ends_e[p], corner, skip, skip_e, gamma)
+        if keep:
+            _backward(sizes, n, m, ends, flows, tables)
+            _store(alignment, table_left, members, sizes, n, m, places, low, high, starts)
+    return True

@@ -1,0 +1,341 @@
+import importlib
+import math
+import sys
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tempclr.alignment import diagonals
+from tempclr.alignment.recursion import Recursion
+
+pytest.importorskip("numba")
+from tempclr.alignment import cpu
+
+GAMMAS = [0.0, 1e-4, 0.01, 1.0, 1000.0]
+AXES = ["", "x", "y", "xy"]
+
+
+def softmin(options: list[Tensor], gamma: float) -> Tensor:
+    """Soft minimum of scalars, of which infinite ones take no part; of equal least ones the first."""
+    options = [each for each in options if each.item() < math.inf]
+    if not options:
+        return torch.tensor(math.inf, dtype=torch.float64)
+    if gamma == 0:
+        return min(options, key=Tensor.item)
+    return -gamma * torch.logsumexp(-torch.stack(options) / gamma, 0)
+
+
+def slowly(cost: Tensor, rule: Recursion) -> Tensor:
+    """The recursion cell by cell, as defined."""
+    n, m = cost.shape
+    table: dict[tuple[int, int], Tensor] = {}
+
+    def at_border(i: int, j: int, corner: tuple[int, int], axes: str) -> list[Tensor]:
+        """What it costs to begin or to end here, if that is possible."""
+        if (i, j) == corner:
+            return [cost.new_zeros(())]
+        allowed = ("x" in axes and j == corner[1]) or ("y" in axes and i == corner[0])
+        return [cost.new_tensor(rule.skip)] if allowed else []
+
+    for i, j in product(range(n), range(m)):
+        upwards = rule.up == "always" or (rule.up == "first" and j == 0)
+        moves = [(i - 1, j - 1), *([(i - 1, j)] if upwards else []), (i, j - 1)]
+        before = [table[cell] for cell in moves if cell in table]
+        table[i, j] = cost[i, j] + softmin(before + at_border(i, j, (0, 0), rule.begin), rule.gamma)
+    last = (n - 1, m - 1)
+    cells = [last, *((i, m - 1) for i in range(n - 1)), *((n - 1, j) for j in range(m - 1))]
+    return softmin([table[cell] + skip for cell in cells for skip in at_border(*cell, last, rule.end)], rule.gamma)
+
+
+def judged(cost: Tensor, lengths: Tensor, rule: Recursion) -> tuple[Tensor, Tensor]:
+    """Value and gradient of every pair, cell by cell in float64."""
+    values, gradient = [], torch.zeros_like(cost, dtype=torch.float64)
+    for pair, (n, m), target in zip(cost.double(), lengths.tolist(), gradient, strict=True):
+        part = pair[:n, :m].clone().requires_grad_()
+        values.append(slowly(part, rule))
+        if values[-1].item() < math.inf:
+            target[:n, :m] = torch.autograd.grad(values[-1], part)[0]
+    return torch.stack(values).detach(), gradient
+
+
+def ours(cost: Tensor, lengths: Tensor, rule: Recursion, lanes: int = 0) -> tuple[Tensor, Tensor]:
+    """Value and gradient of every pair by the kernel."""
+    cost = cost.clone().requires_grad_()
+    value = cpu.alignment_cost(cost, lengths, rule, lanes)
+    return value.detach(), torch.autograd.grad(value.sum(), cost)[0]
+
+
+def full(cost: Tensor) -> Tensor:
+    """Lengths of pairs without padding."""
+    return torch.tensor([cost.shape[1:]] * len(cost))
+
+
+def random_cost(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def error(gradient: Tensor, exact: Tensor) -> float:
+    return ((gradient.double() - exact).abs().sum() / exact.abs().sum()).item()
+
+
+rules = st.builds(
+    Recursion,
+    gamma=st.sampled_from(GAMMAS),
+    begin=st.sampled_from(AXES),
+    end=st.sampled_from(AXES),
+    skip=st.sampled_from([0.0, 0.3, -0.7]),
+    up=st.sampled_from(["always", "first", "never"]),
+)
+lanes_of = pytest.mark.parametrize("lanes", [1, 3], ids=["one pair at a time", "three pairs together"])
+
+# known answers
+
+
+@lanes_of
+@pytest.mark.parametrize(("n", "m", "paths"), [(1, 1, 1), (2, 2, 3), (3, 3, 13), (4, 3, 25), (5, 5, 321), (1, 9, 1)])
+def test_at_no_cost_it_counts_paths_as_delannoy_does(n: int, m: int, paths: int, lanes: int):
+    cost = torch.zeros(3, n, m, dtype=torch.float64)
+    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0), lanes)
+    assert value.neg().exp().tolist() == pytest.approx([paths] * 3)
+
+
+def test_what_may_begin_late_has_one_more_path_per_beginning():
+    cost = torch.zeros(1, 2, 1, dtype=torch.float64)
+    for up, begin, paths in (("always", "", 1), ("always", "x", 2), ("never", "x", 1)):
+        value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0, begin=begin, up=up))
+        assert value.neg().exp().item() == pytest.approx(paths)
+    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0, begin="x", skip=-math.log(2)))
+    assert value.neg().exp().item() == pytest.approx(3)
+
+
+def test_many_equal_costs_sum_to_their_multiple():
+    cost = torch.full((1, 1, 5000), 0.1)
+    for gamma in (0.0, 1e-3, 10.0):
+        value, gradient = ours(cost, full(cost), Recursion(gamma=gamma))
+        assert value.item() == pytest.approx(500, rel=1e-6)
+        assert gradient.eq(1).all()
+
+
+# laws
+
+
+@given(st.data(), st.integers(1, 9), st.integers(1, 9), rules, st.sampled_from([torch.float32, torch.float64]))
+def test_it_is_the_recursion_with_its_gradient(
+    data: st.DataObject, n: int, m: int, rule: Recursion, dtype: torch.dtype
+):
+    lengths = torch.tensor(data.draw(st.lists(st.tuples(st.integers(1, n), st.integers(1, m)), min_size=3, max_size=3)))
+    cost = random_cost(3, n, m, dtype=dtype, seed=data.draw(st.integers(0, 99)))
+    forbidden = random_cost(3, n, m, seed=data.draw(st.integers(0, 99))) < data.draw(st.sampled_from([0.0, 0.1, 0.4]))
+    if data.draw(st.booleans()):
+        cost = (cost * 3).floor()  # with ties
+    cost[forbidden] = math.inf
+    expected, alignment = judged(cost, lengths, rule)
+    beyond = torch.ones_like(cost, dtype=torch.bool)
+    for mask, (rows, columns) in zip(beyond, lengths.tolist(), strict=True):
+        mask[:rows, :columns] = False
+    cost[beyond] = math.nan
+    slack = 2e-6 if dtype == torch.float32 else 1e-11 * max(1, 1e-2 / max(rule.gamma, 1e-4))  # of the judge, too
+    for lanes in (1, 2, 3):
+        value, gradient = ours(cost, lengths, rule, lanes)
+        scale = max(1, rule.gamma)
+        torch.testing.assert_close(value.double(), expected, rtol=slack, atol=slack * scale)
+        torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=slack)
+        assert gradient[beyond | forbidden].eq(0).all()
+        assert torch.equal(cpu.alignment_cost(cost, lengths, rule, lanes), value)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1])
+@pytest.mark.parametrize(("begin", "end", "up"), [("", "", "always"), ("x", "x", "first"), ("y", "xy", "never")])
+def test_long_rows_too(begin: str, end: str, up: str, gamma: float):
+    cost, rule = random_cost(4, 19, 33), Recursion(gamma=gamma, begin=begin, end=end, skip=0.1, up=up)
+    lengths = torch.tensor([[19, 33], [18, 32], [3, 33], [19, 9]])
+    expected, alignment = judged(cost, lengths, rule)
+    for lanes in (1, 2, 4):
+        value, gradient = ours(cost, lengths, rule, lanes)
+        torch.testing.assert_close(value.double(), expected, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1e-3, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_equals_the_diagonals_on_ragged_batches(gamma: float, dtype: torch.dtype):
+    cost = random_cost(37, 45, 70, dtype=dtype)
+    lengths = torch.stack([torch.arange(37) + 9, 70 - torch.arange(37)], 1)
+    double = cost.double().requires_grad_()
+    expected = diagonals.alignment_cost(double[:, None], lengths, Recursion(gamma=gamma))
+    (alignment,) = torch.autograd.grad(expected.sum(), double)
+    value, gradient = ours(cost, lengths, Recursion(gamma=gamma))
+    slack = 1e-6 if dtype == torch.float32 else 1e-12 / max(gamma, 1e-3)
+    torch.testing.assert_close(value.double(), expected.detach(), rtol=slack, atol=slack)
+    torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=slack)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_neither_threads_nor_company_change_a_bit(gamma: float, dtype: torch.dtype):
+    cost, rule = random_cost(70, 50, 60, dtype=dtype), Recursion(gamma=gamma)
+    lengths = torch.stack([torch.arange(70) % 43 + 8, torch.arange(70) % 57 + 4], 1)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for number, lanes in ((1, 0), (2, 0), (3, 0), (1, 1), (1, 7), (2, 64)):
+            torch.set_num_threads(number)
+            results.append(ours(cost, lengths, rule, lanes))
+    finally:
+        torch.set_num_threads(threads)
+    for value, gradient in results[1:]:
+        assert torch.equal(value, results[0][0]) and torch.equal(gradient, results[0][1])
+
+
+@lanes_of
+def test_a_pair_without_a_path_is_infinite_with_no_gradient_and_leaves_others_alone(lanes: int):
+    cost = random_cost(3, 4, 5)
+    free = cost[2:].clone()
+    cost[0, 2], cost[1, 0, 0] = math.inf, math.inf
+    for rule in (Recursion(gamma=0.1), Recursion()):
+        value, gradient = ours(cost, full(cost), rule, lanes)
+        assert value[:2].eq(math.inf).all() and gradient[:2].eq(0).all()
+        alone, its_gradient = ours(free, full(free), rule)
+        assert torch.equal(value[2:], alone) and torch.equal(gradient[2:], its_gradient)
+
+
+def long_costs() -> dict[str, Tensor]:
+    """Costs on which single precision has been seen to fail."""
+    noise = random_cost(1, 1024, 1024)
+    return {"uniform": noise, "constant": torch.full_like(noise, 0.5), "far from zero": 1000 + noise}
+
+
+@pytest.mark.parametrize("gamma", [0.1, 1e-3])
+@pytest.mark.parametrize("name", ["uniform", "constant", "far from zero"])
+def test_long_gradients_in_single_precision_equal_those_in_double(name: str, gamma: float):
+    cost = long_costs()[name]
+    exact = ours(cost.double(), full(cost), Recursion(gamma=gamma))
+    value, gradient = ours(cost, full(cost), Recursion(gamma=gamma))
+    assert error(gradient, exact[1]) < 3e-6
+    assert error(value, exact[0]) < 1e-7
+
+
+def test_double_precision_itself_is_that_of_the_diagonals():
+    cost = long_costs()["uniform"].double()[:, :300, :300].requires_grad_()
+    expected = diagonals.alignment_cost(cost[:, None], full(cost), Recursion(gamma=0.1))
+    value, gradient = ours(cost.detach(), full(cost), Recursion(gamma=0.1))
+    torch.testing.assert_close(value, expected.detach(), rtol=1e-13, atol=0)
+    assert error(gradient, torch.autograd.grad(expected.sum(), cost)[0]) < 1e-11
+
+
+def test_the_longest_gradients_stay_exact():
+    cost = random_cost(1, 4096, 4096)
+    value, gradient = ours(cost, full(cost), Recursion(gamma=1e-3))
+    exact = ours(cost.double(), full(cost), Recursion(gamma=1e-3))
+    assert error(gradient, exact[1]) < 1e-5
+    assert error(value, exact[0]) < 1e-7
+
+
+@pytest.mark.parametrize("gamma", [1e-6, 1e-3, 1e3, 1e35])
+def test_costs_and_skips_of_any_size_are_summed_exactly(gamma: float):
+    cost = 3e4 * random_cost(2, 7, 9)
+    rule = Recursion(gamma=gamma, begin="xy", end="xy", skip=-2e4)
+    expected, alignment = judged(cost, full(cost), rule)
+    value, gradient = ours(cost, full(cost), rule)
+    # the judge itself sums exponents as large as 1e11 in float64
+    torch.testing.assert_close(value.double(), expected, rtol=1e-6, atol=1e-6 * gamma)
+    torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=1e-4 if gamma < 1e-3 else 1e-6)
+
+
+def test_strides_change_nothing():
+    cost = random_cost(5, 9, 11)
+    rule, lengths = Recursion(gamma=0.1), full(cost)
+    value, gradient = ours(cost, lengths, rule)
+    strided = cost.mT.contiguous().mT.requires_grad_()
+    again = cpu.alignment_cost(strided, lengths.int().T.contiguous().T, rule)
+    assert torch.equal(again.detach(), value)
+    assert torch.equal(torch.autograd.grad(again.sum(), strided)[0], gradient)
+    assert torch.equal(cpu.alignment_cost(cost[:1].expand(5, -1, -1), lengths, rule), value[:1].expand(5))
+
+
+def test_no_pairs_have_no_values():
+    assert cpu.alignment_cost(torch.zeros(0, 2, 3), torch.zeros(0, 2, dtype=torch.int64), Recursion()).shape == (0,)
+
+
+def test_weights_of_the_pairs_weigh_their_gradients():
+    cost = random_cost(3, 4, 5).requires_grad_()
+    weights = torch.tensor([2.0, 0.0, -1.0])
+    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=0.1))
+    (gradient,) = torch.autograd.grad((weights * value).sum(), cost)
+    alignment = ours(cost.detach(), full(cost), Recursion(gamma=0.1))[1]
+    torch.testing.assert_close(gradient, weights[:, None, None] * alignment)
+
+
+def test_without_gradient_no_table_is_kept():
+    cost = random_cost(3, 4, 5).requires_grad_()
+    with torch.no_grad():
+        assert not cpu.alignment_cost(cost, full(cost), Recursion(gamma=0.1)).requires_grad
+    assert cpu._align(cost.detach(), full(cost), 0.1, "", "", 0.0, "always", False, 0)[1].numel() == 0
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_it_compiles_as_one_graph(backend: str):
+    cost, lengths = random_cost(3, 4, 5).requires_grad_(), torch.tensor([[4, 5], [2, 3], [1, 5]])
+    rule = Recursion(gamma=0.1, begin="y", end="y")
+
+    def loss(each: Tensor) -> Tensor:
+        return cpu.alignment_cost(each * 2, lengths, rule).square().sum()
+
+    compiled = torch.compile(loss, fullgraph=True, backend=backend)
+    torch.testing.assert_close(compiled(cost), loss(cost))
+    (expected,) = torch.autograd.grad(loss(cost), cost)
+    torch.testing.assert_close(torch.autograd.grad(compiled(cost), cost)[0], expected)
+
+
+def test_the_operator_keeps_its_promises_to_pytorch():
+    cost = random_cost(3, 4, 5).requires_grad_()
+    arguments = (cost, full(cost), 0.1, "", "", 0.0, "always", True, 0)
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(cpu._align, arguments, test_utils=checks)
+
+
+@pytest.mark.parametrize("rule", [Recursion(gamma=0.3), Recursion(gamma=0.3, begin="x", end="xy", up="first")])
+def test_second_derivatives_are_right_too(rule: Recursion):
+    cost, lengths = random_cost(2, 3, 4, dtype=torch.float64).requires_grad_(), torch.tensor([[3, 4], [2, 3]])
+
+    def loss(each: Tensor) -> Tensor:
+        return cpu.alignment_cost(each, lengths, rule).exp()
+
+    assert torch.autograd.gradcheck(loss, cost)
+    assert torch.autograd.gradgradcheck(loss, cost)
+
+
+# refusals
+
+
+@pytest.mark.parametrize("cost", [torch.zeros(1, 2, 2).half(), torch.zeros(1, 2, 2, device="meta")])
+def test_other_devices_and_types_are_refused(cost: Tensor):
+    with pytest.raises(ValueError, match="float32 or float64 on the CPU, got"):
+        cpu.alignment_cost(cost, torch.tensor([[2, 2]]), Recursion())
+
+
+@pytest.mark.parametrize("rule", [Recursion(drops="x"), Recursion(gamma=1.0, smooth=True), Recursion(skip=math.nan)])
+def test_an_unknown_recursion_is_refused(rule: Recursion):
+    with pytest.raises(ValueError, match="does not know"):
+        cpu.alignment_cost(torch.zeros(1, 2, 2), torch.tensor([[2, 2]]), rule)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_costs_without_proportion_to_gamma_are_refused(dtype: torch.dtype):
+    cost = torch.tensor([[[0.0, 1e20], [1.0, 0.0]]], dtype=dtype)
+    with pytest.raises(ValueError, match="times gamma"):
+        cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0))
+    assert cpu.alignment_cost(cost, full(cost), Recursion()).item() == 0
+    with pytest.raises(ValueError, match="times gamma"):
+        cpu.alignment_cost(cost[:, :, :1], torch.tensor([[2, 1]]), Recursion(gamma=1e-9, end="x", skip=1e12))
+
+
+def test_without_numba_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "tempclr.alignment.cpu_numbers")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(ValueError, match=r"tempclr\[cpu\]"):
+        importlib.import_module("tempclr.alignment.cpu_numbers")
