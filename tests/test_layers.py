@@ -60,7 +60,11 @@ def test_files_of_a_folder_import_each_other_without_a_cycle():
     for folder in (path for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()):
         inside = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
         needs = {
-            stem: {other for other in inside if any(f"{folder.name}.{other}" in module for module in imported(path))}
+            stem: {
+                other
+                for other in inside
+                if any(f"{module}.".startswith(f"{folder.name}.{other}.") for module in imported(path))
+            }
             - {stem}
             for stem, path in inside.items()
         }

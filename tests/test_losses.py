@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 import tempclr
 from tempclr.alignment import reference
+from tempclr.alignment.recursion import Recursion
 from tempclr.encoders import Projection
 from tempclr.losses import order_loss, unit_loss
 from tempclr.negatives import clip_orders, shuffled_orders
@@ -35,7 +36,7 @@ def slow_order_loss(anchor: Tensor, positive: Tensor, orders: list[Tensor], gamm
     for order in [true, *orders]:
         shuffled = positive[order]
         cost = torch.stack([1 - torch.cosine_similarity(step[None], shuffled) for step in anchor])
-        distances.append(reference.alignment_cost(cost, gamma) / temperature)
+        distances.append(reference.alignment_cost(cost[None], Recursion(gamma=gamma)) / temperature)
     return (distances[0] + torch.logsumexp(-torch.stack(distances), 0)).item()
 
 
