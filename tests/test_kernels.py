@@ -1,0 +1,93 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import tempclr
+from tempclr.alignment import kernels
+from tempclr.alignment.recursion import Recursion
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "soft_dtw": tempclr.soft_dtw,
+    "dtw": tempclr.dtw,
+    "otam": tempclr.otam,
+    "subsequence_dtw": tempclr.subsequence_dtw,
+}
+
+# laws
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_every_kernel_gives_the_same_values_and_gradients(function: Callable, generator: torch.Generator):
+    cost = torch.rand(3, 2, 9, 12, generator=generator, dtype=torch.float64)
+    lengths = torch.tensor([[9, 12], [4, 7]]).expand(3, 2, 2)
+    found = []
+    for kernel in ("cpu", "diagonals"):
+        traced = cost.clone().requires_grad_()
+        value = function(traced, lengths, kernel=kernel)
+        found.append((value.detach(), torch.autograd.grad(value.square().sum(), traced)[0]))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog: pytest.LogCaptureFixture):
+    many = torch.rand(1, kernels.MANY)
+    with caplog.at_level(logging.DEBUG, logger="tempclr.alignment"):
+        tempclr.dtw(many)
+        tempclr.dtw(many[:, :10])
+        tempclr.smooth_dtw(many[:, :10])
+    chosen = [record.getMessage().split()[1] for record in caplog.records]
+    assert chosen == ["cpu", "diagonals", "diagonals"]
+
+
+def test_auto_computes_what_is_out_of_the_range_of_a_compiled_kernel():
+    cost = torch.rand(1, kernels.MANY)
+    cost[0, 5] = 1e20
+    assert tempclr.soft_dtw(cost, gamma=0.1) == pytest.approx(1e20)
+    with pytest.raises(ValueError, match="times gamma"):
+        tempclr.soft_dtw(cost, gamma=0.1, kernel="cpu")
+
+
+def test_training_takes_the_same_steps_with_every_kernel(monkeypatch: pytest.MonkeyPatch):
+    losses = []
+    for kernel in ("diagonals", "cpu"):
+        monkeypatch.setattr(kernels, "choose", lambda cost, recursion, kernel=kernel: kernel)
+        generator = torch.Generator().manual_seed(0)
+        anchor, positive = (torch.randn(8, steps, 16, generator=generator) for steps in (5, 10))
+        weight = torch.eye(16).requires_grad_()
+        optimizer = torch.optim.AdamW([weight], lr=1e-2)
+        orders = tempclr.negatives.shuffled_orders(10, 15, generator=generator)
+        losses.append([])
+        for _ in range(20):
+            loss = tempclr.losses.order_loss(anchor @ weight, positive, orders, gamma=0.1, temperature=0.2)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    assert losses[0][-1] < losses[0][0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("cost", "recursion", "message"),
+    [
+        (torch.rand(1, 1, 2, 2), Recursion(gamma=1.0, smooth=True), "neither drop costs nor the weighted mean"),
+        (torch.rand(1, 1, 2, 2, device="meta"), Recursion(), "the cost is on meta"),
+        (torch.rand(1, 1, 2, 2).half(), Recursion(), "expects float32 or float64"),
+    ],
+)
+def test_a_kernel_that_cannot_compute_this_says_why(cost: Tensor, recursion: Recursion, message: str):
+    with pytest.raises(ValueError, match=message):
+        kernels.alignment_cost(cost, torch.tensor([[2, 2]]), recursion, "cpu")
+
+
+def test_a_kernel_whose_package_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kernels, "find_spec", lambda name: None)
+    assert kernels.choose(torch.rand(1, 1, 1, kernels.MANY), Recursion()) == "diagonals"
+    with pytest.raises(ValueError, match=r"numba is not installed; .*tempclr\[cpu\]"):
+        tempclr.dtw(torch.rand(2, 2), kernel="cpu")
