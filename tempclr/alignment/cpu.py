@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from tempclr.alignment import cpu_loops, diagonals
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment.recursion import OutOfRangeError, Recursion
 
 _UP = {"always": cpu_loops.ALWAYS, "first": cpu_loops.FIRST, "never": cpu_loops.NEVER}
 _LOG2_E = Fraction("1.442695040888963407359924681001892137426645954152985934135")
@@ -47,10 +47,6 @@ def alignment_cost(
     gamma, skip = float(recursion.gamma), float(recursion.skip)
     value, _ = _align(cost, lengths, gamma, recursion.begin, recursion.end, skip, recursion.up, keep, _lanes)
     return value
-
-
-class OutOfRangeError(ValueError):
-    """The costs are too large for gamma to be held as a power of two."""
 
 
 @torch.library.custom_op("tempclr::align_on_cpu", mutates_args=())

@@ -91,6 +91,10 @@ class Recursion:
         return 1 if self.drops else 0
 
 
+class OutOfRangeError(ValueError):
+    """A kernel cannot hold the numbers that these costs and this gamma lead to."""
+
+
 def minimum(values: Float[Tensor, "choices *rest"], recursion: Recursion) -> tuple[Tensor, Tensor]:
     """Return the minimum over the choices, and its derivative with respect to each.
 
