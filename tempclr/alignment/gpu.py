@@ -18,7 +18,7 @@ from torch.autograd.function import FunctionCtx
 from tempclr.alignment import diagonals, gpu_sweeps
 from tempclr.alignment.recursion import OutOfRangeError, Recursion, minimum
 
-LANES = 4096  # of one program, for one state
+LANES = {1: 4096, 2: 2048, 4: 1024, 8: 64}  # of one program by weight: as many as their numbers fit into registers
 SPAN = 1024  # rows and columns of a tile, where tiles are needed
 PACKED = 32  # lanes up to which pairs share a program
 EVERY = 16  # diagonals after which numbers are made relative to their minimum again
@@ -40,10 +40,14 @@ def alignment_cost(
     """
     least = 4 * torch.finfo(cost.dtype).tiny
     if recursion.gamma and not least < recursion.gamma < 1 / least:
-        raise OutOfRangeError(f"expected gamma from {least:.0e} to {1 / least:.0e} in {cost.dtype}, got {recursion.gamma}")
+        raise OutOfRangeError(
+            f"expected gamma from {least:.0e} to {1 / least:.0e} in {cost.dtype}, got {recursion.gamma}"
+        )
     keep = cost.requires_grad and torch.is_grad_enabled()
     rules = "/".join(getattr(recursion, name) for name in _RULES)
-    value, _ = _align(cost, lengths, float(recursion.gamma), recursion.smooth, float(recursion.skip), rules, keep, _lanes)
+    value, _ = _align(
+        cost, lengths, float(recursion.gamma), recursion.smooth, float(recursion.skip), rules, keep, _lanes
+    )
     return value
 
 
@@ -58,6 +62,11 @@ class _Plan:
     lengths: Tensor  # [pairs, 2], rows first
     recursion: Recursion
     lanes: int  # 0 chooses
+
+    @property
+    def weight(self) -> int:
+        """Registers that a cell takes, relative to one state in single precision."""
+        return self.cost.shape[1] * self.cost.element_size() // 4
 
     @property
     def transposed(self) -> bool:
@@ -77,13 +86,13 @@ class _Plan:
     @property
     def tiled(self) -> bool:
         """Whether a pair has more rows than a program has lanes."""
-        return self.height > (self.lanes or LANES // self.cost.shape[1])
+        return self.height > (self.lanes or LANES[self.weight])
 
     @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a tile."""
         if self.tiled:
-            return (self.lanes, self.lanes) if self.lanes else (SPAN // self.cost.shape[1], SPAN)
+            return (self.lanes, self.lanes) if self.lanes else (SPAN // self.weight, SPAN)
         return 1 << (self.height - 1).bit_length(), self.width
 
     @property
@@ -96,6 +105,14 @@ class _Plan:
     def pack(self) -> int:
         """Pairs per program."""
         return max(1, PACKED // self.tile[0])
+
+    @property
+    def warps(self) -> int:
+        """Warps per program: one up to 128 lanes, so that lanes never wait for each other at a barrier."""
+        lanes = self.tile[0] * self.pack
+        if lanes <= 128 and not self.tiled:
+            return 1
+        return max(1, min(lanes * self.weight // 128, lanes // 32, 16))
 
     @property
     def sides(self) -> str:
@@ -115,7 +132,6 @@ class _Plan:
         if self.transposed:
             moves = tuple(tuple((state, dj, di) for state, di, dj in each) for each in moves)
         upright = ("left", "left but in row 0") if self.transposed else ("up", "up but in column 0")
-        lanes = self.tile[0] * self.pack
         return {
             "MOVES": moves,
             "FIRST": recursion.first,
@@ -127,14 +143,14 @@ class _Plan:
             "PACK": self.pack,
             "LANES": self.tile[0],
             "EVERY": EVERY,
-            "num_warps": min(max(1, lanes // 128), 16),
+            "num_warps": self.warps,
             "enable_fp_fusion": True,
         }
 
     def sizes(self) -> list[int]:
         """Sizes and strides, in the order of the programs' arguments."""
-        n, m = self.cost.shape[2:]
-        steps = (1, m) if self.transposed else (m, 1)
+        across = self.cost.shape[3]
+        steps = (1, across) if self.transposed else (across, 1)
         lanes, span = self.tile
         blocks = -(-(lanes + span) // EVERY)
         return [len(self.cost), self.height, self.width, span, *steps, self.slots, blocks, *self.tiles]
@@ -169,7 +185,19 @@ def _align(
     with torch.cuda.device(cost.device) if cost.is_cuda else nullcontext():
         for diagonal, first, count in plan.launches() if pairs else []:
             gpu_sweeps.forward[programs, count](
-                cost, table, offsets, ends, below, right, lengths, gammas, *sizes, diagonal, first, KEEP=keep, **constants
+                cost,
+                table,
+                offsets,
+                ends,
+                below,
+                right,
+                lengths,
+                gammas,
+                *sizes,
+                diagonal,
+                first,
+                KEEP=keep,
+                **constants,
             )
         value, shares = minimum(ends.flatten(1).T, recursion)
         visits = torch.zeros_like(cost) if keep else cost.new_empty((0, *cost.shape[1:]))
@@ -179,7 +207,20 @@ def _align(
             left = cost.new_zeros((pairs, across + 1, states, 2, plan.height) if plan.tiled else (0,))
             for diagonal, first, count in reversed(plan.launches() if pairs else []):
                 gpu_sweeps.backward[programs, count](
-                    table, visits, offsets, shares, below, right, up, left, lengths, gammas, *sizes, diagonal, first, **constants
+                    table,
+                    visits,
+                    offsets,
+                    shares,
+                    below,
+                    right,
+                    up,
+                    left,
+                    lengths,
+                    gammas,
+                    *sizes,
+                    diagonal,
+                    first,
+                    **constants,
                 )
     return value.to(cost.dtype), visits
 

@@ -68,28 +68,28 @@ def _shares(values, gamma, KIND: tl.constexpr):
         if KIND == SMOOTH:
             moment += part * tl.where(part > 0, values[t] - floor, 0.0)
         parts = parts + (part,)
-    total = tl.where(total > 0, total, 1.0)
+    once = 1.0 / tl.where(total > 0, total, 1.0)
     shares = ()
     for t in tl.static_range(len(values)):
-        share = parts[t] / total
+        share = parts[t] * once
         if KIND == SMOOTH:
-            share = share * (1.0 - (tl.where(share > 0, values[t] - floor, 0.0) - moment / total) / gamma)
+            share = share * (1.0 - (tl.where(share > 0, values[t] - floor, 0.0) - moment * once) / gamma)
         shares = shares + (share,)
     return shares
 
 
 @triton.jit
 @no_type_check
-def _choices(moves, up, left, diagonal):
-    """Values at the predecessors of one state."""
+def _choices(up, left, diagonal, MOVES: tl.constexpr, state: tl.constexpr):
+    """Values at the predecessors of one state; a move is a state and steps back in rows and columns."""
     values = ()
-    for t in tl.static_range(len(moves)):
-        if moves[t][1] == 0:
-            values = values + (left[moves[t][0]],)
-        elif moves[t][2] == 0:
-            values = values + (up[moves[t][0]],)
+    for t in tl.static_range(len(MOVES[state])):
+        if MOVES[state][t][1] == 0:
+            values = values + (left[MOVES[state][t][0]],)
+        elif MOVES[state][t][2] == 0:
+            values = values + (up[MOVES[state][t][0]],)
         else:
-            values = values + (diagonal[moves[t][0]],)
+            values = values + (diagonal[MOVES[state][t][0]],)
     return values
 
 
@@ -119,19 +119,33 @@ def _opened(up, left, diagonal, row, column, offset, skip, BEGIN: tl.constexpr, 
 @no_type_check
 def _place(tile_diagonal, tile_row, lengths, pairs, span, PACK: tl.constexpr, LANES: tl.constexpr):
     """Pairs, lanes, and the rectangle of the matrix that a program works on."""
-    pair = tl.program_id(0) * PACK + tl.arange(0, PACK)[:, None]
-    lane = tl.arange(0, LANES)[None, :]
+    thread = tl.arange(0, PACK * LANES)
+    lane = thread % LANES
+    pair = tl.program_id(0) * PACK + (tl.zeros((1,), tl.int32) if PACK == 1 else thread // LANES)
     real = pair < pairs
     n = tl.load(lengths + 2 * pair, mask=real, other=0).to(tl.int32)
     m = tl.load(lengths + 2 * pair + 1, mask=real, other=0).to(tl.int32)
-    one = tl.full((1, 1), 1, tl.int32)
+    one = tl.full((1,), 1, tl.int32)
     first_row = tile_row * LANES * one
     first_column = (tile_diagonal - tile_row) * span * one
     last_column = tl.minimum(m, first_column + span)  # the one after it
     rows = tl.minimum(n - first_row, LANES)
     # a tile beyond the lengths of all pairs of the program has none
     steps = tl.max(tl.where((rows > 0) & (last_column > first_column), last_column - first_column + rows - 1, 0))
-    return pair.to(tl.int64), lane, n, m, first_row, first_column, last_column, steps
+    return pair.to(tl.int64), thread, lane, n, m, first_row, first_column, last_column, steps
+
+
+@triton.jit
+@no_type_check
+def _lowest(values, thread, PACK: tl.constexpr, LANES: tl.constexpr):
+    """Minimum over the lanes of each pair, or 0 where none is finite."""
+    if PACK == 1:
+        values = tl.min(values, 0) + tl.zeros((1,), values.dtype)
+    else:
+        for bit in tl.static_range(5):
+            if (1 << bit) < LANES:
+                values = tl.minimum(values, tl.gather(values, thread ^ (1 << bit), 0))
+    return tl.where(values == INFINITY, 0.0, values)
 
 
 @triton.jit
@@ -159,15 +173,16 @@ def _slot(row, column, n, m, width, END: tl.constexpr):
 @no_type_check
 def forward(
     cost, table, offsets, ends, borders_below, borders_right, lengths, gammas,  # what lies in memory
-    pairs, height, width, span, row_step, column_step, slots, blocks, tile_rows, tile_columns, tile_diagonal, first_tile,
-    MOVES: tl.constexpr, FIRST: tl.constexpr, KIND: tl.constexpr, BEGIN: tl.constexpr, END: tl.constexpr,
-    RESTRICTED: tl.constexpr, KEEP: tl.constexpr, TILED: tl.constexpr,
+    pairs, height, width, span, row_step, column_step, slots, blocks, tile_rows, tile_columns,
+    tile_diagonal, first_tile,
+    MOVES: tl.constexpr, FIRST: tl.constexpr, KIND: tl.constexpr, BEGIN: tl.constexpr,
+    END: tl.constexpr, RESTRICTED: tl.constexpr, KEEP: tl.constexpr, TILED: tl.constexpr,
     PACK: tl.constexpr, LANES: tl.constexpr, EVERY: tl.constexpr,
 ):  # fmt: skip
     """Sweep a tile: the states of all cells to the table, those at ends and borders to theirs."""
     states: tl.constexpr = len(MOVES)
     tile_row = first_tile + tl.program_id(1)
-    pair, lane, n, m, first_row, first_column, last_column, steps = _place(
+    pair, thread, lane, n, m, first_row, first_column, last_column, steps = _place(
         tile_diagonal, tile_row, lengths, pairs, span, PACK, LANES
     )
     row = first_row + lane
@@ -175,19 +190,19 @@ def forward(
     skip = tl.load(gammas + 1).to(tl.float64)
     dtype = cost.dtype.element_ty
     cells = height.to(tl.int64) * width
-    before_lane = tl.maximum(lane - 1, 0) + tl.zeros((PACK, 1), tl.int32)
+    before = tl.maximum(thread - 1, 0)
     above = borders_below + (pair * tile_rows + tile_row - 1) * states * width
     beside = borders_right + (pair * tile_columns + tile_diagonal - tile_row - 1) * states * height
 
-    offset = tl.zeros((PACK, 1), tl.float64)
-    nothing = tl.full((PACK, LANES), INFINITY, dtype)
+    offset = pair.to(tl.float64) * 0
+    nothing = tl.full((PACK * LANES,), INFINITY, dtype)
     one = ()
     diagonal = ()
     for s in tl.static_range(states):
         one = one + (nothing,)
         diagonal = diagonal + (nothing,)
     if TILED:
-        least_border = tl.full((PACK, 1), INFINITY, tl.float64)
+        least_border = tl.full((PACK * LANES,), INFINITY, tl.float64)
         held = ()
         corner = ()
         for s in tl.static_range(states):
@@ -195,18 +210,17 @@ def forward(
             over = (lane == 0) & (first_row > 0) & (row < n)
             start = tl.load(above + s * width + first_column - 1, mask=over & (first_column > 0), other=INFINITY)
             next_one = tl.load(above + s * width + first_column, mask=over & (first_column < m), other=INFINITY)
-            border = tl.minimum(left, tl.minimum(start, next_one))
-            least_border = tl.minimum(least_border, tl.min(border, 1, keep_dims=True))
+            least_border = tl.minimum(least_border, tl.minimum(left, tl.minimum(start, next_one)))
             held = held + (left,)
             corner = corner + (start,)
-        offset = tl.where(least_border == INFINITY, 0.0, least_border)
+        offset = _lowest(least_border, thread, PACK, LANES)
         one = ()
         diagonal = ()
         for s in tl.static_range(states):
             one = one + ((held[s] - offset).to(dtype),)
             diagonal = diagonal + ((corner[s] - offset).to(dtype),)
 
-    for t in range(0, steps):
+    for t in range(steps):
         k = first_row + first_column + t
         column = k - row
         inside = (row < n) & (column >= first_column) & (column < last_column)
@@ -214,8 +228,7 @@ def forward(
             lowest = tl.minimum(one[0], diagonal[0])
             for s in tl.static_range(1, states):
                 lowest = tl.minimum(lowest, tl.minimum(one[s], diagonal[s]))
-            lowest = tl.min(lowest, 1, keep_dims=True)
-            lowest = tl.where(lowest == INFINITY, 0.0, lowest).to(dtype)
+            lowest = _lowest(lowest, thread, PACK, LANES)
             offset += lowest.to(tl.float64)
             moved = ()
             moved_diagonal = ()
@@ -226,10 +239,10 @@ def forward(
             diagonal = moved_diagonal
             if KEEP:
                 block = ((pair * tile_rows + tile_row) * tile_columns + tile_diagonal - tile_row) * blocks + t // EVERY
-                tl.store(offsets + block, offset, mask=pair < pairs)
+                tl.store(offsets + block, offset, mask=(pair < pairs) & (lane == 0 if PACK > 1 else pair >= 0))
         up = ()
         for s in tl.static_range(states):
-            shifted = tl.where(lane == 0, INFINITY, tl.gather(one[s], before_lane, 1))
+            shifted = tl.where(lane == 0, INFINITY, tl.gather(one[s], before, 0))
             if TILED:
                 top = inside & (lane == 0) & (first_row > 0)
                 arrived = tl.load(above + s * width + column, mask=top, other=INFINITY)
@@ -237,16 +250,18 @@ def forward(
             up = up + (shifted,)
         from_up, from_left, from_diagonal = up, one, diagonal
         if states == 1:
-            from_up, from_left, from_diagonal = _opened(
-                up, one, diagonal, row, column, offset, skip, BEGIN, RESTRICTED
-            )
+            from_up, from_left, from_diagonal = _opened(up, one, diagonal, row, column, offset, skip, BEGIN, RESTRICTED)
         here, corner_cell, slot = _slot(row, column, n, m, width, END)
         new = ()
         for s in tl.static_range(states):
-            least = _least(_choices(MOVES[s], from_up, from_left, from_diagonal), gamma, KIND)
+            least = _least(_choices(from_up, from_left, from_diagonal, MOVES, s), gamma, KIND)
             least = tl.where((row == 0) & (column == 0), 0.0 if s == FIRST else INFINITY, least)
             place = (pair * states + s) * cells
-            paid = tl.load(cost + place + row.to(tl.int64) * row_step + column.to(tl.int64) * column_step, mask=inside, other=INFINITY)
+            paid = tl.load(
+                cost + place + row.to(tl.int64) * row_step + column.to(tl.int64) * column_step,
+                mask=inside,
+                other=INFINITY,
+            )
             reached = tl.where(inside, paid + least, INFINITY)
             if KEEP:
                 tl.store(table + place + (k % width).to(tl.int64) * height + row, reached, mask=inside)
@@ -270,18 +285,30 @@ def _stored(table, place, k, row, height, width, inside):
     return tl.load(table + place + (k % width).to(tl.int64) * height + row, mask=inside, other=INFINITY)
 
 
+@triton.jit
+@no_type_check
+def _added(sums, amount, state: tl.constexpr):
+    """Sums per state, with an amount added to that of one state."""
+    new = ()
+    for s in tl.static_range(len(sums)):
+        new = new + ((sums[s] + amount) if s == state else sums[s],)
+    return new
+
+
 @triton.jit(do_not_specialize=SIZES)
 @no_type_check
 def backward(
     table, visits, offsets, end_shares, borders_below, borders_right, sent_up, sent_left, lengths, gammas,
-    pairs, height, width, span, row_step, column_step, slots, blocks, tile_rows, tile_columns, tile_diagonal, first_tile,
-    MOVES: tl.constexpr, FIRST: tl.constexpr, KIND: tl.constexpr, BEGIN: tl.constexpr, END: tl.constexpr,
-    RESTRICTED: tl.constexpr, TILED: tl.constexpr, PACK: tl.constexpr, LANES: tl.constexpr, EVERY: tl.constexpr,
+    pairs, height, width, span, row_step, column_step, slots, blocks, tile_rows, tile_columns,
+    tile_diagonal, first_tile,
+    MOVES: tl.constexpr, FIRST: tl.constexpr, KIND: tl.constexpr, BEGIN: tl.constexpr,
+    END: tl.constexpr, RESTRICTED: tl.constexpr, TILED: tl.constexpr,
+    PACK: tl.constexpr, LANES: tl.constexpr, EVERY: tl.constexpr,
 ):  # fmt: skip
     """Sweep a tile back: how often each cell is visited in each state."""
     states: tl.constexpr = len(MOVES)
     tile_row = first_tile + tl.program_id(1)
-    pair, lane, n, m, first_row, first_column, last_column, steps = _place(
+    pair, thread, lane, n, m, first_row, first_column, last_column, steps = _place(
         tile_diagonal, tile_row, lengths, pairs, span, PACK, LANES
     )
     row = first_row + lane
@@ -289,29 +316,28 @@ def backward(
     skip = tl.load(gammas + 1).to(tl.float64)
     dtype = visits.dtype.element_ty
     cells = height.to(tl.int64) * width
-    before_lane = tl.maximum(lane - 1, 0) + tl.zeros((PACK, 1), tl.int32)
-    after_lane = tl.minimum(lane + 1, LANES - 1) + tl.zeros((PACK, 1), tl.int32)
+    after = tl.minimum(thread + 1, PACK * LANES - 1)
     tile_column = tile_diagonal - tile_row
     above = borders_below + (pair * tile_rows + tile_row - 1) * states * width
     beside = borders_right + (pair * tile_columns + tile_column - 1) * states * height
     block = ((pair * tile_rows + tile_row) * tile_columns + tile_column) * blocks
 
-    nothing = tl.zeros((PACK, LANES), dtype)
+    nothing = tl.zeros((PACK * LANES,), dtype)
     arriving = ()
     late = ()  # what the diagonal after sent two diagonals back
     for s in tl.static_range(states):
         arriving = arriving + (nothing,)
         late = late + (nothing,)
 
-    for back in range(0, steps):
-        t = steps - 1 - back
-        k = first_row + first_column + t
+    for back in range(steps):
+        step = steps - 1 - back
+        k = first_row + first_column + step
         column = k - row
         inside = (row < n) & (column >= first_column) & (column < last_column)
         real = pair < pairs
-        offset = tl.load(offsets + block + t // EVERY, mask=real, other=0.0)
-        offset_one = tl.load(offsets + block + tl.maximum(t - 1, 0) // EVERY, mask=real, other=0.0)
-        offset_two = tl.load(offsets + block + tl.maximum(t - 2, 0) // EVERY, mask=real, other=0.0)
+        offset = tl.load(offsets + block + step // EVERY, mask=real, other=0.0)
+        offset_one = tl.load(offsets + block + tl.maximum(step - 1, 0) // EVERY, mask=real, other=0.0)
+        offset_two = tl.load(offsets + block + tl.maximum(step - 2, 0) // EVERY, mask=real, other=0.0)
         up = ()
         left = ()
         diagonal = ()
@@ -364,16 +390,21 @@ def backward(
                 visit += tl.load(source + height + 1, mask=edge & (lane < LANES - 1) & (row + 1 < n), other=0.0)
             visit = tl.where(inside, visit, 0.0)
             place = (pair * states + s) * cells
-            tl.store(visits + place + row.to(tl.int64) * row_step + column.to(tl.int64) * column_step, visit, mask=inside)
-            shares = _shares(_choices(MOVES[s], up, left, diagonal), gamma, KIND)
-            for t_move in tl.static_range(len(MOVES[s])):
-                amount = visit * shares[t_move]
-                to_up = _added(to_up, MOVES[s][t_move], amount, 1, 0)
-                to_left = _added(to_left, MOVES[s][t_move], amount, 0, 1)
-                to_diagonal = _added(to_diagonal, MOVES[s][t_move], amount, 1, 1)
+            tl.store(
+                visits + place + row.to(tl.int64) * row_step + column.to(tl.int64) * column_step, visit, mask=inside
+            )
+            shares = _shares(_choices(up, left, diagonal, MOVES, s), gamma, KIND)
+            for t in tl.static_range(len(MOVES[s])):
+                amount = visit * shares[t]
+                if MOVES[s][t][1] == 0:
+                    to_left = _added(to_left, amount, MOVES[s][t][0])
+                elif MOVES[s][t][2] == 0:
+                    to_up = _added(to_up, amount, MOVES[s][t][0])
+                else:
+                    to_diagonal = _added(to_diagonal, amount, MOVES[s][t][0])
         next_ones = ()
         for s in tl.static_range(states):
-            from_below = tl.gather(to_up[s] + late[s], after_lane, 1)
+            from_below = tl.gather(to_up[s] + late[s], after, 0)
             next_ones = next_ones + (to_left[s] + tl.where(lane == LANES - 1, 0.0, from_below),)
             if TILED:
                 target = sent_up + (((pair * tile_rows + tile_row) * states + s) * 2) * width + column
@@ -384,16 +415,3 @@ def backward(
                 tl.store(target + height, to_diagonal[s], mask=inside & (column == first_column))
         arriving = next_ones
         late = to_diagonal
-
-
-@triton.jit
-@no_type_check
-def _added(sums, move, amount, di: tl.constexpr, dj: tl.constexpr):
-    """Sums per state, with an amount added to that of the state where a move of one direction comes from."""
-    new = ()
-    for s in tl.static_range(len(sums)):
-        if move[0] == s and move[1] == di and move[2] == dj:
-            new = new + (sums[s] + amount,)
-        else:
-            new = new + (sums[s],)
-    return new

@@ -2,21 +2,25 @@
 
     diagonals   PyTorch, on any device, in any precision, of every recursion
     cpu         compiled loops (numba), float32 and float64
+    gpu         Triton programs, float32 and float64, of every recursion; not yet timed on a GPU
 
 To see what "auto" chose: `logging.getLogger("tempclr.alignment").setLevel(logging.DEBUG)`, or `choose`.
 """
 
 import logging
+import os
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
 from tempclr.alignment import diagonals
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment.recursion import OutOfRangeError, Recursion
 
-KERNELS = ("auto", "diagonals", "cpu")
+KERNELS = ("auto", "diagonals", "cpu", "gpu")
+TRITON = (3, 9)  # the first release that compiles tuples within tuples
 MANY = 50_000  # cells from which on compiled loops are worth loading
 log = logging.getLogger(__name__)
 
@@ -36,8 +40,8 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
         raise ValueError(f"kernel={chosen!r} cannot compute this: {reason}")
     compiled = import_module(f"tempclr.alignment.{chosen}")
     try:
-        return compiled.alignment_cost(cost[:, 0], lengths, recursion)
-    except compiled.OutOfRangeError:
+        return compiled.alignment_cost(cost[:, 0] if chosen == "cpu" else cost, lengths, recursion)
+    except OutOfRangeError:
         if kernel != "auto":
             raise
         log.debug("kernel diagonals instead: costs out of the range of %s", chosen)
@@ -46,19 +50,29 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
 
 def choose(cost: Tensor, recursion: Recursion) -> str:
     """Return the kernel that "auto" takes for costs [pairs, states, n, m]: the fastest that computes this here."""
-    chosen = "cpu" if cost.numel() >= MANY and not obstacle("cpu", cost, recursion) else "diagonals"
+    wanted = "gpu" if cost.is_cuda else "cpu" if cost.numel() >= MANY else "diagonals"
+    chosen = wanted if wanted == "diagonals" or not obstacle(wanted, cost, recursion) else "diagonals"
     log.debug("kernel %s for %s on %s", chosen, tuple(cost.shape), cost.device)
     return chosen
 
 
 def obstacle(kernel: str, cost: Tensor, recursion: Recursion) -> str:
     """Return why a compiled kernel cannot compute this, or nothing if it can."""
-    if recursion.states > 1 or recursion.smooth:
+    if kernel == "cpu" and (recursion.states > 1 or recursion.smooth):
         return "it has neither drop costs nor the weighted mean; kernel='diagonals' has"
-    if cost.device.type != "cpu":
+    interpreted = kernel == "gpu" and os.environ.get("TRITON_INTERPRET") == "1"  # Triton's way to do without a GPU
+    if cost.device.type != ("cpu" if kernel == "cpu" or interpreted else "cuda"):
         return f"the cost is on {cost.device}"
     if cost.dtype not in (torch.float32, torch.float64):
         return f"it expects float32 or float64, got {cost.dtype}"
-    if find_spec("numba") is None:
-        return f"numba is not installed; it comes with: pip install 'tempclr[{kernel}]'"
+    package = {"cpu": "numba", "gpu": "triton"}[kernel]
+    if find_spec(package) is None:
+        return f"{package} is not installed; it comes with: pip install 'tempclr[{kernel}]'"
+    if kernel == "gpu" and _number(version("triton")) < TRITON:
+        return f"it expects triton {'.'.join(map(str, TRITON))} or newer, got {version('triton')}"
     return ""
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """Major and minor number of a version."""
+    return tuple(int(part) for part in version.split(".")[:2])
