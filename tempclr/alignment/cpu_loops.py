@@ -15,7 +15,7 @@ import numpy as np
 
 from tempclr.alignment.cpu_cells import OPTIONS, back, hard_kept, soft, soft_kept
 from tempclr.alignment.cpu_cells import hard as hard_cells
-from tempclr.alignment.cpu_numbers import SIDE, transpose
+from tempclr.alignment.cpu_numbers import SIDE, apart, transpose
 from tempclr.extras import need
 
 njit = need("numba", "cpu").njit
@@ -74,6 +74,7 @@ def exceeds(bits, infinity, limit):
 @no_type_check
 def unfold(flat, table, lanes, n, m, places, low, high, starts):
     """Unfold a table of visits into the matrices of its pairs."""
+    apart()
     place = 0
     for k in range(0, n + m - 1, SIDE):
         begin, end = rows_of(k, n, m)
@@ -174,6 +175,7 @@ def arrive(visits, shares, sizes, k, n):
 @no_type_check
 def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
     """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
+    apart()
     hard, begin_y = rules[0] == HARD, rules[3]
     marks, marks_e, rates, limits, _ = terms
     panel, starts, places, low, high = squares
@@ -251,6 +253,7 @@ def finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
 @no_type_check
 def _backward(sizes, n, m, shares, flows, tables):
     """Turn the table of a block into how often a path visits each cell."""
+    apart()
     ups, lefts, diagonals = flows[:2], flows[2:4], flows[4:]
     table_up, table_left = tables
     lanes = len(sizes)

@@ -31,6 +31,18 @@ def _integer(number):
 
 @intrinsic
 @no_type_check
+def apart(context):
+    """Keep the function in which this stands from being merged into its caller, where it would be vectorised worse."""
+
+    def generate(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+@no_type_check
 def multiply_add(context, a, b, c):
     """a * b + c, rounded once."""
     return c(c, c, c), lambda _, builder, __, args: builder.fma(*args)

@@ -30,7 +30,7 @@ from tempclr.alignment.cpu_loops import (
     rows_of,
     unfold,
 )
-from tempclr.alignment.cpu_numbers import SIDE
+from tempclr.alignment.cpu_numbers import SIDE, apart
 from tempclr.extras import need
 
 njit = need("numba", "cpu").njit
@@ -86,6 +86,7 @@ def _borders(states, rules, k, n, m, lanes, terms):
 @no_type_check
 def _forward(cost, area, sizes, n, m, moves, rules, terms, states, work, squares, ends, tables):
     """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
+    apart()
     marks, marks_e, rates, limits, _ = terms
     (z, e), (top, floor, total, mean) = states, work
     panel, starts, places, low, high = squares
@@ -126,6 +127,7 @@ def _forward(cost, area, sizes, n, m, moves, rules, terms, states, work, squares
 @no_type_check
 def _backward(sizes, n, m, moves, rules, terms, states, work, shares, flows, tables):
     """Turn the table of a block into how often a path visits each cell in each state."""
+    apart()
     (z, e), (top, floor, total, mean), gamma = states, work, terms[4]
     kind, lanes, place = rules[0], len(sizes), n * m * len(sizes)
     flows[:, :, : (n + 2) * lanes] = 0
