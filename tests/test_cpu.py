@@ -1,7 +1,7 @@
 import importlib
 import math
 import sys
-from itertools import product
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tempclr.alignment import diagonals
+from tempclr.alignment import diagonals, reference
 from tempclr.alignment.recursion import Recursion
 
 pytest.importorskip("numba")
@@ -19,59 +19,32 @@ GAMMAS = [0.0, 1e-4, 0.01, 1.0, 1000.0]
 AXES = ["", "x", "y", "xy"]
 
 
-def softmin(options: list[Tensor], gamma: float) -> Tensor:
-    """Soft minimum of scalars, of which infinite ones take no part; of equal least ones the first."""
-    options = [each for each in options if each.item() < math.inf]
-    if not options:
-        return torch.tensor(math.inf, dtype=torch.float64)
-    if gamma == 0:
-        return min(options, key=Tensor.item)
-    return -gamma * torch.logsumexp(-torch.stack(options) / gamma, 0)
-
-
-def slowly(cost: Tensor, rule: Recursion) -> Tensor:
-    """The recursion cell by cell, as defined."""
-    n, m = cost.shape
-    table: dict[tuple[int, int], Tensor] = {}
-
-    def at_border(i: int, j: int, corner: tuple[int, int], axes: str) -> list[Tensor]:
-        """What it costs to begin or to end here, if that is possible."""
-        if (i, j) == corner:
-            return [cost.new_zeros(())]
-        allowed = ("x" in axes and j == corner[1]) or ("y" in axes and i == corner[0])
-        return [cost.new_tensor(rule.skip)] if allowed else []
-
-    for i, j in product(range(n), range(m)):
-        upwards = rule.up == "always" or (rule.up == "first" and j == 0)
-        moves = [(i - 1, j - 1), *([(i - 1, j)] if upwards else []), (i, j - 1)]
-        before = [table[cell] for cell in moves if cell in table]
-        table[i, j] = cost[i, j] + softmin(before + at_border(i, j, (0, 0), rule.begin), rule.gamma)
-    last = (n - 1, m - 1)
-    cells = [last, *((i, m - 1) for i in range(n - 1)), *((n - 1, j) for j in range(m - 1))]
-    return softmin([table[cell] + skip for cell in cells for skip in at_border(*cell, last, rule.end)], rule.gamma)
+def aligned(cost: Tensor, lengths: Tensor, rule: Recursion, lanes: int = 0) -> Tensor:
+    """Value by the kernel, of costs [pairs, states, n, m] or, with one state, [pairs, n, m]."""
+    return cpu.alignment_cost(cost if cost.ndim == 4 else cost[:, None], lengths, rule, lanes)
 
 
 def judged(cost: Tensor, lengths: Tensor, rule: Recursion) -> tuple[Tensor, Tensor]:
     """Value and gradient of every pair, cell by cell in float64."""
     values, gradient = [], torch.zeros_like(cost, dtype=torch.float64)
     for pair, (n, m), target in zip(cost.double(), lengths.tolist(), gradient, strict=True):
-        part = pair[:n, :m].clone().requires_grad_()
-        values.append(slowly(part, rule))
+        part = pair[..., :n, :m].clone().requires_grad_()
+        values.append(reference.alignment_cost(part if part.ndim == 3 else part[None], rule))
         if values[-1].item() < math.inf:
-            target[:n, :m] = torch.autograd.grad(values[-1], part)[0]
+            target[..., :n, :m] = torch.autograd.grad(values[-1], part)[0]
     return torch.stack(values).detach(), gradient
 
 
 def ours(cost: Tensor, lengths: Tensor, rule: Recursion, lanes: int = 0) -> tuple[Tensor, Tensor]:
     """Value and gradient of every pair by the kernel."""
     cost = cost.clone().requires_grad_()
-    value = cpu.alignment_cost(cost, lengths, rule, lanes)
+    value = aligned(cost, lengths, rule, lanes)
     return value.detach(), torch.autograd.grad(value.sum(), cost)[0]
 
 
 def full(cost: Tensor) -> Tensor:
     """Lengths of pairs without padding."""
-    return torch.tensor([cost.shape[1:]] * len(cost))
+    return torch.tensor([cost.shape[-2:]] * len(cost))
 
 
 def random_cost(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
@@ -82,14 +55,24 @@ def error(gradient: Tensor, exact: Tensor) -> float:
     return ((gradient.double() - exact).abs().sum() / exact.abs().sum()).item()
 
 
-rules = st.builds(
-    Recursion,
-    gamma=st.sampled_from(GAMMAS),
-    begin=st.sampled_from(AXES),
-    end=st.sampled_from(AXES),
-    skip=st.sampled_from([0.0, 0.3, -0.7]),
-    up=st.sampled_from(["always", "first", "never"]),
+ups = st.sampled_from(["always", "first", "never"])
+gammas, axes = st.sampled_from(GAMMAS), st.sampled_from(AXES)
+rules = st.one_of(
+    st.builds(Recursion, gamma=gammas, begin=axes, end=axes, skip=st.sampled_from([0.0, 0.3, -0.7]), up=ups),
+    st.builds(Recursion, gamma=gammas, drops=axes),
+    st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), begin=axes, end=axes, up=ups),
+    st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), drops=axes),
 )
+VARIANTS = {
+    "soft": Recursion(gamma=0.1),
+    "hard": Recursion(),
+    "open ends": Recursion(gamma=0.1, begin="x", end="xy", up="first"),
+    "weighted mean": Recursion(gamma=0.1, smooth=True),
+    "weighted mean with open ends": Recursion(gamma=0.1, smooth=True, begin="x", end="xy", up="first"),
+    "hard drops": Recursion(drops="y"),
+    "soft drops": Recursion(gamma=0.1, drops="xy"),
+}
+each_variant = pytest.mark.parametrize("rule", VARIANTS.values(), ids=VARIANTS)
 lanes_of = pytest.mark.parametrize("lanes", [1, 3], ids=["one pair at a time", "three pairs together"])
 
 # known answers
@@ -99,16 +82,16 @@ lanes_of = pytest.mark.parametrize("lanes", [1, 3], ids=["one pair at a time", "
 @pytest.mark.parametrize(("n", "m", "paths"), [(1, 1, 1), (2, 2, 3), (3, 3, 13), (4, 3, 25), (5, 5, 321), (1, 9, 1)])
 def test_at_no_cost_it_counts_paths_as_delannoy_does(n: int, m: int, paths: int, lanes: int):
     cost = torch.zeros(3, n, m, dtype=torch.float64)
-    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0), lanes)
+    value = aligned(cost, full(cost), Recursion(gamma=1.0), lanes)
     assert value.neg().exp().tolist() == pytest.approx([paths] * 3)
 
 
 def test_what_may_begin_late_has_one_more_path_per_beginning():
     cost = torch.zeros(1, 2, 1, dtype=torch.float64)
     for up, begin, paths in (("always", "", 1), ("always", "x", 2), ("never", "x", 1)):
-        value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0, begin=begin, up=up))
+        value = aligned(cost, full(cost), Recursion(gamma=1.0, begin=begin, up=up))
         assert value.neg().exp().item() == pytest.approx(paths)
-    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0, begin="x", skip=-math.log(2)))
+    value = aligned(cost, full(cost), Recursion(gamma=1.0, begin="x", skip=-math.log(2)))
     assert value.neg().exp().item() == pytest.approx(3)
 
 
@@ -127,25 +110,41 @@ def test_many_equal_costs_sum_to_their_multiple():
 def test_it_is_the_recursion_with_its_gradient(
     data: st.DataObject, n: int, m: int, rule: Recursion, dtype: torch.dtype
 ):
+    n, m = (min(n, 5), min(m, 5)) if rule.drops else (n, m)  # the judge is slow
     lengths = torch.tensor(data.draw(st.lists(st.tuples(st.integers(1, n), st.integers(1, m)), min_size=3, max_size=3)))
-    cost = random_cost(3, n, m, dtype=dtype, seed=data.draw(st.integers(0, 99)))
-    forbidden = random_cost(3, n, m, seed=data.draw(st.integers(0, 99))) < data.draw(st.sampled_from([0.0, 0.1, 0.4]))
-    if data.draw(st.booleans()):
-        cost = (cost * 3).floor()  # with ties
+    cost = random_cost(3, rule.states, n, m, dtype=dtype, seed=data.draw(st.integers(0, 99)))
+    forbidden = random_cost(*cost.shape, seed=data.draw(st.integers(0, 99))) < data.draw(
+        st.sampled_from([0.0, 0.1, 0.4])
+    )
+    if rule.gamma and data.draw(st.booleans()):
+        cost = (cost * 3).floor()  # with ties, which leave the derivative of the hard minimum open
     cost[forbidden] = math.inf
     expected, alignment = judged(cost, lengths, rule)
     beyond = torch.ones_like(cost, dtype=torch.bool)
     for mask, (rows, columns) in zip(beyond, lengths.tolist(), strict=True):
-        mask[:rows, :columns] = False
+        mask[:, :rows, :columns] = False
     cost[beyond] = math.nan
     slack = 2e-6 if dtype == torch.float32 else 1e-11 * max(1, 1e-2 / max(rule.gamma, 1e-4))  # of the judge, too
     for lanes in (1, 2, 3):
         value, gradient = ours(cost, lengths, rule, lanes)
         scale = max(1, rule.gamma)
         torch.testing.assert_close(value.double(), expected, rtol=slack, atol=slack * scale)
-        torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=slack)
+        # derivatives of the weighted mean are not bounded by 1
+        bound = max(1, alignment.abs().max().item())
+        torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=slack * bound)
         assert gradient[beyond | forbidden].eq(0).all()
-        assert torch.equal(cpu.alignment_cost(cost, lengths, rule, lanes), value)
+        assert torch.equal(aligned(cost, lengths, rule, lanes), value)
+
+
+@lanes_of
+@pytest.mark.parametrize("rule", [Recursion(), Recursion(begin="y", end="y"), Recursion(drops="xy")])
+def test_of_equal_hard_alignments_one_is_taken(rule: Recursion, lanes: int):
+    cost = (random_cost(20, rule.states, 6, 7) * 2).floor()
+    value, gradient = ours(cost, full(cost), rule, lanes)
+    assert ((gradient == 0) | (gradient == 1)).all()
+    assert torch.equal((gradient * cost).sum((1, 2, 3)), value)
+    for pair in gradient.sum(1):
+        assert reference.is_path(list(map(tuple, pair.nonzero().tolist())))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1])
@@ -160,24 +159,28 @@ def test_long_rows_too(begin: str, end: str, up: str, gamma: float):
         torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=1e-6)
 
 
+@each_variant
 @pytest.mark.parametrize("gamma", [0.0, 1e-3, 1.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_it_equals_the_diagonals_on_ragged_batches(gamma: float, dtype: torch.dtype):
-    cost = random_cost(37, 45, 70, dtype=dtype)
+def test_it_equals_the_diagonals_on_ragged_batches(rule: Recursion, gamma: float, dtype: torch.dtype):
+    if rule.smooth and not gamma:
+        return
+    rule = replace(rule, gamma=gamma)
+    cost = random_cost(37, rule.states, 45, 70, dtype=dtype)
     lengths = torch.stack([torch.arange(37) + 9, 70 - torch.arange(37)], 1)
     double = cost.double().requires_grad_()
-    expected = diagonals.alignment_cost(double[:, None], lengths, Recursion(gamma=gamma))
+    expected = diagonals.alignment_cost(double, lengths, rule)
     (alignment,) = torch.autograd.grad(expected.sum(), double)
-    value, gradient = ours(cost, lengths, Recursion(gamma=gamma))
+    value, gradient = ours(cost, lengths, rule)
     slack = 1e-6 if dtype == torch.float32 else 1e-12 / max(gamma, 1e-3)
     torch.testing.assert_close(value.double(), expected.detach(), rtol=slack, atol=slack)
-    torch.testing.assert_close(gradient.double(), alignment, rtol=0, atol=slack)
+    torch.testing.assert_close(gradient.double(), alignment, rtol=slack, atol=slack)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.1])
+@each_variant
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_neither_threads_nor_company_change_a_bit(gamma: float, dtype: torch.dtype):
-    cost, rule = random_cost(70, 50, 60, dtype=dtype), Recursion(gamma=gamma)
+def test_neither_threads_nor_company_change_a_bit(rule: Recursion, dtype: torch.dtype):
+    cost = random_cost(70, rule.states, 50, 60, dtype=dtype)
     lengths = torch.stack([torch.arange(70) % 43 + 8, torch.arange(70) % 57 + 4], 1)
     threads, results = torch.get_num_threads(), []
     try:
@@ -191,15 +194,16 @@ def test_neither_threads_nor_company_change_a_bit(gamma: float, dtype: torch.dty
 
 
 @lanes_of
-def test_a_pair_without_a_path_is_infinite_with_no_gradient_and_leaves_others_alone(lanes: int):
-    cost = random_cost(3, 4, 5)
+@each_variant
+def test_a_pair_without_a_path_is_infinite_with_no_gradient_and_leaves_others_alone(rule: Recursion, lanes: int):
+    cost = random_cost(3, rule.states, 4, 5)
     free = cost[2:].clone()
-    cost[0, 2], cost[1, 0, 0] = math.inf, math.inf
-    for rule in (Recursion(gamma=0.1), Recursion()):
-        value, gradient = ours(cost, full(cost), rule, lanes)
-        assert value[:2].eq(math.inf).all() and gradient[:2].eq(0).all()
-        alone, its_gradient = ours(free, full(free), rule)
-        assert torch.equal(value[2:], alone) and torch.equal(gradient[2:], its_gradient)
+    cost[0, :, 2], cost[1] = math.inf, math.inf
+    blocked = 1 if rule.end else 2  # the first may end before what blocks it
+    value, gradient = ours(cost, full(cost), rule, lanes)
+    assert value[2 - blocked : 2].eq(math.inf).all() and gradient[2 - blocked : 2].eq(0).all()
+    alone, its_gradient = ours(free, full(free), rule)
+    assert torch.equal(value[2:], alone) and torch.equal(gradient[2:], its_gradient)
 
 
 def long_costs() -> dict[str, Tensor]:
@@ -250,40 +254,52 @@ def test_strides_change_nothing():
     rule, lengths = Recursion(gamma=0.1), full(cost)
     value, gradient = ours(cost, lengths, rule)
     strided = cost.mT.contiguous().mT.requires_grad_()
-    again = cpu.alignment_cost(strided, lengths.int().T.contiguous().T, rule)
+    again = aligned(strided, lengths.int().T.contiguous().T, rule)
     assert torch.equal(again.detach(), value)
     assert torch.equal(torch.autograd.grad(again.sum(), strided)[0], gradient)
-    assert torch.equal(cpu.alignment_cost(cost[:1].expand(5, -1, -1), lengths, rule), value[:1].expand(5))
+    assert torch.equal(aligned(cost[:1].expand(5, -1, -1), lengths, rule), value[:1].expand(5))
 
 
 def test_no_pairs_have_no_values():
-    assert cpu.alignment_cost(torch.zeros(0, 2, 3), torch.zeros(0, 2, dtype=torch.int64), Recursion()).shape == (0,)
+    assert aligned(torch.zeros(0, 2, 3), torch.zeros(0, 2, dtype=torch.int64), Recursion()).shape == (0,)
 
 
 def test_weights_of_the_pairs_weigh_their_gradients():
     cost = random_cost(3, 4, 5).requires_grad_()
     weights = torch.tensor([2.0, 0.0, -1.0])
-    value = cpu.alignment_cost(cost, full(cost), Recursion(gamma=0.1))
+    value = aligned(cost, full(cost), Recursion(gamma=0.1))
     (gradient,) = torch.autograd.grad((weights * value).sum(), cost)
     alignment = ours(cost.detach(), full(cost), Recursion(gamma=0.1))[1]
     torch.testing.assert_close(gradient, weights[:, None, None] * alignment)
 
 
+@pytest.mark.parametrize("rule", [VARIANTS["soft drops"], VARIANTS["weighted mean"]])
+@pytest.mark.parametrize("gamma", [0.1, 1e-3])
+def test_so_do_those_with_drops_and_the_weighted_mean(rule: Recursion, gamma: float):
+    rule = replace(rule, gamma=gamma)
+    for noise in (random_cost(1, rule.states, 800, 800), torch.full((1, rule.states, 800, 800), 0.5)):
+        exact = ours(noise.double(), full(noise), rule)
+        value, gradient = ours(noise, full(noise), rule)
+        assert error(gradient, exact[1]) < 3e-5
+        assert error(value, exact[0]) < 1e-7
+
+
 def test_without_gradient_no_table_is_kept():
     cost = random_cost(3, 4, 5).requires_grad_()
     with torch.no_grad():
-        assert not cpu.alignment_cost(cost, full(cost), Recursion(gamma=0.1)).requires_grad
-    assert cpu._align(cost.detach(), full(cost), 0.1, "", "", 0.0, "always", False, 0)[1].numel() == 0
+        assert not aligned(cost, full(cost), Recursion(gamma=0.1)).requires_grad
+    fields = cpu._fields(Recursion(gamma=0.1))
+    assert cpu._align(cost.detach()[:, None], full(cost), *fields, False, 0)[1].numel() == 0
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("rule", [VARIANTS["open ends"], VARIANTS["soft drops"]])
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_it_compiles_as_one_graph(backend: str):
-    cost, lengths = random_cost(3, 4, 5).requires_grad_(), torch.tensor([[4, 5], [2, 3], [1, 5]])
-    rule = Recursion(gamma=0.1, begin="y", end="y")
+def test_it_compiles_as_one_graph(backend: str, rule: Recursion):
+    cost, lengths = random_cost(3, rule.states, 4, 5).requires_grad_(), torch.tensor([[4, 5], [2, 3], [1, 5]])
 
     def loss(each: Tensor) -> Tensor:
-        return cpu.alignment_cost(each * 2, lengths, rule).square().sum()
+        return aligned(each * 2, lengths, rule).square().sum()
 
     compiled = torch.compile(loss, fullgraph=True, backend=backend)
     torch.testing.assert_close(compiled(cost), loss(cost))
@@ -291,19 +307,22 @@ def test_it_compiles_as_one_graph(backend: str):
     torch.testing.assert_close(torch.autograd.grad(compiled(cost), cost)[0], expected)
 
 
-def test_the_operator_keeps_its_promises_to_pytorch():
-    cost = random_cost(3, 4, 5).requires_grad_()
-    arguments = (cost, full(cost), 0.1, "", "", 0.0, "always", True, 0)
+@each_variant
+def test_the_operator_keeps_its_promises_to_pytorch(rule: Recursion):
+    cost = random_cost(3, rule.states, 4, 5).requires_grad_()
+    arguments = (cost, full(cost), *cpu._fields(rule), True, 0)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(cpu._align, arguments, test_utils=checks)
 
 
-@pytest.mark.parametrize("rule", [Recursion(gamma=0.3), Recursion(gamma=0.3, begin="x", end="xy", up="first")])
-def test_second_derivatives_are_right_too(rule: Recursion):
-    cost, lengths = random_cost(2, 3, 4, dtype=torch.float64).requires_grad_(), torch.tensor([[3, 4], [2, 3]])
+@pytest.mark.parametrize("name", ["soft", "open ends", "weighted mean", "soft drops"])
+def test_second_derivatives_are_right_too(name: str):
+    rule = replace(VARIANTS[name], gamma=0.3)
+    cost, lengths = random_cost(2, rule.states, 3, 4, dtype=torch.float64), torch.tensor([[3, 4], [2, 3]])
+    cost.requires_grad_()
 
     def loss(each: Tensor) -> Tensor:
-        return cpu.alignment_cost(each, lengths, rule).exp()
+        return aligned(each, lengths, rule).exp()
 
     assert torch.autograd.gradcheck(loss, cost)
     assert torch.autograd.gradgradcheck(loss, cost)
@@ -315,23 +334,22 @@ def test_second_derivatives_are_right_too(rule: Recursion):
 @pytest.mark.parametrize("cost", [torch.zeros(1, 2, 2).half(), torch.zeros(1, 2, 2, device="meta")])
 def test_other_devices_and_types_are_refused(cost: Tensor):
     with pytest.raises(ValueError, match="float32 or float64 on the CPU, got"):
-        cpu.alignment_cost(cost, torch.tensor([[2, 2]]), Recursion())
+        aligned(cost, torch.tensor([[2, 2]]), Recursion())
 
 
-@pytest.mark.parametrize("rule", [Recursion(drops="x"), Recursion(gamma=1.0, smooth=True), Recursion(skip=math.nan)])
-def test_an_unknown_recursion_is_refused(rule: Recursion):
-    with pytest.raises(ValueError, match="does not know"):
-        cpu.alignment_cost(torch.zeros(1, 2, 2), torch.tensor([[2, 2]]), rule)
+def test_a_skip_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="expects a finite skip"):
+        aligned(torch.zeros(1, 2, 2), torch.tensor([[2, 2]]), Recursion(skip=math.nan))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_costs_without_proportion_to_gamma_are_refused(dtype: torch.dtype):
     cost = torch.tensor([[[0.0, 1e20], [1.0, 0.0]]], dtype=dtype)
     with pytest.raises(ValueError, match="times gamma"):
-        cpu.alignment_cost(cost, full(cost), Recursion(gamma=1.0))
-    assert cpu.alignment_cost(cost, full(cost), Recursion()).item() == 0
+        aligned(cost, full(cost), Recursion(gamma=1.0))
+    assert aligned(cost, full(cost), Recursion()).item() == 0
     with pytest.raises(ValueError, match="times gamma"):
-        cpu.alignment_cost(cost[:, :, :1], torch.tensor([[2, 1]]), Recursion(gamma=1e-9, end="x", skip=1e12))
+        aligned(cost[:, :, :1], torch.tensor([[2, 1]]), Recursion(gamma=1e-9, end="x", skip=1e12))
 
 
 def test_without_numba_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):

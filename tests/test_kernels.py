@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "dtw": tempclr.dtw,
     "otam": tempclr.otam,
     "subsequence_dtw": tempclr.subsequence_dtw,
+    "smooth_dtw": tempclr.smooth_dtw,
+    "drop_dtw": partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4),
 }
 
 # laws
@@ -37,9 +40,9 @@ def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog:
     with caplog.at_level(logging.DEBUG, logger="tempclr.alignment"):
         tempclr.dtw(many)
         tempclr.dtw(many[:, :10])
-        tempclr.smooth_dtw(many[:, :10])
+        tempclr.smooth_dtw(many)
     chosen = [record.getMessage().split()[1] for record in caplog.records]
-    assert chosen == ["cpu", "diagonals", "diagonals"]
+    assert chosen == ["cpu", "diagonals", "cpu"]
 
 
 def test_auto_computes_what_is_out_of_the_range_of_a_compiled_kernel():
@@ -76,7 +79,6 @@ def test_training_takes_the_same_steps_with_every_kernel(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("cost", "recursion", "message"),
     [
-        (torch.rand(1, 1, 2, 2), Recursion(gamma=1.0, smooth=True), "neither drop costs nor the weighted mean"),
         (torch.rand(1, 1, 2, 2, device="meta"), Recursion(), "the cost is on meta"),
         (torch.rand(1, 1, 2, 2).half(), Recursion(), "expects float32 or float64"),
     ],

@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from tempclr.alignment import cpu_loops, diagonals
-from tempclr.alignment.recursion import OutOfRangeError, Recursion
+from tempclr.alignment import cpu_loops, cpu_states, diagonals
+from tempclr.alignment.recursion import PREDECESSORS, OutOfRangeError, Recursion
 
 _UP = {"always": cpu_loops.ALWAYS, "first": cpu_loops.FIRST, "never": cpu_loops.NEVER}
 _LOG2_E = Fraction("1.442695040888963407359924681001892137426645954152985934135")
@@ -25,7 +25,7 @@ _CELLS_PER_THREAD = 100_000  # for which one more thread pays
 
 
 def alignment_cost(
-    cost: Float[Tensor, "pairs n m"], lengths: Int[Tensor, "pairs 2"], recursion: Recursion, _lanes: int = 0
+    cost: Float[Tensor, "pairs states n m"], lengths: Int[Tensor, "pairs 2"], recursion: Recursion, _lanes: int = 0
 ) -> Float[Tensor, " pairs"]:
     """Return the cost of aligning each pair, as `recursion` says; its gradient is the expected alignment.
 
@@ -36,42 +36,57 @@ def alignment_cost(
         _lanes: Pairs that are worked on together; 0 chooses by their shape.
 
     Raises:
-        ValueError: If the cost is of another kind or too large for gamma, or the recursion has drops or the
-            weighted mean.
+        ValueError: If the cost is of another kind or too large for gamma, or the recursion's skip is not finite.
     """
     if cost.device.type != "cpu" or cost.dtype not in (torch.float32, torch.float64):
         raise ValueError(f'kernel="cpu" expects float32 or float64 on the CPU, got {cost.dtype} on {cost.device}')
-    if recursion.states > 1 or recursion.smooth or not math.isfinite(recursion.skip):
-        raise ValueError(f'kernel="cpu" does not know {recursion}')
+    if not math.isfinite(recursion.skip):
+        raise ValueError(f'kernel="cpu" expects a finite skip, got {recursion}')
     keep = cost.requires_grad and torch.is_grad_enabled()
-    gamma, skip = float(recursion.gamma), float(recursion.skip)
-    value, _ = _align(cost, lengths, gamma, recursion.begin, recursion.end, skip, recursion.up, keep, _lanes)
-    return value
+    return _align(cost, lengths, *_fields(recursion), keep, _lanes)[0]
+
+
+def _fields(recursion: Recursion) -> tuple:
+    """What the operator is told of a recursion, in the types that PyTorch knows."""
+    numbers = float(recursion.gamma), recursion.smooth, float(recursion.skip)
+    return *numbers, recursion.begin, recursion.end, recursion.up, recursion.drops
 
 
 @torch.library.custom_op("tempclr::align_on_cpu", mutates_args=())
 def _align(
-    cost: Tensor, lengths: Tensor, gamma: float, begin: str, end: str, skip: float, up: str, keep: bool, lanes: int
+    cost: Tensor,
+    lengths: Tensor,
+    gamma: float,
+    smooth: bool,
+    skip: float,
+    begin: str,
+    end: str,
+    up: str,
+    drops: str,
+    keep: bool,
+    lanes: int,
 ) -> tuple[Tensor, Tensor]:
     """Value and, if `keep`, expected alignment of each pair."""
     value = cost.new_empty(len(cost))
     alignment = torch.empty(cost.shape if keep else (0, *cost.shape[1:]), dtype=cost.dtype)
+    kind = cpu_loops.SMOOTH if smooth else cpu_loops.SOFT if gamma > 0 else cpu_loops.HARD
     first, other = (cpu_loops.ELSEWHERE if axis in begin else cpu_loops.DEAD for axis in "xy")
-    rules = (int(gamma == 0), _UP[up], first, other, int("x" in end), int("y" in end))
+    rules = (kind, _UP[up], first, other, int("x" in end), int("y" in end))
     arrays = [each.detach().contiguous().numpy() for each in (cost, lengths.long(), value, alignment)]
-    # the hard minimum is exact in float64 only, and so is a sum of many large costs
-    narrow = cost.dtype == torch.float32 and 1e-30 < gamma < 1e30
+    # the hard minimum and the mean are exact in float64 only, and so is a sum of many large costs
+    narrow = kind == cpu_loops.SOFT and cost.dtype == torch.float32 and 1e-30 < gamma < 1e30
     for state in (np.float32, np.float64)[0 if narrow else 1 :]:
-        if _run(arrays, lanes, (rules, _terms(state, arrays[0].dtype, gamma, skip, sum(cost.shape[1:])))):
+        terms = _terms(state, arrays[0].dtype, gamma, skip, sum(cost.shape[2:]), kind == cpu_loops.SOFT)
+        if _run(arrays, lanes, rules, terms, drops):
             return value, alignment
     raise OutOfRangeError(f"expected costs and skip of at most about 1e12 times gamma ({gamma}); +inf forbids a cell")
 
 
-def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int) -> tuple:
+def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int, soft: bool) -> tuple:
     """What the loops need to compute in one precision: border states, bits per cost, largest cost, gamma."""
     exponent = np.int32 if state is np.float32 else np.int64
     marks, marks_e, rates, limit = np.array([np.inf, 0, skip], state), np.zeros(3, exponent), (state(0), state(0)), 0.0
-    if gamma > 0:
+    if soft:
         per_cost = -_LOG2_E / Fraction(gamma)
         high = state(float(per_cost))
         rates = (high, state(float(per_cost - Fraction(float(high)))))
@@ -85,18 +100,24 @@ def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int) 
     return marks, marks_e, rates, limits, gamma
 
 
-def _run(arrays: list[np.ndarray], lanes: int, rest: tuple) -> bool:
+def _run(arrays: list[np.ndarray], lanes: int, rules: tuple, terms: tuple, drops: str) -> bool:
     """Work on all blocks of pairs, and return whether this precision was enough."""
     cost, lengths, value, alignment = arrays
-    pairs, n, m = cost.shape
+    pairs, states, n, m = cost.shape
     threads = max(1, min(torch.get_num_threads(), pairs, cost.size // _CELLS_PER_THREAD))
     # at least two blocks per thread also keep the tables of all threads below the size of the cost
-    lanes = lanes or max(1, min(_PAIRS, _DIAGONAL // min(n, m), _TABLE // (n * m), -(-pairs // (2 * threads))))
+    chosen = min(_PAIRS, _DIAGONAL // min(n, m), _TABLE // (states * n * m), -(-pairs // (2 * threads)))
+    lanes = lanes or max(1, chosen)
     # by size, so that pairs of one block waste little of it
     order = np.lexsort((lengths[:, 1], lengths[:, 0]))
+    plain = states == 1 and rules[0] != cpu_loops.SMOOTH
+    moves = np.array([(state, *move) for state, into in enumerate(PREDECESSORS[drops]) for move in into])
 
     def work(thread: int) -> bool:
-        return cpu_loops.align(cost, lengths, order, thread, threads, lanes, *rest, value, alignment)
+        shared = lengths, order, thread, threads, lanes, rules, terms, value
+        if plain:
+            return cpu_loops.align(cost[:, 0], *shared, alignment[:, 0])
+        return cpu_states.align(cost, *shared, alignment, moves)
 
     if threads == 1:
         return work(0)
@@ -105,14 +126,15 @@ def _run(arrays: list[np.ndarray], lanes: int, rest: tuple) -> bool:
 
 
 @_align.register_fake
-def _(cost: Tensor, lengths: Tensor, gamma: float, begin: str, end: str, skip: float, up: str, keep: bool, lanes: int):
+def _(cost: Tensor, lengths: Tensor, *rest: float | bool | str | int) -> tuple[Tensor, Tensor]:
+    keep, _ = rest[-2:]
     return cost.new_empty(len(cost)), cost.new_empty(cost.shape if keep else (0, *cost.shape[1:]))
 
 
 def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     """Keep the alignment for the way back, and the cost in case that it is differentiated again."""
-    cost, lengths, gamma, begin, end, skip, up, _, _ = inputs
-    ctx.recursion = Recursion(gamma=gamma, begin=begin, end=end, skip=skip, up=up)
+    cost, lengths, gamma, smooth, skip, begin, end, up, drops, _, _ = inputs
+    ctx.recursion = Recursion(gamma=gamma, smooth=smooth, begin=begin, end=end, skip=skip, up=up, drops=drops)
     ctx.save_for_backward(cost, lengths, output[1])
     ctx.mark_non_differentiable(output[1])
 
@@ -121,11 +143,11 @@ def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor) -> tuple[Tensor | None,
     """The alignment times what arrives; where that is differentiated again, the kernel which can takes over."""
     cost, lengths, alignment = ctx.saved_tensors
     if torch.is_grad_enabled():
-        again = diagonals.alignment_cost(cost[:, None], lengths, ctx.recursion)
+        again = diagonals.alignment_cost(cost, lengths, ctx.recursion)
         (gradient,) = torch.autograd.grad(again, cost, grad, create_graph=True)
     else:
-        gradient = grad[:, None, None] * alignment
-    return gradient, *[None] * 8
+        gradient = grad[:, None, None, None] * alignment
+    return gradient, *[None] * 10
 
 
 _align.register_autograd(_gradient, setup_context=_save)

@@ -19,16 +19,24 @@ OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"c
 
 @njit(inline="always", **OPTIONS)
 @no_type_check
+def times_exponential(total, top, cost, rate, rate_low):
+    """total * 2**top * exp(-cost / gamma) as a state."""
+    # cost / gamma in bits: the whole part goes to the exponent; the rest, rounded once, to z
+    bits = nearest(cost * rate)
+    z = total * power(multiply_add(cost, rate_low, multiply_add(cost, rate, -bits)))
+    return significand(z), top + whole(bits) + magnitude(z)
+
+
+@njit(inline="always", **OPTIONS)
+@no_type_check
 def _soft_cell(cost, up, up_e, left, left_e, diagonal, diagonal_e, rate, rate_low):
     """State of a cell, what `up`, `left` and all three contribute to it, and whether a path leads there."""
     top = max(max(up_e, left_e), diagonal_e)
     from_up = up * scale(up_e, top)
     from_left = left * scale(left_e, top)
     total = from_up + from_left + diagonal * scale(diagonal_e, top)
-    # cost / gamma in bits: the whole part goes to the exponent; the rest, rounded once, to z
-    bits = nearest(cost * rate)
-    z = total * power(multiply_add(cost, rate_low, multiply_add(cost, rate, -bits)))
-    return significand(z), top + whole(bits) + magnitude(z), from_up, from_left, total, (cost < np.inf) & (total > 0)
+    state, state_e = times_exponential(total, top, cost, rate, rate_low)
+    return state, state_e, from_up, from_left, total, (cost < np.inf) & (total > 0)
 
 
 @njit(**OPTIONS)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tempclr.alignment.cpu_cells import OPTIONS, back, hard_kept, soft, soft_kept
 from tempclr.alignment.cpu_cells import hard as hard_cells
-from tempclr.alignment.cpu_numbers import SIDE, transpose
+from tempclr.alignment.cpu_numbers import SIDE, apart, transpose
 from tempclr.extras import need
 
 njit = need("numba", "cpu").njit
@@ -23,18 +23,19 @@ njit = need("numba", "cpu").njit
 # states on the border, as indices into `marks`
 DEAD, CORNER, ELSEWHERE = range(3)
 ALWAYS, FIRST, NEVER = range(3)
+SOFT, HARD, SMOOTH = range(3)
 
 
 @njit(**OPTIONS)
 @no_type_check
-def _rows(k, n, m):
+def rows_of(k, n, m):
     """First row, and the row after the last, that diagonal k crosses."""
     return max(0, k - m + 1), min(k + 1, n)
 
 
 @njit(**OPTIONS)
 @no_type_check
-def _places(places, low, high, members, sizes, n, shape):
+def find_places(places, low, high, members, sizes, n, shape):
     """Where diagonal 0 of each row of each pair would stand in memory, and which diagonals cross the row."""
     for p in range(len(members)):
         for i in range(n):
@@ -46,7 +47,7 @@ def _places(places, low, high, members, sizes, n, shape):
 
 @njit(**OPTIONS)
 @no_type_check
-def _load(panel, cost, k, begin, end, places, low, high, starts):
+def load(panel, cost, k, begin, end, places, low, high, starts):
     """Rows `begin` to `end` of SIDE diagonals from k on, one per row of the panel; +inf beyond the lengths."""
     for q in range(begin, end, SIDE):
         if q + SIDE <= end and low[q + SIDE - 1] <= k and k + SIDE <= high[q : q + SIDE].min():
@@ -60,7 +61,7 @@ def _load(panel, cost, k, begin, end, places, low, high, starts):
 
 @njit(**OPTIONS)
 @no_type_check
-def _exceeds(bits, infinity, limit):
+def exceeds(bits, infinity, limit):
     """Whether a finite number among these, given by their bits, is larger than the one of bits `limit`, either way."""
     found = False
     for i in range(len(bits)):
@@ -71,14 +72,14 @@ def _exceeds(bits, infinity, limit):
 
 @njit(**OPTIONS)
 @no_type_check
-def _store(alignment, table, members, sizes, n, m, places, low, high, starts):
-    """Unfold the table of visits into the matrices of its pairs; 0 beyond their lengths."""
-    lanes, flat = len(members), alignment.reshape(-1)
+def unfold(flat, table, lanes, n, m, places, low, high, starts):
+    """Unfold a table of visits into the matrices of its pairs."""
+    apart()
     place = 0
     for k in range(0, n + m - 1, SIDE):
-        begin, end = _rows(k, n, m)
+        begin, end = rows_of(k, n, m)
         for d in range(SIDE):
-            first, last = _rows(k + d, n, m)
+            first, last = rows_of(k + d, n, m)
             starts[d] = place - first * lanes
             place += max(last - first, 0) * lanes
             end = max(end, last)
@@ -90,14 +91,20 @@ def _store(alignment, table, members, sizes, n, m, places, low, high, starts):
                 for slot in range(q, min(q + SIDE, end)):
                     for d in range(max(low[slot] - k, 0), min(high[slot] - k, SIDE)):
                         flat[places[slot] + k + d] = table[starts[d] + slot]
-    for p in range(lanes):
+
+
+@njit(**OPTIONS)
+@no_type_check
+def clear(alignment, members, sizes):
+    """Put 0 beyond the lengths of the pairs."""
+    for p in range(len(members)):
         alignment[members[p], : sizes[p, 0], sizes[p, 1] :] = 0
         alignment[members[p], sizes[p, 0] :] = 0
 
 
 @njit(**OPTIONS)
 @no_type_check
-def _border(state, slot, lanes, terms, mark):
+def border(state, slot, lanes, terms, mark):
     """Put a state of the border at one slot."""
     for p in range(slot * lanes, (slot + 1) * lanes):
         state[0][p], state[1][p] = terms[0][mark], terms[1][mark]
@@ -105,24 +112,32 @@ def _border(state, slot, lanes, terms, mark):
 
 @njit(**OPTIONS)
 @no_type_check
-def _predecessors(states, rules, k, n, m, lanes, terms):
-    """States above, to the left and diagonally before diagonal k, and the place for its own; borders are set."""
-    new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
+def borders(one, two, none, rules, k, n, m, lanes, terms):
+    """Set the borders of the two diagonals before diagonal k, and of what stands for a move that is not allowed."""
     _, up, begin_x, begin_y, _, _ = rules
     # a path begins at (k, 0) as if it came from (k, -1), and at (0, k) as if from (-1, k-1)
     if k < n:
-        _border(one, k + 1, lanes, terms, begin_x if k else CORNER)
-        _border(two, k, lanes, terms, DEAD)
+        border(one, k + 1, lanes, terms, begin_x if k else CORNER)
+        border(two, k, lanes, terms, DEAD)
     if 0 < k < m:
-        _border(one, 0, lanes, terms, DEAD)
-        _border(two, 0, lanes, terms, begin_y)
+        border(one, 0, lanes, terms, DEAD)
+        border(two, 0, lanes, terms, begin_y)
     # where the move from above is not allowed, it comes from a diagonal of dead cells
     if up == FIRST and 0 < k <= n:
-        _border(none, k - 1, lanes, terms, DEAD)
+        border(none, k - 1, lanes, terms, DEAD)
+        border(none, k + 1, lanes, terms, DEAD)
         if k < n:
             for p in range(k * lanes, (k + 1) * lanes):
                 none[0][p], none[1][p] = one[0][p], one[1][p]
-    above = one if up == ALWAYS else none
+
+
+@njit(**OPTIONS)
+@no_type_check
+def _predecessors(states, rules, k, n, m, lanes, terms):
+    """States above, to the left and diagonally before diagonal k, and the place for its own; borders are set."""
+    new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
+    borders(one, two, none, rules, k, n, m, lanes, terms)
+    above = one if rules[1] == ALWAYS else none
     a = max(0, k - m + 1) * lanes
     b = a + lanes
     return (new[0][b:], new[1][b:]), (above[0][a:], above[1][a:]), (one[0][b:], one[1][b:]), (two[0][a:], two[1][a:])
@@ -130,26 +145,55 @@ def _predecessors(states, rules, k, n, m, lanes, terms):
 
 @njit(**OPTIONS)
 @no_type_check
+def collect(ends, new, sizes, k, n, first, rules):
+    """Keep the states of diagonal k at which its pairs may end."""
+    lanes, end_x, end_y = len(sizes), rules[4], rules[5]
+    for p in range(lanes):
+        i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1  # row and column of the ends on this diagonal
+        if 0 <= i < sizes[p, 0] and (end_x or i == sizes[p, 0] - 1):
+            slot = (i - first) * lanes + p
+            ends[0][p, i], ends[1][p, i] = new[0][slot], new[1][slot]
+        if end_y and 0 <= j < sizes[p, 1] - 1:
+            slot = (sizes[p, 0] - 1 - first) * lanes + p
+            ends[0][p, n + j], ends[1][p, n + j] = new[0][slot], new[1][slot]
+
+
+@njit(**OPTIONS)
+@no_type_check
+def arrive(visits, shares, sizes, k, n):
+    """Add the shares of the ends on diagonal k to what arrives there, row i at slot i + 1."""
+    lanes = len(sizes)
+    for p in range(lanes):
+        i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1
+        if 0 <= i < sizes[p, 0]:
+            visits[(i + 1) * lanes + p] += shares[p, i]
+        if 0 <= j < sizes[p, 1] - 1:
+            visits[sizes[p, 0] * lanes + p] += shares[p, n + j]
+
+
+@njit(**OPTIONS)
+@no_type_check
 def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
     """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
-    hard, _, _, begin_y, end_x, end_y = rules
+    apart()
+    hard, begin_y = rules[0] == HARD, rules[3]
     marks, marks_e, rates, limits, _ = terms
     panel, starts, places, low, high = squares
     table_up, table_left = tables
     lanes, keep, place = len(sizes), len(table_up) > 0, 0
     for slot in range(n + 2):
         for d in range(4):
-            _border(states[d], slot, lanes, terms, DEAD)
+            border(states[d], slot, lanes, terms, DEAD)
     ends[0][:] = marks[DEAD]
     for k in range(n + m - 1):
-        first, last = _rows(k, n, m)
+        first, last = rows_of(k, n, m)
         count = (last - first) * lanes
         if k % SIDE == 0:
             for d in range(SIDE):
                 starts[d] = d * n * lanes
-            _load(panel, cost, k, first * lanes, min(k + SIDE, n) * lanes, places, low, high, starts)
+            load(panel, cost, k, first * lanes, min(k + SIDE, n) * lanes, places, low, high, starts)
         costs = panel[(k % SIDE * n + first) * lanes :][:count]
-        if not hard and _exceeds(costs.view(limits.dtype), limits[0], limits[1]):
+        if not hard and exceeds(costs.view(limits.dtype), limits[0], limits[1]):
             return False
         new, above, left, diagonal = _predecessors(states, rules, k, n, m, lanes, terms)
         share_up, share_left = table_up[place:], table_left[place:]
@@ -164,14 +208,7 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
             soft_kept(new, above, left, diagonal, costs, rates, marks_e[DEAD], share_up, share_left)
         else:
             soft(new, above, left, diagonal, costs, rates, marks_e[DEAD])
-        for p in range(lanes):
-            i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1  # row and column of the ends on this diagonal
-            if 0 <= i < sizes[p, 0] and (end_x or i == sizes[p, 0] - 1):
-                slot = (i - first) * lanes + p
-                ends[0][p, i], ends[1][p, i] = new[0][slot], new[1][slot]
-            if end_y and 0 <= j < sizes[p, 1] - 1:
-                slot = (sizes[p, 0] - 1 - first) * lanes + p
-                ends[0][p, n + j], ends[1][p, n + j] = new[0][slot], new[1][slot]
+        collect(ends, new, sizes, k, n, first, rules)
         if keep:
             place += count
     return True
@@ -179,7 +216,7 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
 
 @njit(**OPTIONS)
 @no_type_check
-def _finish_hard(ends, corner, skip):
+def finish_hard(ends, corner, skip):
     """Least of the states at the ends, which give way to their shares: of equal ones the corner, then the first."""
     best, least = corner, ends[corner]
     for i in range(len(ends)):
@@ -193,7 +230,7 @@ def _finish_hard(ends, corner, skip):
 
 @njit(**OPTIONS)
 @no_type_check
-def _finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
+def finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
     """Soft minimum of the states at the ends, which give way to their shares."""
     top, total = np.int64(-(2**62)), 0.0
     for i in range(len(ends)):
@@ -216,6 +253,7 @@ def _finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
 @no_type_check
 def _backward(sizes, n, m, shares, flows, tables):
     """Turn the table of a block into how often a path visits each cell."""
+    apart()
     ups, lefts, diagonals = flows[:2], flows[2:4], flows[4:]
     table_up, table_left = tables
     lanes = len(sizes)
@@ -223,19 +261,14 @@ def _backward(sizes, n, m, shares, flows, tables):
     for d in range(len(flows)):
         flows[d][: (n + 2) * lanes] = 0
     for k in range(n + m - 2, -1, -1):
-        first, last = _rows(k, n, m)
+        first, last = rows_of(k, n, m)
         count = (last - first) * lanes
         place -= count
         a, b, c = first * lanes, (first + 1) * lanes, (first + 2) * lanes
         # what goes up and left arrives on the next diagonal, what goes along the diagonal on the one after
         up, left, diagonal = ups[k % 2], lefts[k % 2], diagonals[k % 3]
         down, right, onward = ups[(k + 1) % 2], lefts[(k + 1) % 2], diagonals[(k + 2) % 3]
-        for p in range(lanes):  # the ends add to what arrives
-            i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1
-            if 0 <= i < sizes[p, 0]:
-                right[(i + 1) * lanes + p] += shares[p, i]
-            if 0 <= j < sizes[p, 1] - 1:
-                right[sizes[p, 0] * lanes + p] += shares[p, n + j]
+        arrive(right, shares, sizes, k, n)
         table, share_up = table_left[place : place + count], table_up[place:]
         back(table, share_up, down[c:], right[b:], onward[c:], up[b:], left[b:], diagonal[b:])
         up[a:b], left[a:b], diagonal[a:b] = 0, 0, 0
@@ -272,17 +305,18 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
         # a pair alone in its block lends its place in the result to one of the two tables
         tables = (alignment[members[0]].reshape(-1) if keep and lanes == 1 else spare, table_left)
         ends, ends_e = all_ends[: len(members), : n + m], all_ends_e[: len(members), : n + m]
-        _places(places, low, high, members, sizes, n, cost.shape)
+        find_places(places, low, high, members, sizes, n, cost.shape)
         squares = (panel, starts, places, low, high)
         if not _forward(flat, sizes, n, m, rules, terms, states, squares, (ends, ends_e), tables):
             return False
         for p in range(len(members)):
             corner, skip, skip_e = sizes[p, 0] - 1, marks[ELSEWHERE], marks_e[ELSEWHERE]
-            if rules[0]:
-                value[members[p]] = _finish_hard(ends[p], corner, skip)
+            if rules[0] == HARD:
+                value[members[p]] = finish_hard(ends[p], corner, skip)
             else:
-                value[members[p]] = _finish_soft(ends[p], ends_e[p], corner, skip, skip_e, gamma)
+                value[members[p]] = finish_soft(ends[p], ends_e[p], corner, skip, skip_e, gamma)
         if keep:
             _backward(sizes, n, m, ends, flows, tables)
-            _store(alignment, table_left, members, sizes, n, m, places, low, high, starts)
+            unfold(alignment.reshape(-1), table_left, len(members), n, m, places, low, high, starts)
+            clear(alignment, members, sizes)
     return True

@@ -31,6 +31,18 @@ def _integer(number):
 
 @intrinsic
 @no_type_check
+def apart(context):
+    """Keep the function in which this stands from being merged into its caller, where it would be vectorised worse."""
+
+    def generate(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+@no_type_check
 def multiply_add(context, a, b, c):
     """a * b + c, rounded once."""
     return c(c, c, c), lambda _, builder, __, args: builder.fma(*args)
@@ -118,20 +130,25 @@ def significand(context, z):
 @intrinsic
 @no_type_check
 def transpose(context, source, starts, shift, target, target_starts, target_shift):
-    """Rows source[starts[r] + shift :] become the columns of the rows target[target_starts[c] + target_shift :]."""
+    """Rows source[starts[r] + shift :] become the columns of the rows target[target_starts[c] + target_shift :].
+
+    The target may be narrower than the source.
+    """
 
     def generate(context, builder, signature, args):
-        vector = ir.VectorType(context.get_data_type(source.dtype), SIDE)
+        vectors = {kind: ir.VectorType(context.get_data_type(kind.dtype), SIDE) for kind in (source, target)}
 
         def row(kind, array, kinds, offsets, moved, r):
             """Where row r stands in memory."""
             first = context.make_array(kinds)(context, builder, offsets).data
             place = builder.add(builder.load(builder.gep(first, [moved.type(r)])), moved)
             pointer = builder.gep(context.make_array(kind)(context, builder, array).data, [place])
-            return builder.bitcast(pointer, vector.as_pointer())
+            return builder.bitcast(pointer, vectors[kind].as_pointer())
 
-        align = source.dtype.bitwidth // 8
+        align, target_align = source.dtype.bitwidth // 8, target.dtype.bitwidth // 8
         rows = [builder.load(row(source, args[0], starts, args[1], args[2], r), align=align) for r in range(SIDE)]
+        if source.dtype != target.dtype:
+            rows = [builder.fptrunc(each, vectors[target]) for each in rows]
         half = SIDE // 2
         orders = [[i // 2 + start + SIDE * (i % 2) for i in range(SIDE)] for start in (0, half)]
         pairs = [ir.Constant(ir.VectorType(ir.IntType(32), SIDE), order) for order in orders]
@@ -139,7 +156,7 @@ def transpose(context, source, starts, shift, target, target_starts, target_shif
         for _ in range(SIDE.bit_length() - 1):
             rows = [builder.shuffle_vector(rows[r], rows[r + half], each) for r in range(half) for each in pairs]
         for r in range(SIDE):
-            builder.store(rows[r], row(target, args[3], target_starts, args[4], args[5], r), align=align)
+            builder.store(rows[r], row(target, args[3], target_starts, args[4], args[5], r), align=target_align)
         return context.get_dummy_value()
 
     return types.void(source, starts, types.intp, target, target_starts, types.intp), generate

@@ -87,7 +87,7 @@ class _Grid:
         """Where an alignment may end on diagonal k, at most one cell per pair and mask, and at what cost."""
         x_left, y_left = self.cells(k)
         corner = (x_left == 0) & (y_left == 0)
-        skip = torch.where(corner, x_left.new_zeros((), dtype=torch.float64), self.recursion.skip)
+        skip = torch.zeros_like(corner, dtype=torch.float64).masked_fill(~corner, self.recursion.skip)
         found = []
         if "y" in self.recursion.end:
             found.append(((x_left == 0) & (y_left >= 0), skip))

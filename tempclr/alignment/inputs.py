@@ -40,7 +40,8 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
             raise ValueError(f"expected lengths on {cost.device} like the cost, got {lengths.device}")
         check_lengths(lengths[..., 0], n, "lengths of x")
         check_lengths(lengths[..., 1], m, "lengths of y")
-    if not cost.is_meta:
+    # one fast look at the least cost, which is NaN if any is, spares most inputs the masks
+    if not cost.is_meta and cost.numel() and not cost.detach().amin() > -torch.inf:
         refused = (cost.isnan() | (cost == -torch.inf)) & pair_mask(lengths, n, m)
         if refused.any():
             where = tuple(refused.nonzero()[0].tolist())

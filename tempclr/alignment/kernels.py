@@ -1,7 +1,7 @@
 """Which program computes an alignment: asked for by name, or chosen by what the input and the machine allow.
 
     diagonals   PyTorch, on any device, in any precision, of every recursion
-    cpu         compiled loops (numba), float32 and float64
+    cpu         compiled loops (numba), float32 and float64, of every recursion
     gpu         Triton programs, float32 and float64, of every recursion; not yet timed on a GPU
 
 To see what "auto" chose: `logging.getLogger("tempclr.alignment").setLevel(logging.DEBUG)`, or `choose`.
@@ -40,7 +40,7 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
         raise ValueError(f"kernel={chosen!r} cannot compute this: {reason}")
     compiled = import_module(f"tempclr.alignment.{chosen}")
     try:
-        return compiled.alignment_cost(cost[:, 0] if chosen == "cpu" else cost, lengths, recursion)
+        return compiled.alignment_cost(cost, lengths, recursion)
     except OutOfRangeError:
         if kernel != "auto":
             raise
@@ -58,8 +58,6 @@ def choose(cost: Tensor, recursion: Recursion) -> str:
 
 def obstacle(kernel: str, cost: Tensor, recursion: Recursion) -> str:
     """Return why a compiled kernel cannot compute this, or nothing if it can."""
-    if kernel == "cpu" and (recursion.states > 1 or recursion.smooth):
-        return "it has neither drop costs nor the weighted mean; kernel='diagonals' has"
     interpreted = kernel == "gpu" and os.environ.get("TRITON_INTERPRET") == "1"  # Triton's way to do without a GPU
     if cost.device.type != ("cpu" if kernel == "cpu" or interpreted else "cuda"):
         return f"the cost is on {cost.device}"
