@@ -52,6 +52,7 @@ class BertShape:
             max_position_embeddings=self.positions,
             hidden_dropout_prob=self.dropout,
             attention_probs_dropout_prob=self.dropout,
+            attn_implementation="sdpa",  # takes masks of True and False as they are
         )
         return library.BertModel(config, add_pooling_layer=False)
 
@@ -120,7 +121,9 @@ class VideoBert(nn.Module):
             raise ValueError(f"expected clips [clips, tokens, {features}], got {tuple(tokens.shape)}")
         return _real(tokens, tokens.ne(0).any(-1), lengths, self.most)
 
-    def _states(self, tokens: Tensor, mask: Tensor, *, begin: bool) -> Float[Tensor, "clips tokens+2 dim"]:
+    def _states(
+        self, tokens: Float[Tensor, "clips tokens features"], mask: Bool[Tensor, "clips tokens"], *, begin: bool
+    ) -> Float[Tensor, "clips tokens+2 dim"]:
         """What the last layer says of [CLS], each token and [SEP]."""
         clips, length = mask.shape
         marks = torch.tensor([self.shape.begin, self.shape.end], device=mask.device).expand(clips, 2)
@@ -131,7 +134,7 @@ class VideoBert(nn.Module):
         seen = torch.cat((torch.full_like(mask[:, :1], begin), mask, torch.ones_like(mask[:, :1])), 1)
         return self.bert(
             inputs_embeds=torch.cat((first, video, last), 1),
-            attention_mask=seen.long(),
+            attention_mask=seen[:, None, None],
             position_ids=places[None],
             token_type_ids=torch.zeros_like(seen, dtype=torch.int64),
         ).last_hidden_state
@@ -191,7 +194,7 @@ class TextBert(nn.Module):
         pieces[:, 0] = self.shape.begin
         pieces = pieces.scatter(1, inside.sum(1, keepdim=True) - 1, self.shape.end)
         states = self.bert(
-            input_ids=pieces, attention_mask=inside.long(), token_type_ids=torch.zeros_like(pieces)
+            input_ids=pieces, attention_mask=inside[:, None, None], token_type_ids=torch.zeros_like(pieces)
         ).last_hidden_state
         return _mean(states, inside) if self.pool_begin else _mean(states[:, 1:], inside[:, 1:])
 
@@ -206,7 +209,7 @@ class TextBert(nn.Module):
 
 def _real(
     tokens: Tensor, nonzero: Bool[Tensor, "steps tokens"], lengths: Tensor | None, most: int
-) -> tuple[Tensor, Bool[Tensor, "steps tokens"]]:
+) -> tuple[Tensor, Bool[Tensor, "steps kept"]]:
     """Tokens, at most so many, with True where they are real: by their lengths, or up to the last that is not 0."""
     steps, count = nonzero.shape
     if lengths is None:
