@@ -1,6 +1,7 @@
 """Checkpoints in the layout of the published ones, written here with weights of our own."""
 
 import argparse
+import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,6 +42,23 @@ def library_names(layers: int) -> Weights:
     )  # fmt: skip
     weights = {name: torch.randn_like(weight) for name, weight in BertModel(config).state_dict().items()}
     return {"embeddings.position_ids": torch.arange(16)[None], **weights}
+
+
+class Trap:
+    """Runs code where a file is unpickled without care."""
+
+    def __reduce__(self) -> tuple:
+        return (exec, ("import sys; sys.tempclr_was_trapped = True",))
+
+
+class SystemTrap:
+    """Runs a program where a file is unpickled without care."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (os.system, (f"touch {self.path}",))
 
 
 @pytest.fixture
@@ -92,7 +110,7 @@ def before_and_after(load: Callable[[VideoBert, TextBert], object], message: str
 def test_every_weight_goes_to_its_place(published: Weights, store: Callable[..., Path]):
     video, text = encoders()
     report = load_published(store(published), video, text)
-    assert report.missing == report.unknown == ()
+    assert report.missing == report.unknown == () and report.kept_out == ("argparse.Namespace",)
     assert set(report.unused) == UNUSED_NAMES
     assert {f"mmmodel.{name}" for name in (*report.loaded, *report.unused)} == published.keys()
     for name, weight in video.state_dict().items():
@@ -197,23 +215,35 @@ def test_old_names_of_a_layernorm_are_read(tmp_path: Path):
     assert torch.equal(text.bert.embeddings.LayerNorm.weight, weights["embeddings.LayerNorm.weight"])
 
 
+@pytest.mark.parametrize("place", ["args", "cfg", "extra_state"])
+def test_nothing_in_a_checkpoint_runs(published: Weights, store: Callable[..., Path], place: str):
+    path = store(published, **{place: {"here": [Trap(), Path("x"), complex(1, 2), Trap]}})
+    video, text = encoders()
+    report = load_published(path, video, text)
+    assert {"argparse.Namespace", "builtins.exec", f"{__name__}.Trap"} <= set(report.kept_out)
+    assert not hasattr(sys, "tempclr_was_trapped")
+    assert torch.equal(video.videomlp.linear1.weight, published["mmmodel.video_encoder.videomlp.linear1.weight"])
+    with pytest.raises(Exception, match="Unsupported global"):  # what is let in here is let in nowhere else
+        torch.load(path, weights_only=True)
+    torch.load(path, weights_only=False)
+    assert sys.tempclr_was_trapped  # by who does not take care
+    del sys.tempclr_was_trapped
+
+
 # refusals
 
 
-class Trap:
-    """Runs code where a file is unpickled without care."""
-
-    def __reduce__(self) -> tuple:
-        return (exec, ("import sys; sys.tempclr_was_trapped = True",))
-
-
-def test_nothing_in_a_checkpoint_runs(published: Weights, store: Callable[..., Path]):
-    for place in ("args", "extra_state"):
-        path = store(published, **{place: {"here": Trap()}})
-        before_and_after(lambda video, text, path=path: load_published(path, video, text), "plain containers alone")
+def test_a_weight_that_is_no_tensor_is_refused(published: Weights, store: Callable[..., Path]):
+    path = store(published | {"mmmodel.text_encoder.embeddings.LayerNorm.bias": Trap()})
+    message = "got other things at mmmodel.text_encoder.embeddings.LayerNorm.bias"
+    before_and_after(lambda video, text: load_published(path, video, text), message)
     assert not hasattr(sys, "tempclr_was_trapped")
-    with pytest.raises(Exception, match="Namespace"):  # what is let in here is let in nowhere else
-        torch.load(store(published), weights_only=True)
+
+
+def test_a_file_that_reaches_for_the_system_is_refused(published: Weights, store: Callable[..., Path], tmp_path: Path):
+    path = store(published, extra_state=SystemTrap(tmp_path / "trapped"))
+    before_and_after(lambda video, text: load_published(path, video, text), "nothing in it was run")
+    assert not (tmp_path / "trapped").exists()
 
 
 def test_missing_and_unknown_names_are_listed(published: Weights, store: Callable[..., Path]):
@@ -261,7 +291,7 @@ def test_another_layout_is_refused(weights: object, store: Callable[..., Path]):
 def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path):
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(b"not a checkpoint")
-    before_and_after(lambda video, text: load_published(damaged, video, text), "plain containers alone")
+    before_and_after(lambda video, text: load_published(damaged, video, text), "to be a checkpoint of torch")
     before_and_after(lambda video, text: load_published(tmp_path / "none.pt", video, text), "found none")
 
 

@@ -1,11 +1,10 @@
 """Weights that others trained: a local BERT, and the published checkpoints of VideoCLIP and TempCLR.
 
-Nothing but tensors and plain containers is read from a file: no code of a checkpoint runs.
+Nothing but tensors and plain containers is made of a file: no code runs that it names.
 """
 
-import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +26,7 @@ class Loaded:
     unused: tuple[str, ...]  # of parts that do not take part: BERT's pooler and its table of positions
     missing: tuple[str, ...]  # weights of the model that the checkpoint lacks; they stay as they were
     unknown: tuple[str, ...]  # names that the model lacks
+    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; each was replaced by nothing
 
 
 def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict: bool = True) -> Loaded:
@@ -38,8 +38,8 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     `VideoBert()` and `TextBert()` have the published shape.
 
     Args:
-        path: Of the file. It is read without running anything in it; of classes, only `argparse.Namespace`,
-            a plain container, is let in.
+        path: Of the file. Of what it holds, only tensors and plain containers are made; objects of any
+            class, such as the `argparse.Namespace` of its settings, are replaced by empty stand-ins.
         video: Gets the weights under `video_encoder`.
         text: Gets those under `text_encoder`.
         strict: Whether missing and unknown names are refused; without, they are only reported.
@@ -54,10 +54,12 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     Source:
         github.com/facebookresearch/fairseq, examples/MMPT; github.com/yyuncong/TempCLR.
     """
-    weights = {name.removeprefix(WRAPPER): tensor for name, tensor in _state(Path(path)).items()}
+    stored, kept_out = _state(Path(path))
+    weights = {name.removeprefix(WRAPPER): tensor for name, tensor in stored.items()}
     targets = {f"video_encoder.{name}": tensor for name, tensor in video.state_dict().items()}
     targets |= {f"text_encoder.{name}": tensor for name, tensor in text.bert.state_dict().items()}
-    return _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
+    report = _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
+    return replace(report, kept_out=kept_out)
 
 
 def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
@@ -100,17 +102,28 @@ def _beyond(name: str, layers: int) -> bool:
     return parts[:2] == ["encoder", "layer"] and int(parts[2]) >= layers
 
 
-def _state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name."""
+class _StandIn:
+    """In place of an object that is not let in: it takes what it is given and forgets it."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def _state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a checkpoint by name, and what was kept out of it."""
     if not path.is_file():
         raise ValueError(f"expected a checkpoint at {path}, found none")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        kept_out = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path))))
+        with torch.serialization.safe_globals([(_StandIn, name) for name in kept_out]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged or unsafe files fail in many ways
         raise ValueError(
-            f"expected {path} to hold tensors and plain containers alone, and nothing else was read; where its "
-            f"source is trusted, store its weights anew: torch.save({{'model': content['model']}}, ...): {error}"
+            f"expected {path} to be a checkpoint of torch with tensors and plain containers; "
+            f"nothing in it was run: {error}"
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and key in content:
@@ -120,7 +133,7 @@ def _state(path: Path) -> dict[str, Tensor]:
     others = sorted(name for name, value in content.items() if not isinstance(value, Tensor))
     if others:
         raise ValueError(f'expected {path} to hold "model", tensors by name, got other things at {_listed(others)}')
-    return dict(content)
+    return dict(content), kept_out
 
 
 def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: bool, expected: str) -> Loaded:
