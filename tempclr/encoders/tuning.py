@@ -47,7 +47,7 @@ def tune(
 
 
 def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
-    """Put low-rank updates beside the linear maps of those names."""
+    """Put low-rank updates beside the linear maps of those names; peft freezes everything else."""
     if rank < 1:
         raise ValueError(f"expected a rank of at least 1, got {rank}")
     found = [
@@ -59,8 +59,6 @@ def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
         raise ValueError(f"expected linear maps named {', '.join(targets)} in {type(model).__name__}, found none")
     library = need("peft", "paper")
     library.inject_adapter_in_model(library.LoraConfig(r=rank, lora_alpha=rank, target_modules=found), model)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_("lora_" in name)
     return _trained(model, "low-rank updates")
 
 
