@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 
@@ -45,7 +45,7 @@ class Pair:
     """A video and its paragraph: two sequences, and which clip belongs to which sentence."""
 
     name: str
-    sentences: Float[Tensor, "n text_features"]
+    sentences: Shaped[Tensor, "n *text_features"]
     clips: Shaped[Tensor, "m *clip_features"]
     segments: Int[Tensor, " m"]  # sentence that each clip shows, 0 to n - 1; -1 is background
     captions: tuple[str, ...]  # the n sentences as text

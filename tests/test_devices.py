@@ -3,11 +3,13 @@
 import ast
 from pathlib import Path
 
+import pytest
 import torch
+from torch.fx.experimental._config import patch as every_step_is_real
 
 import tempclr
 from tempclr.costs import all_pairs
-from tempclr.encoders import ClipEncoder, Projection
+from tempclr.encoders import BertShape, ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert
 from tempclr.losses import order_loss, unit_loss
 
 META = torch.device("meta")
@@ -48,6 +50,20 @@ def test_losses_and_encoders_stay_there():
     assert Projection(4, 8).to(META)(x).device == META
     clips = torch.empty(2, 2, 56, 56, 3, dtype=torch.uint8, device=META)
     assert ClipEncoder(8, frames=2).to(META)(clips).device == META
+    for positions in ("rotary", "learnt", "none"):
+        encoder = ContextEncoder(Projection(4, 8), 8, heads=2, positions=positions).to(META)
+        with every_step_is_real(meta_nonzero_assume_all_nonzero=True):  # which are, the device does not hold
+            assert encoder(sequences, torch.empty(2, dtype=torch.int64, device=META)).device == META
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["lengths found", "lengths given"])
+def test_the_papers_encoders_stay_there(given: bool):
+    shape = BertShape(dim=8, heads=2, inner=12, words=20, positions=16, begin=3, end=4)
+    lengths = torch.empty(3, dtype=torch.int64, device=META) if given else None
+    video, text = VideoBert(shape, most=6, layers=1).to(META), TextBert(shape, most=6, layers=1).to(META)
+    tokens = torch.empty(3, 5, 512, device=META)
+    assert video(tokens, lengths).device == video.tokens(tokens, lengths).device == META
+    assert text(torch.empty(3, 5, dtype=torch.int64, device=META), lengths).device == META
 
 
 def test_no_file_seeds_what_others_draw_from(root: Path):

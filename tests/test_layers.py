@@ -85,6 +85,7 @@ def test_importing_the_package_imports_nothing_heavy():
         "triton",
         "papermill",
         "transformers",
+        "peft",
         "minigrid",
         "IPython",
         "tempclr_widgets",

@@ -1,37 +1,14 @@
-"""Features to embeddings, one step at a time.
-
-An encoder is any module that takes steps [steps, *features] to embeddings [steps, dim]. These
-encode each step by itself, as the paper's pre-training does. One that looks across steps must
-declare `contextual = True`.
-"""
+"""Pixels of frames and clips to embeddings, by a small network that trains from nothing."""
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from tempclr.sequences import Sequences
-
-
-class Projection(nn.Module):
-    """A linear map of frozen features, such as sentence embeddings, to the shared space."""
-
-    contextual = False
-
-    def __init__(self, features: int, dim: int) -> None:
-        super().__init__()
-        self.features = features
-        self.norm = nn.LayerNorm(features)
-        self.linear = nn.Linear(features, dim)
-
-    def forward(self, steps: Float[Tensor, "steps features"]) -> Float[Tensor, "steps dim"]:
-        """Return one embedding per step."""
-        if steps.ndim != 2 or steps.shape[1] != self.features:
-            raise ValueError(f"expected features [steps, {self.features}], got {tuple(steps.shape)}")
-        return self.linear(self.norm(steps))
-
 
 class FrameEncoder(nn.Module):
     """A small convolutional network on the patches of a square frame; sizes are in pixels."""
+
+    contextual = False
 
     def __init__(self, dim: int, *, size: int = 56, patch: int = 8, width: int = 32) -> None:
         super().__init__()
@@ -68,17 +45,3 @@ class ClipEncoder(nn.Module):
             )
         frames = self.frame(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
         return self.mix(frames + self.place).mean(1)
-
-
-def encode(encoder: nn.Module, sequences: Sequences) -> Sequences:
-    """Return embeddings of the steps of padded sequences; padding is not encoded and becomes 0.
-
-    Raises:
-        ValueError: If the encoder looks across steps.
-    """
-    if getattr(encoder, "contextual", False):
-        raise ValueError(f"expected an encoder of single steps, got {type(encoder).__name__}, which looks across them")
-    embeddings = encoder(sequences.values[sequences.mask])
-    padded = embeddings.new_zeros((*sequences.mask.shape, embeddings.shape[-1]))
-    padded[sequences.mask] = embeddings
-    return Sequences(padded, sequences.lengths)

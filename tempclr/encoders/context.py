@@ -1,0 +1,116 @@
+"""An encoder that looks across the steps of a sequence."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from tempclr.encoders.encode import encode, is_contextual
+from tempclr.encoders.rotary import rotate
+from tempclr.sequences import Sequences
+
+Positions = Literal["rotary", "learnt", "none"]
+
+
+class ContextEncoder(nn.Module):
+    """A transformer over the embeddings of a sequence's steps: each sees all others, and padding is seen by none.
+
+    Wrong orders have to be made before it, since the embedding of a step depends on where it stands.
+
+    Args:
+        step: Encodes single steps to `dim`, such as `Projection(512, dim)`.
+        dim: Of the embeddings; a multiple of twice the heads for rotary positions, else of the heads.
+        layers: Blocks of attention and perceptron, each behind a LayerNorm.
+        heads: Of attention.
+        positions: "rotary" tells how far apart steps are, "learnt" where each stands, "none" neither.
+        most: Steps that a sequence may have, for learnt positions.
+        dropout: Share of weights of attention and of updates that is dropped in training, 0 to 1.
+
+    Raises:
+        ValueError: If the dimension does not divide, the positions are unknown or `step` looks across steps.
+
+    Source:
+        Vaswani et al., "Attention Is All You Need", NeurIPS 2017; normalised first as in
+        Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020.
+    """
+
+    contextual = True
+
+    def __init__(
+        self,
+        step: nn.Module,
+        dim: int,
+        *,
+        layers: int = 2,
+        heads: int = 4,
+        positions: Positions = "rotary",
+        most: int = 512,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if positions not in get_args(Positions):
+            raise ValueError(f"expected positions rotary, learnt or none, got {positions!r}")
+        unit = 2 * heads if positions == "rotary" else heads
+        if layers < 1 or heads < 1 or dim < 1 or dim % unit:
+            raise ValueError(
+                f"expected layers and heads >= 1 and a dim that is a multiple of {unit} for {heads} heads and "
+                f"positions {positions}, got {layers} layers and dim {dim}"
+            )
+        if is_contextual(step):
+            raise ValueError(f"expected an encoder of single steps first, got {type(step).__name__}")
+        self.step = step
+        self.dim = dim
+        self.places = nn.Parameter(torch.randn(most, dim) * 0.02) if positions == "learnt" else None
+        self.blocks = nn.ModuleList(Block(dim, heads, positions == "rotary", dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(
+        self, values: Shaped[Tensor, "batch steps *features"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Return one embedding per step of padded sequences; what stands at padding means nothing."""
+        sequences = encode(self.step, Sequences(values, lengths))
+        x, mask = sequences.values, sequences.mask
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"expected {type(self.step).__name__} to give dim {self.dim}, got {x.shape[-1]}")
+        steps = x.shape[1]
+        if self.places is not None:
+            if steps > len(self.places):
+                raise ValueError(f"expected at most {len(self.places)} steps, got {steps}; raise `most`")
+            x = x + self.places[:steps]
+        places = torch.arange(steps, device=x.device)
+        for block in self.blocks:
+            x = block(x, mask, places)
+        return self.norm(x)
+
+
+class Block(nn.Module):
+    """Attention among the real steps, then a perceptron on each, both added to what came in."""
+
+    def __init__(self, dim: int, heads: int, rotary: bool, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.rotary = heads, rotary
+        self.before_attention = nn.LayerNorm(dim)
+        self.query_key_value = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim), nn.Dropout(dropout)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch steps dim"],
+        mask: Bool[Tensor, "batch steps"],
+        places: Int[Tensor, " steps"],
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Return the updated steps; only steps where the mask is True are looked at."""
+        parts = self.query_key_value(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        if self.rotary:
+            query, key = rotate(query, places), rotate(key, places)
+        dropped = self.dropout.p if self.training else 0.0
+        seen = scaled_dot_product_attention(query, key, value, mask[:, None, None, :], dropped)
+        x = x + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
+        return x + self.perceptron(x)

@@ -1,0 +1,33 @@
+"""Padded sequences through an encoder, of single steps or of whole sequences."""
+
+from torch import nn
+
+from tempclr.sequences import Sequences
+
+
+def encode(encoder: nn.Module, sequences: Sequences) -> Sequences:
+    """Return embeddings of the steps of padded sequences; padding changes nothing and becomes 0.
+
+    What an encoder that looks across steps returns depends on their order: to shuffle a sequence,
+    shuffle its steps first and encode them then.
+
+    Raises:
+        ValueError: If an encoder that looks across steps is hidden inside of one that does not say so.
+    """
+    if is_contextual(encoder):
+        if not getattr(encoder, "contextual", False):
+            raise ValueError(
+                f"expected {type(encoder).__name__}, which holds an encoder that looks across steps, "
+                "to declare `contextual = True` and to take the lengths; put what comes after it behind `encode`"
+            )
+        embeddings = encoder(sequences.values, sequences.lengths)
+        return Sequences(embeddings.masked_fill(~sequences.mask[..., None], 0), sequences.lengths)
+    embeddings = encoder(sequences.values[sequences.mask])
+    padded = embeddings.new_zeros((*sequences.mask.shape, embeddings.shape[-1]))
+    padded[sequences.mask] = embeddings
+    return Sequences(padded, sequences.lengths)
+
+
+def is_contextual(encoder: nn.Module) -> bool:
+    """Return whether an encoder, or any part of it, looks across steps: then order must be changed before it."""
+    return any(getattr(module, "contextual", False) for module in encoder.modules())

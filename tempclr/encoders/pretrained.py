@@ -1,0 +1,180 @@
+"""Weights that others trained: a local BERT, and the published checkpoints of VideoCLIP and TempCLR.
+
+Nothing but tensors and plain containers is made of a file: no code runs that it names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tempclr.encoders.bert import TextBert, VideoBert
+from tempclr.extras import need
+
+UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # ends of names that no result depends on
+WRAPPER = "mmmodel."  # fairseq's, before every name
+SHOWN = 8  # names in a message
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the names of a checkpoint."""
+
+    loaded: tuple[str, ...]
+    unused: tuple[str, ...]  # of parts that do not take part: BERT's pooler and its table of positions
+    missing: tuple[str, ...]  # weights of the model that the checkpoint lacks; they stay as they were
+    unknown: tuple[str, ...]  # names that the model lacks
+    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; each was replaced by nothing
+
+
+def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict: bool = True) -> Loaded:
+    """Load a published checkpoint of VideoCLIP or TempCLR (`checkpoint_best.pt`) into both encoders.
+
+    Its layout is fairseq's: a dict whose "model" (or "state_dict") holds tensors by names such as
+    `mmmodel.video_encoder.videomlp.linear1.weight`, `mmmodel.video_encoder.bert.encoder.layer.0...` and
+    `mmmodel.text_encoder.embeddings...`, beside settings ("args", "cfg") that are not used.
+    `VideoBert()` and `TextBert()` have the published shape.
+
+    Args:
+        path: Of the file. Of what it holds, only tensors and plain containers are made; objects of any
+            class, such as the `argparse.Namespace` of its settings, are replaced by empty stand-ins.
+        video: Gets the weights under `video_encoder`.
+        text: Gets those under `text_encoder`.
+        strict: Whether missing and unknown names are refused; without, they are only reported.
+
+    Returns:
+        What became of each name. Half-precision weights become those of the encoders' own type.
+
+    Raises:
+        ValueError: If the file is missing, holds other objects or another layout, a weight has another
+            shape or is not finite, or (strict) names are missing or unknown. The encoders are then as before.
+
+    Source:
+        github.com/facebookresearch/fairseq, examples/MMPT; github.com/yyuncong/TempCLR.
+    """
+    stored, kept_out = _state(Path(path))
+    weights = {name.removeprefix(WRAPPER): tensor for name, tensor in stored.items()}
+    targets = {f"video_encoder.{name}": tensor for name, tensor in video.state_dict().items()}
+    targets |= {f"text_encoder.{name}": tensor for name, tensor in text.bert.state_dict().items()}
+    report = _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
+    return replace(report, kept_out=kept_out)
+
+
+def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
+    """Load a BERT from a local folder (`model.safetensors`), the state before any training on videos.
+
+    Layers beyond the encoder's are left out, so that a `VideoBert` gets the first 6 of bert-base-uncased,
+    as published; its perceptron stays as it was. Download the folder once, such as by
+    `huggingface-cli download google-bert/bert-base-uncased`.
+
+    Returns:
+        What became of each name.
+
+    Raises:
+        ValueError: If there is no such file, weights are missing or have another shape, or the extra
+            `paper` is not installed. The encoder is then as before.
+    """
+    path = Path(folder) / "model.safetensors"
+    if not path.is_file():
+        raise ValueError(f"expected weights of a BERT at {path}, found none")
+    try:
+        stored = need("safetensors.torch", "paper").load_file(path)
+    except need("safetensors", "paper").SafetensorError as error:
+        raise ValueError(f"expected {path} to be a file of safetensors: {error}") from error
+    # the oldest files call scale and shift of a LayerNorm gamma and beta
+    weights = {
+        name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight").replace("Norm.beta", "Norm.bias"): tensor
+        for name, tensor in stored.items()
+    }
+    layers = len(encoder.bert.encoder.layer)
+    # left out: further layers, and the heads of its own training
+    weights = {
+        name: tensor for name, tensor in weights.items() if not _beyond(name, layers) and not name.startswith("cls.")
+    }
+    return _load(weights, encoder.bert.state_dict(), True, f"{path}, a BERT of at least {layers} layers")
+
+
+def _beyond(name: str, layers: int) -> bool:
+    """Whether a name is of a layer that an encoder of so many does not have."""
+    parts = name.split(".")
+    return parts[:2] == ["encoder", "layer"] and int(parts[2]) >= layers
+
+
+class _StandIn:
+    """In place of an object that is not let in: it takes what it is given and forgets it."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def _state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a checkpoint by name, and what was kept out of it."""
+    if not path.is_file():
+        raise ValueError(f"expected a checkpoint at {path}, found none")
+    try:
+        kept_out = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path))))
+        with torch.serialization.safe_globals([(_StandIn, name) for name in kept_out]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged or unsafe files fail in many ways
+        raise ValueError(
+            f"expected {path} to be a checkpoint of torch with tensors and plain containers; "
+            f"nothing in it was run: {error}"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and key in content:
+            content = content[key]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(name, str) for name in content):
+        raise ValueError(f'expected {path} to hold "model", tensors by name, got {_described(content)}')
+    others = sorted(name for name, value in content.items() if not isinstance(value, Tensor))
+    if others:
+        raise ValueError(f'expected {path} to hold "model", tensors by name, got other things at {_listed(others)}')
+    return dict(content), kept_out
+
+
+def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: bool, expected: str) -> Loaded:
+    """Copy weights by name to those of models, once everything is known to fit."""
+    loaded, missing = weights.keys() & targets.keys(), targets.keys() - weights.keys()
+    rest = weights.keys() - targets.keys()
+    unused = {name for name in rest if f".{name}".endswith(UNUSED)}
+    report = Loaded(*(tuple(sorted(names)) for names in (loaded, unused, missing, rest - unused)))
+    if not loaded or (strict and (report.missing or report.unknown)):
+        raise ValueError(
+            f"expected {expected}; of its {len(targets)} names {len(report.missing)} are missing"
+            f"{_after(report.missing)}, and {len(report.unknown)} are unknown{_after(report.unknown)}"
+        )
+    wrong = [
+        f"{name} {tuple(targets[name].shape)}, got {tuple(weights[name].shape)}"
+        for name in report.loaded
+        if targets[name].shape != weights[name].shape
+    ]
+    if wrong:
+        raise ValueError(f"expected weights of the model's shapes in {expected}: {_listed(wrong)}")
+    broken = [name for name in report.loaded if not weights[name].isfinite().all()]
+    if broken:
+        raise ValueError(f"expected finite weights in {expected}, got NaN or infinity in {_listed(broken)}")
+    for name in report.loaded:
+        targets[name].copy_(weights[name])
+    return report
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    """The first names of many."""
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _after(names: tuple[str, ...]) -> str:
+    """Names behind their number."""
+    return f" ({_listed(names)})" if names else ""
+
+
+def _described(content: object) -> str:
+    """What stands where weights were expected."""
+    if isinstance(content, Mapping):
+        return f"a dict of {_listed(sorted(str(key) for key in content)) or 'nothing'}"
+    return type(content).__name__

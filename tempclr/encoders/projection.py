@@ -1,0 +1,52 @@
+"""Frozen features, of video or of text, to the shared space."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Projection(nn.Module):
+    """A linear map of frozen features, such as sentence embeddings, to the shared space."""
+
+    contextual = False
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__()
+        self.features = features
+        self.norm = nn.LayerNorm(features)
+        self.linear = nn.Linear(features, dim)
+
+    def forward(self, steps: Float[Tensor, "steps features"]) -> Float[Tensor, "steps dim"]:
+        """Return one embedding per step."""
+        if steps.ndim != 2 or steps.shape[1] != self.features:
+            raise ValueError(f"expected features [steps, {self.features}], got {tuple(steps.shape)}")
+        return self.linear(self.norm(steps))
+
+
+class Perceptron(nn.Module):
+    """The paper's projection of video features: linear, GELU, LayerNorm, linear.
+
+    Its parts bear the names of the published checkpoints.
+
+    Args:
+        features: Width of what comes in; 512 for S3D.
+        dim: Width of the hidden layer and of what comes out.
+
+    Source:
+        Xu et al., "VideoCLIP", EMNLP 2021, section 3.2.
+    """
+
+    contextual = False
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__()
+        self.features = features
+        self.linear1 = nn.Linear(features, dim)
+        self.activation = nn.GELU()
+        self.LayerNorm = nn.LayerNorm(dim)
+        self.linear2 = nn.Linear(dim, dim)
+
+    def forward(self, steps: Float[Tensor, "*steps features"]) -> Float[Tensor, "*steps dim"]:
+        """Return one embedding per step."""
+        if steps.shape[-1] != self.features:
+            raise ValueError(f"expected features [..., {self.features}], got {tuple(steps.shape)}")
+        return self.linear2(self.LayerNorm(self.activation(self.linear1(steps))))
