@@ -32,6 +32,7 @@ from tempclr.files import write_text, written_whole
 
 STATIC = Path(__file__).parent / "static"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
 PICTURES = (".png", ".svg")
 # what anywidget keeps for itself, and is of no use in a page
 OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
@@ -83,7 +84,14 @@ def module(name: str) -> str:
         texts[name] = IMPORT.sub("", text)
 
     add(name)
-    return "\n".join(texts.values())
+    *shared, last = texts
+    return "\n".join([*(_enclosed(texts[each]) for each in shared), texts[last]])
+
+
+def _enclosed(text: str) -> str:
+    """A shared module as an expression, so that only what it exports can be seen by the others."""
+    names = ", ".join(EXPORT.findall(text))
+    return f"const {{ {names} }} = (() => {{\n{EXPORT.sub('', text)}return {{ {names} }};\n}})();"
 
 
 @dataclass(frozen=True)

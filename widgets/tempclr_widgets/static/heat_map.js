@@ -230,7 +230,7 @@ export function heatMap(root, options) {
   const observer = new ResizeObserver(resize);
   observer.observe(box);
   root.onEnd(() => observer.disconnect());
-  root.onTheme(() => drawAll());
+  root.onTheme(() => size && drawAll());
   return {
     box,
     /** Show something else; what is not named stays. Cells are painted again only if layers were given. */
@@ -247,6 +247,7 @@ export function heatMap(root, options) {
     zoom: (by) => zoomAt(by),
     fit: () => setArea(whole),
     reveal,
+    end: () => (observer.disconnect(), (size = null)),
   };
 }
 

@@ -10,17 +10,20 @@
 //     return root.dispose;
 //   }
 //
-// Python's `module("my_view.js")` follows the imports and joins the files to one text, so names are shared by
-// all files of a view. Where `model.baked` is true there is no kernel: the same module runs in a saved page and
+// Python's `module("my_view.js")` follows imports such as this one, on one line, and joins the files to one text;
+// only what they export (`export const` or `export function`) is seen by the others. Where `model.baked` is true there is no kernel: the same module runs in a saved page and
 // must compute for itself. Text of users reaches the page by textContent alone (`element` does so).
 
 /** cividis, 256 colours of 3 bytes: perceptually uniform, and the same to colour-blind eyes (as plots/style.py). */
 export const CIVIDIS = bytesOf("ACJNACNPACNQACRSACVUACZVACZXACdZAChbAChcACleACpgACpiACtkACxmACxnAC1pAC5rAC9tAC9vADBwADBwADFwADFwBDJwCDNwCzNwDjRwETVvFDZvFjZvGDdvGjhvHDhuHTluHzpuITtuIjtuJDxuJT1tJz1tKD5tKj9tKz9tLEBtLkFsL0JsMEJsMUNsMkRsNERsNUVsNkZsN0ZsOEdsOUhsOkhrO0lrPUprPktrP0trQExrQU1rQk1rQ05rRE9rRU9rRlBrR1FrSFFrSVJrSlNrS1RsTFRsTVVsTlZsTlZsT1dsUFhsUVhsUllsU1psVFpsVVttVlxtV11tWF1tWV5tWV9tWl9tW2BuXGFuXWFuXmJuX2NuYGRuYWRvYWVvYmZvY2ZvZGdvZWhwZmlwZ2lwaGpwaGtxaWtxamxxa21xbG1ybW5ybm9ybnBzb3BzcHFzcXJzcnN0c3N0dHR1dHV1dXV1dnZ2d3d2eHh2eXh3eXl3enp3e3t3fHt4fXx4fn14f314gH54gX94goB4g4B4hIF4hYJ4hYN4hoN4h4R4iIV4iYZ4ioZ4i4d4jIh4jYl4jol4j4p3kIt3kYx3kox3k413lI53lY93lo93l5B2mJF2mZJ2mpN2m5N2nJR2nZV1npZ1n5Z1oJd1oZh0opl0o5p0pJp0pZtzppxzp51zqJ5zqZ5yqp9yq6ByrKFxraJxrqJxr6NwsKRwsaVwsqZvs6ZvtKdvtahutqlut6ptuKttuattuqxsu61svK5rva9rvrBqv7BqwbFpwrJpw7NoxLRoxbVnxrVnx7ZmyLdlybhlyrlky7pkzLtjzbxizrxiz71h0L5g0r9g08Bf1MFe1cJe1sNd18Nc2MRb2cVa2sZa28dZ3MhY3slX38pW4MtV4cxU4sxT481S5M5R5c9Q5tBP6NFO6dJN6tNM69RL7NVK7dZI7tdH79hG8dlE8tpD89pC9NtA9dw/9t09+N47+d86+uA4++E2/eI0/eMz/eU0/eY2/ec3");
 
+/** Colour 0 to 255 of the map as [red, green, blue]. */
+export const colourOf = (at) => [0, 1, 2].map((channel) => CIVIDIS.getUint8(3 * at + channel));
+
 /** Okabe & Ito's colours for things that are told apart, without the vermilion that marks what is selected. */
 export const SERIES = ["#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
-const STYLE = `
+const BASE_STYLE = `
 .tc { --ink: var(--jp-ui-font-color1, light-dark(#1d1f21, #e8e6e3)); --soft: var(--jp-ui-font-color2, light-dark(#63676b, #a3a7ab));
   --line: var(--jp-border-color2, light-dark(#dfe1e3, #3a3e42)); --paper: var(--jp-layout-color1, light-dark(#ffffff, #17191c));
   --raised: var(--jp-layout-color2, light-dark(#f4f5f6, #22262a)); --accent: light-dark(#c2410c, #ff8f57); --tint: light-dark(#005a8c, #7cc4f2);
@@ -95,6 +98,7 @@ export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matche
  *   say(text)      tell a screen reader, once it pauses
  *   fail(text)     show a problem in the view
  *   dark()         whether the surroundings are dark
+ *   colour(name)   a colour of the theme as [red, green, blue], such as "--accent"
  *   onTheme(draw)  call when that changes
  *   onEnd(undo)    call when the view is removed
  *   dispose()      what `render` returns
@@ -104,10 +108,12 @@ export function mount(el, style) {
   const live = element("div", { class: "tc-hidden", role: "status", "aria-live": "polite" });
   const problems = element("div", { role: "alert" });
   // JupyterLab would take the keys for the notebook, both by its shortcuts and on the way up
-  const root = element("div", { class: "tc", id, "data-lm-suppress-shortcuts": "true" }, element("style", {}, STYLE + style), problems, live);
+  const root = element("div", { class: "tc", id, "data-lm-suppress-shortcuts": "true" }, element("style", {}, BASE_STYLE + style), problems, live);
   const endings = [], themed = [];
+  let colours = {};
   const darkScheme = matchMedia("(prefers-color-scheme: dark)");
   const paint = () => {
+    colours = {};
     root.style.colorScheme = root.dark() ? "dark" : "light";
     for (const draw of themed) draw();
   };
@@ -124,7 +130,7 @@ export function mount(el, style) {
   root.onTheme = (draw) => themed.push(draw);
   root.onEnd = (undo) => endings.push(undo);
   root.dispose = () => endings.splice(0).forEach((undo) => undo());
-  root.colour = (name) => getComputedStyle(root).getPropertyValue(name) && solved(root, name);
+  root.colour = (name) => (colours[name] ??= solved(root, name));
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && event.key !== "Escape") event.stopPropagation();
   });
@@ -137,8 +143,9 @@ export function mount(el, style) {
   return root;
 }
 
-/** A colour of the theme as [red, green, blue]. */
+/** A colour of the theme as [red, green, blue]; none while the view is not in a page. */
 function solved(root, name) {
+  if (!root.isConnected) return undefined;
   const probe = element("i", { ".style": `color: var(${name})` });
   root.append(probe);
   const found = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
