@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import traitlets
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -150,15 +149,14 @@ class AlignmentExplorer(View):
     def figure(self) -> Figure:
         """Return costs with the hard path beside the soft alignment, one row per measure shown."""
         with style.paper():
-            size = (8.4, 2.7 * len(self.measures))
-            figure, axes = plt.subplots(len(self.measures), 2, figsize=size, squeeze=False, sharey=True)
+            figure = Figure(figsize=(8.4, 2.7 * len(self.measures)), layout="constrained")
+            axes = figure.subplots(len(self.measures), 2, squeeze=False, sharey=True)
             for measure, (left, right) in zip(self.measures, axes, strict=True):
                 soft, hard = self._functions(measure)
-                value, path = hard(self._matrix).item(), _path(hard, self._matrix)
-                title = f"{MEASURES[measure]}, hard: {_written(value)}"
+                path = _path(hard, self._matrix)
+                title = f"{MEASURES[measure]}, hard: {_written(hard(self._matrix).item())}"
                 shown = {"path": path.numpy()} if len(path) else {}
-                cost = self._matrix.numpy()
-                alignment.cost_matrix(cost, labels=self.sentences, title=title, ax=left, **shown)
+                alignment.cost_matrix(self._matrix.numpy(), labels=self.sentences, title=title, ax=left, **shown)
                 title = f"soft, gamma {self.gamma:g}: {_written(soft(self._matrix).item())}"
                 visits = tempclr.alignment_of(soft, self._matrix).numpy()
                 alignment.soft_alignment(visits, labels=self.sentences, title=title, ax=right)

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Self
 
 import anywidget
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from tempclr.files import write_text, written_whole
@@ -156,12 +155,8 @@ class View(anywidget.AnyWidget):
         if suffix == ".html":
             write_text(path, self.static().html)
             return path
-        figure = self.figure()
-        try:
-            with written_whole(path) as temporary:
-                figure.savefig(temporary, format=suffix[1:])
-        finally:
-            plt.close(figure)
+        with written_whole(path) as temporary:
+            self.figure().savefig(temporary, format=suffix[1:], dpi=200)
         return path
 
 

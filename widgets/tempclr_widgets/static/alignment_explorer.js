@@ -19,11 +19,11 @@ const STYLE = `
 .tx-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); gap: 14px 18px; }
 .tx-panel { min-width: 0; } .tx-head { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: baseline; margin-bottom: 4px; padding-inline-start: 38px; }
 .tx-dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-inline-end: 6px; }
-.tx-found { min-height: 1.45em; padding-inline-start: 38px; font-size: 12px; }
+.tx .tx-found { min-height: 1.45em; padding-inline-start: 38px; font-size: 12px; }
 .tx-foot { display: flex; flex-wrap: wrap; gap: 4px 14px; align-items: center; font-size: 12px; color: var(--soft); padding-inline-start: 38px; margin-top: 6px; }
 .tx-scale { display: inline-flex; gap: 6px; align-items: center; } .tx-scale canvas { width: 110px; height: 8px; border-radius: 4px; }
 .tx-tools { display: inline-flex; gap: 4px; margin-inline-start: auto; } .tx-tools button { padding: 1px 9px; min-height: 24px; font-size: 12px; color: var(--ink); }
-@container (max-width: 640px) { .tx-main { grid-template-columns: minmax(0, 1fr); } .tx-head, .tx-found, .tx-foot { padding-inline-start: 0; } .tc-slider { flex-basis: 40%; max-width: none; } }
+@container (max-width: 640px) { .tx-main { grid-template-columns: minmax(0, 1fr); } .tx-head, .tx .tx-found, .tx-foot { padding-inline-start: 0; } .tc-slider { flex-basis: 40%; max-width: none; } }
 `;
 
 function render({ model, el }) {
@@ -108,7 +108,7 @@ function render({ model, el }) {
     const found = element("p", { class: "tx-found tc-soft" });
     const map = heatMap(root, {
       name, n, m, cursor: point, brush: setBrush, window: (area) => moved(map, area),
-      height: (width) => clamp(width * clamp(n / m, 0.3, 1), Math.min(150, n * 40), count > 1 ? 300 : 380),
+      height: (width) => clamp(width * clamp(n / m, 0.3, 1), Math.min(300, n * 36), count > 1 ? 300 : 380),
     });
     const panel = element("section", { class: "tx-panel", "aria-label": name }, element("div", { class: "tx-head" }, ...heads), map.box, found);
     return { group, map, numbers, found, panel };
@@ -274,9 +274,10 @@ function render({ model, el }) {
       map.show({
         layers: [
           { values: cost, low, high, opacity: 1 - inked },
-          ...found.map((kind) => ({ values: answers[kind].alignment, tint: blended ? rgb(inkOf(kind)) : root.colour("--tint"), opacity: Math.min(1, inked * 1.25) })),
+          { tints: found.map((kind) => ({ values: answers[kind].alignment, colour: blended ? rgb(inkOf(kind)) : root.colour("--tint") })), opacity: Math.min(1, inked * 1.25) },
         ],
-        paths: inked < 1 || blended ? found.map((kind) => ({ cells: answers[kind].path, colour: blended ? inkOf(kind) : "#ffffff" })) : [],
+        // those drawn first are wider, so that paths on one another are all seen
+        paths: inked < 1 || blended ? found.map((kind, k) => ({ cells: answers[kind].path, colour: blended ? inkOf(kind) : "#ffffff", width: 2.25 + 4 * (found.length - 1 - k) })) : [],
       });
     }
     scale.style.opacity = 1 - 0.8 * inked;

@@ -13,8 +13,9 @@ const MARGIN = { left: 38, right: 6, top: 6, bottom: 24 }; // CSS pixels around 
  *   brush(axis, first, last)    rows or columns were brushed; axis is "rows", "columns" or "" for nothing
  *   window(area)                it was zoomed or panned
  * Returns { box, show(content), window(area), draw, zoom(by), fit }; `show` takes
- *   layers   [{ values, low, high }] as colours of the map, [{ values, tint }] as ink of one colour, each with `opacity`
- *   paths    [{ cells, colour }], drawn over a dark edge
+ *   layers   { values, low, high } in the colours of the map, or { tints: [{ values, colour }] } as inks from 0 to 1 that
+ *            mix where they meet, each with `opacity`
+ *   paths    [{ cells, colour, width }], drawn over an edge
  *   cursor   [i, j] or null
  *   brush    { axis, first, last }: what is outside of it fades
  *   linked   { rows, columns }: weights 0 to 1, marked beside the axes
@@ -77,7 +78,7 @@ export function heatMap(root, options) {
     context.beginPath();
     context.rect(p.x, p.y, p.width, p.height);
     context.clip();
-    for (const { cells, colour } of paths ?? []) drawPath(context, at, cells, colour);
+    for (const path of paths ?? []) drawPath(context, at, path);
     if (brush?.axis) drawBrush(context, at, p, brush, ink("--paper"), ink("--accent"));
     context.restore();
     if (cursor) drawCursor(context, at, p, cursor, ink("--accent"));
@@ -269,33 +270,45 @@ function spans(from, to, pixels) {
   return { first, last };
 }
 
-/** Paint layers over one another: costs by the mean of the cells under a pixel, ink by the most. */
+/** Paint layers over one another: costs by the mean of the cells under a pixel, inks by the most. */
 function compose(image, layers, area, m, { paper, line }) {
   const { width, height, data } = image;
   const columns = spans(area.left, area.right, width), rows = spans(area.top, area.bottom, height);
   for (let at = 0; at < data.length; at += 4) (data[at] = paper[0]), (data[at + 1] = paper[1]), (data[at + 2] = paper[2]), (data[at + 3] = 255);
-  const shares = new Float32Array(width);
-  for (const { values, low, high, tint, opacity = 1 } of layers) {
+  for (const { values, low, high, tints, opacity = 1 } of layers) {
     if (!(opacity > 0)) continue;
+    const parts = tints ?? [{ values }], shares = parts.map(() => new Float32Array(width));
     for (let y = 0; y < height; y++) {
       if (y === 0 || rows.first[y] !== rows.first[y - 1] || rows.last[y] !== rows.last[y - 1]) {
-        for (let x = 0; x < width; x++) shares[x] = pooled(values, m, rows.first[y], rows.last[y], columns.first[x], columns.last[x], tint);
+        parts.forEach((part, k) => {
+          for (let x = 0; x < width; x++) shares[k][x] = pooled(part.values, m, rows.first[y], rows.last[y], columns.first[x], columns.last[x], tints);
+        });
       }
-      const base = y * width * 4;
-      for (let x = 0; x < width; x++) {
-        const at = base + 4 * x, share = shares[x];
-        let red, green, blue, weight = opacity;
-        if (tint) [red, green, blue, weight] = [tint[0], tint[1], tint[2], opacity * share];
-        else if (share === Infinity) [red, green, blue] = (x + y) % 8 < 3 ? line : paper; // forbidden: hatched
-        else {
-          const colour = 3 * clamp(Math.floor((256 * (share - low)) / (high - low || 1)), 0, 255);
-          [red, green, blue] = [CIVIDIS.getUint8(colour), CIVIDIS.getUint8(colour + 1), CIVIDIS.getUint8(colour + 2)];
-        }
-        data[at] += (red - data[at]) * weight;
-        data[at + 1] += (green - data[at + 1]) * weight;
-        data[at + 2] += (blue - data[at + 2]) * weight;
+      for (let x = 0, at = y * width * 4; x < width; x++, at += 4) {
+        if (tints) mixInk(data, at, tints, shares, x, opacity);
+        else mixCost(data, at, shares[0][x], low, high, opacity, (x + y) % 8 < 3 ? line : paper);
       }
     }
+  }
+}
+
+/** Colour of a cost over a pixel; a forbidden one is hatched. */
+function mixCost(data, at, cost, low, high, weight, hatch) {
+  const colour = 3 * clamp(Math.floor((256 * (cost - low)) / (high - low || 1)), 0, 255);
+  for (let channel = 0; channel < 3; channel++) {
+    data[at + channel] += ((cost === Infinity ? hatch[channel] : CIVIDIS.getUint8(colour + channel)) - data[at + channel]) * weight;
+  }
+}
+
+/** Inks over a pixel: the mean of their colours, as strong as the strongest. */
+function mixInk(data, at, tints, shares, x, opacity) {
+  let sum = 0, most = 0;
+  for (const each of shares) (sum += each[x]), (most = Math.max(most, each[x]));
+  if (!(sum > 0)) return;
+  for (let channel = 0; channel < 3; channel++) {
+    let colour = 0;
+    for (let k = 0; k < tints.length; k++) colour += (tints[k].colour[channel] * shares[k][x]) / sum;
+    data[at + channel] += (colour - data[at + channel]) * Math.min(1, most) * opacity;
   }
 }
 
@@ -316,18 +329,18 @@ function pooled(values, m, top, bottom, left, right, most) {
 }
 
 /** A path through the centres of cells, over an edge that shows on any colour. */
-function drawPath(context, at, cells, colour) {
+function drawPath(context, at, { cells, colour, width = 2.25 }) {
   if (!cells.length) return;
   const line = new Path2D();
   cells.forEach(([i, j], k) => line[k ? "lineTo" : "moveTo"](at.x(j + 0.5), at.y(i + 0.5)));
   context.lineJoin = context.lineCap = "round";
   const edge = colour === "#ffffff" ? "rgba(20, 22, 24, .85)" : "#ffffff";
-  for (const [style, width] of [[edge, 4.5], [colour, 2.25]]) {
+  for (const [style, thick] of [[edge, width + 1.75], [colour, width]]) {
     context.strokeStyle = style;
-    context.lineWidth = width;
+    context.lineWidth = thick;
     context.stroke(line);
   }
-  if (Math.min(at.perColumn, at.perRow) < 14) return;
+  if (Math.min(at.perColumn, at.perRow) < 14 || width > 2.25) return;
   for (const [i, j] of cells) {
     context.beginPath();
     context.arc(at.x(j + 0.5), at.y(i + 0.5), 3.5, 0, 2 * Math.PI);

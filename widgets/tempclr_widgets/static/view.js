@@ -41,6 +41,7 @@ const BASE_STYLE = `
 .tc button[aria-pressed=true] { background: var(--wash); border-color: var(--accent); color: var(--accent); font-weight: 600; }
 .tc :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .tc input[type=range] { accent-color: var(--accent); width: 100%; min-width: 0; margin: 0; cursor: pointer; height: 20px; }
+.tc input[type=range]:focus-visible { outline-offset: 0; border-radius: 5px; }
 .tc-slider { display: grid; grid-template-columns: 1fr auto; gap: 0 8px; min-width: 120px; flex: 1 1 150px; max-width: 230px; }
 .tc-slider span { font-size: 12px; color: var(--soft); white-space: nowrap; } .tc-slider output { font-size: 12px; font-weight: 600; text-align: end; }
 .tc-slider input { grid-column: 1 / -1; } .tc-slider[hidden] { display: none; }
