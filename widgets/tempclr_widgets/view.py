@@ -43,10 +43,12 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
-<style>:root {{ color-scheme: light dark; }} html {{ background: light-dark(#fff, #17191c); }} \
-body {{ margin: 0 auto; max-width: 1360px; }}</style>
+<style>:root {{ color-scheme: light dark; }} html {{ background: light-dark(#fff, #17191c); }}
+body {{ margin: 0 auto; max-width: 1360px; color: light-dark(#1d1f21, #e8e6e3); }}
+h1 {{ font: 600 17px/1.3 system-ui, sans-serif; margin: 18px 16px 2px; }}</style>
 </head>
 <body>
+<h1>{title}</h1>
 <main id="tempclr-view"></main>
 <noscript>This page draws itself, which needs JavaScript.</noscript>
 <script type="application/json" id="tempclr-state">{state}</script>

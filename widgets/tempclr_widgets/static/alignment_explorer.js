@@ -301,6 +301,13 @@ function render({ model, el }) {
     speak(now, here, linked);
   });
 
+  /** Let the next key know where the last one led, before it is drawn. */
+  function noteBrush() {
+    for (const { map } of parts) map.show({ brush: brush(), cursor: cursor() });
+    strip.note(brush(), cursor());
+    drawBrush();
+  }
+
   let spoken = "";
   function speak(now, here, linked) {
     const answer = primary();
@@ -328,7 +335,7 @@ function render({ model, el }) {
     "change:measures change:arrangement": build,
     "change:gamma change:band change:drop_cost change:drops": () => (drawControls(), recompute()),
     "change:ink": () => (drawControls(), drawAnswers()),
-    "change:brush change:cursor": drawBrush,
+    "change:brush change:cursor": noteBrush,
     "msg:custom": onMessage,
   });
   root.onTheme(drawAnswers);

@@ -7,7 +7,7 @@ const LATE = 30; // seconds that playing takes at most, without a video
 
 filmStrip.style = `
 .tf { display: grid; grid-template-columns: minmax(190px, 270px) minmax(0, 1fr); gap: 10px 18px; border-top: 1px solid var(--line); padding-top: 14px; }
-.tf-now { display: grid; gap: 6px; align-content: start; min-width: 0; } .tf-now canvas, .tf-now video { width: 100%; border-radius: 6px; background: var(--raised); display: block; } .tf-now video { max-height: 260px; }
+.tf-now { display: grid; gap: 6px; align-content: start; min-width: 0; } .tf-now canvas, .tf-now video { width: 100%; border-radius: 6px; display: block; } .tf-now video { max-height: 260px; }
 .tf-caption { font-weight: 600; overflow-wrap: anywhere; display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; }
 .tf-facts { font-size: 12px; min-height: 1.45em; }
 .tf-strip { position: relative; cursor: crosshair; touch-action: none; border-radius: 4px; } .tf-strip canvas { width: 100%; display: block; border-radius: 4px; }
@@ -120,13 +120,14 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
   function drawNow(j) {
     if (!sheet) return;
     const shown = Math.min(frames, 3), ratio = Math.max(1, Math.round(264 / (shown * width)));
-    now.width = shown * width * ratio;
+    const step = width * ratio + 4; // a gap between pictures
+    now.width = shown * step - 4;
     now.height = height * ratio;
     const context = now.getContext("2d");
     context.imageSmoothingEnabled = false;
     for (let k = 0; k < shown; k++) {
       const [sx, sy] = placeOf(j, shown < frames ? Math.round((k * (frames - 1)) / Math.max(1, shown - 1)) : k);
-      context.drawImage(sheet, sx, sy, width, height, k * width * ratio, 0, width * ratio, height * ratio);
+      context.drawImage(sheet, sx, sy, width, height, k * step, 0, width * ratio, height * ratio);
     }
     now.setAttribute("aria-label", `pictures of clip ${j}`);
   }
@@ -266,11 +267,17 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
     box, peek,
     spans: (found) => ((answer = found), tellNow(at, of(at)), show(at)),
     look: ({ left, right }) => ((window_ = [left, right]), draw()),
-    /** What is brushed; and if sentences are, how much of each clip is aligned with them; and the position. */
+    /** What is brushed, and the position. */
+    note(brushed, cursor) {
+      mark = brushed;
+      if (!cursor || cursor[1] === at) return;
+      at = cursor[1];
+      if (video && video.paused) video.currentTime = starts[at] + 0.01;
+    },
+    /** Show them; and if sentences are brushed, how much of each clip is aligned with them. */
     mark(brushed, linked, cursor) {
       mark = brushed;
       weights = linked ?? null;
-      if (cursor && cursor[1] !== at && video && video.paused && starts) video.currentTime = starts[cursor[1]] + 0.01;
       show(cursor ? cursor[1] : at);
     },
     /** The cell at the position, in words. */
