@@ -181,6 +181,14 @@ def test_every_measure_is_answered_by_the_engine(
     np.testing.assert_allclose(np.frombuffer(alignment, "<f4").reshape(4, 7), wanted, atol=1e-6)
 
 
+def test_what_the_browser_changes_is_answered_without_being_asked(view: AlignmentExplorer):
+    view.comm.sent.clear()
+    from_browser(view, gamma=0.7, brush=["rows", 0, 1])
+    ((data, _),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
+    assert [answer["kind"] for answer in data["content"]["answers"]] == ["dtw", "otam"]
+    assert data["content"]["answers"][0]["value"] == pytest.approx(view.values["dtw"]["soft"])
+
+
 def test_a_page_holds_what_the_view_shows_and_labels_as_text(view: AlignmentExplorer, cost: torch.Tensor):
     from_browser(view, gamma=0.5, brush=["rows", 1, 2])
     page = view.static().html

@@ -124,6 +124,7 @@ class AlignmentExplorer(View):
             _video_type=kind,
         )
         self.on_msg(self._answer)
+        self.observe(lambda _: self._align(self.measures), ["measures", "gamma", "band", "drop_cost", "drops"])
 
     @property
     def values(self) -> dict[str, dict[str, float | None]]:
@@ -180,18 +181,21 @@ class AlignmentExplorer(View):
         """Send what the browser asks for: alignments of measures, or the video."""
         if content.get("video") and self._video:
             self.send({"video": True}, buffers=[self._video])
-        asked = [measure for measure in content.get("ask", []) if measure in MEASURES]
+        self._align([measure for measure in content.get("ask", []) if measure in MEASURES])
+
+    def _align(self, measures: Sequence[str]) -> None:
+        """Send the browser what measures make of the costs."""
         answers, buffers = [], []
-        for measure in asked:
+        for measure in measures:
             soft, hard = self._functions(measure)
             cost = self._matrix.clone().requires_grad_()
             value = soft(cost)
             (visits,) = torch.autograd.grad(value, cost)
-            path = _path(hard, self._matrix)
-            hard_value = hard(self._matrix).item()
-            answers.append({"kind": measure, "value": _finite(value.item()), "hard": _finite(hard_value)})
-            buffers += [visits.numpy().astype("<f4").tobytes(), path.numpy().astype("<i4").tobytes()]
-        if asked:
+            hard_value = _finite(hard(self._matrix).item())
+            answers.append({"kind": measure, "value": _finite(value.item()), "hard": hard_value})
+            path = _path(hard, self._matrix).numpy().astype("<i4")
+            buffers += [visits.numpy().astype("<f4").tobytes(), path.tobytes()]
+        if answers:
             self.send({"answers": answers}, buffers=buffers)
 
 

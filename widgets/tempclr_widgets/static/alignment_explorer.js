@@ -32,7 +32,7 @@ function render({ model, el }) {
   const [low, high] = limits(cost);
   const answers = {}; // by kind, as of align
   const hardOnes = {}; // hard alignments computed here, by their options
-  let patience = 0;
+  let patience = 0, asked = false;
 
   const settings = () => ({ gamma: model.get("gamma"), band: model.get("band"), drop: model.get("drop_cost"), drops: model.get("drops") });
   const kinds = () => model.get("measures");
@@ -125,11 +125,13 @@ function render({ model, el }) {
 
   // ---- answers: from the kernel, or computed here
 
+  /** The kernel answers to what was changed by itself, once it knows of it; only the first answer is asked for. */
   function recompute() {
     clearTimeout(patience);
     if (model.baked) return computeHere();
     try {
-      model.send({ ask: kinds() });
+      if (!asked) model.send({ ask: kinds() });
+      asked = true;
     } catch {
       return computeHere(); // no kernel
     }
