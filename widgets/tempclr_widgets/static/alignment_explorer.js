@@ -278,8 +278,7 @@ function render({ model, el }) {
           { values: cost, low, high, opacity: 1 - inked },
           { tints: found.map((kind) => ({ values: answers[kind].alignment, colour: blended ? rgb(inkOf(kind)) : root.colour("--tint") })), opacity: Math.min(1, inked * 1.25) },
         ],
-        // those drawn first are wider, so that paths on one another are all seen
-        paths: inked < 1 || blended ? found.map((kind, k) => ({ cells: answers[kind].path, colour: blended ? inkOf(kind) : "#ffffff", width: 2.25 + 4 * (found.length - 1 - k) })) : [],
+        paths: inked < 1 || blended ? found.map((kind, k) => ({ cells: answers[kind].path, colour: blended ? inkOf(kind) : "#ffffff", shift: 5 * (k - (found.length - 1) / 2) })) : [],
       });
     }
     scale.style.opacity = 1 - 0.8 * inked;

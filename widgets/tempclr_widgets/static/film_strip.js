@@ -7,7 +7,8 @@ const LATE = 30; // seconds that playing takes at most, without a video
 
 filmStrip.style = `
 .tf { display: grid; grid-template-columns: minmax(190px, 270px) minmax(0, 1fr); gap: 10px 18px; border-top: 1px solid var(--line); padding-top: 14px; }
-.tf-now { display: grid; gap: 6px; align-content: start; min-width: 0; } .tf-now canvas, .tf-now video { width: 100%; border-radius: 6px; display: block; } .tf-now video { max-height: 260px; }
+.tf-now { display: grid; gap: 6px; align-content: start; min-width: 0; } .tf-now canvas, .tf-now video { max-width: 100%; max-height: 180px; border-radius: 6px; display: block; } .tf-now video { width: 100%; max-height: 240px; }
+.tf-now [hidden] { display: none; }
 .tf-caption { font-weight: 600; overflow-wrap: anywhere; display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; }
 .tf-facts { font-size: 12px; min-height: 1.45em; }
 .tf-strip { position: relative; cursor: crosshair; touch-action: none; border-radius: 4px; } .tf-strip canvas { width: 100%; display: block; border-radius: 4px; }

@@ -15,7 +15,7 @@ const MARGIN = { left: 38, right: 6, top: 6, bottom: 24 }; // CSS pixels around 
  * Returns { box, show(content), window(area), draw, zoom(by), fit }; `show` takes
  *   layers   { values, low, high } in the colours of the map, or { tints: [{ values, colour }] } as inks from 0 to 1 that
  *            mix where they meet, each with `opacity`
- *   paths    [{ cells, colour, width }], drawn over an edge
+ *   paths    [{ cells, colour, shift }], over an edge; shifted to the side by pixels where several run together
  *   cursor   [i, j] or null
  *   brush    { axis, first, last }: what is outside of it fades
  *   linked   { rows, columns }: weights 0 to 1, marked beside the axes
@@ -329,21 +329,23 @@ function pooled(values, m, top, bottom, left, right, most) {
 }
 
 /** A path through the centres of cells, over an edge that shows on any colour. */
-function drawPath(context, at, { cells, colour, width = 2.25 }) {
+function drawPath(context, at, { cells, colour, shift = 0 }) {
   if (!cells.length) return;
+  const side = shift * Math.SQRT1_2; // to the upper right, which is across for every move of a path
+  const points = cells.map(([i, j]) => [at.x(j + 0.5) + side, at.y(i + 0.5) - side]);
   const line = new Path2D();
-  cells.forEach(([i, j], k) => line[k ? "lineTo" : "moveTo"](at.x(j + 0.5), at.y(i + 0.5)));
+  points.forEach(([x, y], k) => line[k ? "lineTo" : "moveTo"](x, y));
   context.lineJoin = context.lineCap = "round";
   const edge = colour === "#ffffff" ? "rgba(20, 22, 24, .85)" : "#ffffff";
-  for (const [style, thick] of [[edge, width + 1.75], [colour, width]]) {
+  for (const [style, thick] of [[edge, 4.25], [colour, 2.5]]) {
     context.strokeStyle = style;
     context.lineWidth = thick;
     context.stroke(line);
   }
-  if (Math.min(at.perColumn, at.perRow) < 14 || width > 2.25) return;
-  for (const [i, j] of cells) {
+  if (Math.min(at.perColumn, at.perRow) < 14) return;
+  for (const [x, y] of points) {
     context.beginPath();
-    context.arc(at.x(j + 0.5), at.y(i + 0.5), 3.5, 0, 2 * Math.PI);
+    context.arc(x, y, 3.25, 0, 2 * Math.PI);
     context.fillStyle = colour;
     context.strokeStyle = edge;
     context.lineWidth = 1.25;

@@ -149,9 +149,11 @@ function solved(root, name) {
   if (!root.isConnected) return undefined;
   const probe = element("i", { ".style": `color: var(${name})` });
   root.append(probe);
-  const found = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  const [red, green, blue, alpha = 1] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
   probe.remove();
-  return found;
+  if (alpha === 1) return [red, green, blue];
+  const paper = root.colour("--paper"); // JupyterLab's greys let it through
+  return [red, green, blue].map((each, k) => alpha * each + (1 - alpha) * paper[k]);
 }
 
 /** Listen to a model until the view is removed. */
