@@ -31,12 +31,19 @@ MEASURES = ("dtw", "otam", "drop_dtw", "subsequence_dtw")
 TARGETS = {"brush": 0.1, "gamma": 0.5}  # seconds
 
 SHOWN = "kind => document.querySelector(`[data-kind=${kind}]`)?.textContent.length > 1"
-# from an event until the frame after the one in which some text has changed
+# from an event until the frame after the one in which an element was drawn anew, or its text has changed
 UNTIL_SHOWN = """async ([act, selector]) => {
-  const told = document.querySelector(selector), before = told.textContent, start = performance.now();
+  const drawn = () => {
+    const found = document.querySelector(selector);
+    return found.firstElementChild ?? found.textContent;
+  };
+  const before = drawn(), start = performance.now();
   (0, eval)(act);
   const frame = () => new Promise(requestAnimationFrame);
-  while (told.isConnected && told.textContent === before) await frame();
+  while (drawn() === before) {
+    await frame();
+    if (performance.now() - start > 10000) throw new Error(`nothing was drawn in ${selector}`);
+  }
   await frame();
   return (performance.now() - start) / 1000;
 }"""
@@ -109,8 +116,8 @@ def measure(options: argparse.Namespace) -> list[dict]:
                 )
 
             add("open", kind, seconds(opened, 2))
-            add("brush: a sentence", kind, seconds_in_page(page, KEY, ".tx-found", options.repeats))
-            add("brush: half of the clips", kind, seconds_in_page(page, DRAG, ".tx-found", options.repeats))
+            add("brush: a sentence", kind, seconds_in_page(page, KEY, ".tl ul", options.repeats))
+            add("brush: half of the clips", kind, seconds_in_page(page, DRAG, ".tl ul", options.repeats))
             add("gamma: in the page", kind, seconds_in_page(page, SLIDE, f"[data-kind={kind}]", options.repeats))
             add("kernel", kind, seconds(lambda view=view, kind=kind: view._align([kind]), 1))
             page.close()
