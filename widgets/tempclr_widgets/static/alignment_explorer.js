@@ -16,7 +16,7 @@ const PATIENCE = 1200; // ms after which a kernel that does not answer is not wa
 const STYLE = `
 .tx { display: grid; gap: 14px; }
 .tx-main { display: grid; grid-template-columns: minmax(190px, 270px) minmax(0, 1fr); gap: 18px; align-items: start; }
-.tx-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); gap: 14px 18px; }
+.tx-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 14px 18px; }
 .tx-panel { min-width: 0; } .tx-head { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: baseline; margin-bottom: 4px; padding-inline-start: 38px; }
 .tx-dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-inline-end: 6px; }
 .tx .tx-found { min-height: 1.45em; padding-inline-start: 38px; font-size: 12px; }
@@ -108,7 +108,7 @@ function render({ model, el }) {
     const found = element("p", { class: "tx-found tc-soft" });
     const map = heatMap(root, {
       name, n, m, cursor: point, brush: setBrush, window: (area) => moved(map, area),
-      height: (width) => clamp(width * clamp(n / m, 0.3, 1), Math.min(300, n * 36), count > 1 ? 300 : 380),
+      height: (width) => clamp(width * clamp(n / m, 0.3, 1), Math.min(count > 1 ? 220 : 300, n * 36), count > 1 ? 300 : 380),
     });
     const panel = element("section", { class: "tx-panel", "aria-label": name }, element("div", { class: "tx-head" }, ...heads), map.box, found);
     return { group, map, numbers, found, panel };
