@@ -1,11 +1,12 @@
-"""The command line: run a notebook, list its parameters, run the demo."""
+"""The command line: run a notebook, list its parameters, look at a run, run the demo."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from tempclr import __version__, demo, launch
+from tempclr import __version__, demo, exhibit, launch
+from tempclr.extras import need
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     params.add_argument("notebook", help="path of a notebook, or name of one that ships")
     params.set_defaults(command=_params)
 
+    view = commands.add_parser(
+        "view",
+        help="write a page in which a run can be explored, offline",
+        description="Write one self-contained HTML page: sentences, clips and their alignment, linked; its sliders "
+        "work without a kernel and without a network.",
+    )
+    view.add_argument(
+        "run_dir", type=Path, metavar="RUN_DIR", help="folder of a run of 02_train, 03_retrieval or 04_explore"
+    )
+    view.add_argument("--video", type=int, metavar="N", help="which video of the test split (0)")
+    view.add_argument("--out", type=Path, metavar="FILE", help="the page, ending in .html (RUN_DIR/explorer.html)")
+    view.set_defaults(command=_view)
+
     show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 4 minutes")
     show.add_argument(
         "--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)"
@@ -80,6 +94,20 @@ def _params(options: argparse.Namespace) -> None:
     width = max((len(parameter.name) for parameter in listed), default=0)
     for parameter in listed:
         print(f"{parameter.name:{width}}  {parameter.type:5}  {parameter.default!r}  {parameter.help}".rstrip())
+
+
+def _view(options: argparse.Namespace) -> None:
+    """Write a page of a run and print where it is."""
+    out = options.out or options.run_dir / "explorer.html"
+    if out.suffix.lower() != ".html" or not out.parent.is_dir():
+        raise ValueError(f"expected a file that ends in .html in a folder that exists, got {out}")
+    shown = exhibit.of_run(options.run_dir, options.video)
+    need("anywidget", "notebooks")
+    from tempclr_widgets import AlignmentExplorer
+
+    view = AlignmentExplorer(shown.cost, sentences=shown.sentences, frames=shown.frames, gamma=shown.gamma)
+    view.title = f"Alignment of {shown.name}"
+    print(view.save(out))
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""One self-contained page over the runs of the demo: every picture inside it, nothing from the network."""
+"""One page over the runs of the demo: pictures inside it, live views beside it, nothing from the network."""
 
 import base64
 import json
@@ -11,6 +11,8 @@ from tempclr.comparison import DIFFERENCE
 from tempclr.extras import need
 from tempclr.files import write_text
 from tempclr.metrics import Interval
+
+PAGE = "explorer.html"  # that an exploration leaves in its folder
 
 
 def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequence[Path]) -> None:
@@ -40,6 +42,7 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
                 "training": picture(folder / "training.png"),
                 "order": picture(folder / "order.png"),
                 "frames": picture(folder / "frames.png"),
+                "page": f"{folder.name}/{PAGE}" if (folder / PAGE).is_file() else "",
             }
             for folder in explored
         ],

@@ -37,7 +37,7 @@ def test_params_lists_what_a_notebook_takes(capsys: pytest.CaptureFixture):
 def test_help_names_every_command():
     done = subprocess.run([sys.executable, "-m", "tempclr", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    assert all(command in done.stdout for command in ("run", "params", "demo"))
+    assert all(command in done.stdout for command in ("run", "params", "view", "demo"))
 
 
 # laws

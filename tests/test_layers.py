@@ -13,7 +13,7 @@ LAYERS = [
     {"losses", "pairs", "data", "media"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
     {"comparison", "launch"},
-    {"report"},
+    {"report", "exhibit"},
     {"demo"},
     {"cli"},
     {"__main__"},

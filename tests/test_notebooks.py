@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tempclr import comparison, launch
+from tempclr import comparison, exhibit, launch
 from tempclr.runs import read_history, read_metrics
 
 TINY = {
@@ -67,6 +68,13 @@ def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Pa
     out = launch.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
     assert pictures(out) == {"frames", "training", "order"}
     assert 0 <= read_metrics(out)["shuffled orders that cost more"] <= 1
+    assert "tempclr-state" in (out / "explorer.html").read_text()
+    for folder, video in ((out, None), (trained / "tempclr", 3)):  # as it was saved, and as it is embedded anew
+        found = exhibit.of_run(folder, video)
+        assert found.cost.shape == (len(found.sentences), len(found.frames))
+    np.testing.assert_allclose(exhibit.of_run(out).cost, found.cost, atol=1e-6)
+    with pytest.raises(ValueError, match="a video from 0 to 7, got 8"):
+        exhibit.of_run(trained / "unit", 8)
     notebook = json.loads((out / "notebook.ipynb").read_text())
     states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert any(state["model_module"] == "anywidget" for state in states.values())

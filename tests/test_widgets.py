@@ -1,14 +1,33 @@
+"""Views without a browser: what they compute, keep, send and write. tests/e2e drives them in one."""
+
+import base64
+import html
+import io
 import json
+import re
+import shutil
+import subprocess
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
 
 import comm
+import matplotlib
 import numpy as np
 import pytest
 import torch
 import traitlets
 from comm.base_comm import BaseComm
+from PIL import Image
 from tempclr_widgets import AlignmentExplorer
+from tempclr_widgets.pictures import MOST_PIXELS, sheet_of
+from tempclr_widgets.view import STATIC, View, module
 
 import tempclr
+from tempclr.plots import style
+
+HOSTILE = ["<b>x</b></script><script>alert(1)</script>", "<!-- $y$ \u2028 &amp;", "שלום \u202e abc", ""]
+VIEWS = [AlignmentExplorer]
 
 
 class RecordingComm(BaseComm):
@@ -32,79 +51,212 @@ def cost(generator: torch.Generator) -> torch.Tensor:
     return torch.rand(4, 7, generator=generator)
 
 
-def from_browser(view: AlignmentExplorer, **state: object) -> None:
+@pytest.fixture
+def view(cost: torch.Tensor) -> AlignmentExplorer:
+    return AlignmentExplorer(cost, sentences=HOSTILE, measures=["dtw", "otam"])
+
+
+def from_browser(view: View, **state: object) -> None:
     """What a browser sends when the reader moves something."""
     view.comm.handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
+
+
+def asked(view: View, **content: object) -> tuple[dict, list]:
+    """What the kernel answers to a message."""
+    view.comm.sent.clear()
+    view.comm.handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    ((data, buffers),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
+    return data["content"], buffers
+
+
+def state_of(page: str) -> dict:
+    """The data in a page, read as a browser does."""
+
+    class Reader(HTMLParser):
+        inside, text, scripts = False, "", 0
+
+        def handle_starttag(self, tag, attributes):
+            self.scripts += tag == "script"
+            self.inside = ("id", "tempclr-state") in attributes
+
+        def handle_endtag(self, tag):
+            self.inside = False
+
+        def handle_data(self, data):
+            self.text += data if self.inside else ""
+
+    reader = Reader()
+    reader.feed(page)
+    assert reader.scripts == 2  # the data and the module
+    return json.loads(reader.text)
 
 
 # known answers
 
 
 def test_two_equal_sequences_cost_nothing():
-    view = AlignmentExplorer([[0.0, 1.0], [1.0, 0.0]])
-    assert view.values["DTW"] == 0
-    assert view._paths == [[[0, 0], [1, 1]]]
+    view = AlignmentExplorer([[0.0, 1.0], [1.0, 0.0]], sentences=["a", "b"])
+    assert view.values["dtw"]["hard"] == 0
+    answer, (_, path) = asked(view, ask=["dtw"])
+    assert answer["answers"][0]["hard"] == 0
+    assert np.frombuffer(path, "<i4").tolist() == [0, 0, 1, 1]
 
 
-def test_a_single_step_is_drawn():
-    view = AlignmentExplorer([[0.25]])
-    assert view.values["DTW"] == 0.25
-    assert np.frombuffer(view._alignments, "<f4") == 1
+def test_a_single_step_is_aligned():
+    answer, (alignment, _) = asked(AlignmentExplorer([[0.25]], sentences=["a"]), ask=["dtw"])
+    assert answer == {"answers": [{"kind": "dtw", "value": 0.25, "hard": 0.25}]}
+    assert np.frombuffer(alignment, "<f4") == 1
 
 
 def test_a_cost_without_a_path_has_no_value():
-    view = AlignmentExplorer([[torch.inf, 1.0], [1.0, 1.0]])
-    assert view.values == {"DTW": None, "soft-DTW": None}
-    assert view._paths == [[]]
+    view = AlignmentExplorer([[torch.inf, 1.0], [1.0, 1.0]], sentences=["a", "b"])
+    assert view.values == {"dtw": {"soft": None, "hard": None}}
+    answer, (alignment, path) = asked(view, ask=["dtw"])
+    assert answer["answers"][0]["value"] is None
+    assert not np.frombuffer(alignment, "<f4").any() and path == b""
     json.dumps(view.values, allow_nan=False)
+
+
+def test_brushed_sentences_come_with_the_clips_on_their_path():
+    view = AlignmentExplorer([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]], sentences=["a", "b"])
+    assert view.brushed == ([], [])
+    from_browser(view, brush=["rows", 0, 0])
+    assert view.brushed == ([0], [0, 1])
+    from_browser(view, brush=["columns", 1, 2])
+    assert view.brushed == ([0, 1], [1, 2])
+
+
+def test_pictures_are_cut_from_their_sheet(generator: torch.Generator):
+    frames = torch.randint(0, 256, (5, 2, 4, 6, 3), dtype=torch.uint8, generator=generator).numpy()
+    content, (count, height, width, across) = sheet_of(frames, 5)
+    sheet = np.asarray(Image.open(io.BytesIO(content)))
+    for number, picture in enumerate(frames.reshape(10, 4, 6, 3)):
+        top, left = number // across * height, number % across * width
+        assert np.array_equal(sheet[top : top + height, left : left + width], picture)
+    assert (count, height, width) == (2, 4, 6)
+
+
+def test_the_colours_are_those_of_the_figures():
+    (text,) = re.findall(r'bytesOf\("([^"]+)"\)', (STATIC / "view.js").read_text())
+    colours = matplotlib.colormaps[style.COSTS](np.arange(256), bytes=True)[:, :3]
+    assert base64.b64decode(text) == colours.tobytes()
 
 
 # laws
 
 
 @pytest.mark.parametrize("gamma", [0.001, 0.1, 10.0])
-def test_a_gamma_from_the_browser_recomputes_as_the_engine_does(cost: torch.Tensor, gamma: float):
-    view = AlignmentExplorer(cost)
+def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, gamma: float):
+    view = AlignmentExplorer(cost, sentences=HOSTILE)
     from_browser(view, gamma=gamma)
-    assert view.values["soft-DTW"] == pytest.approx(tempclr.soft_dtw(cost.double(), gamma=gamma).item())
-    shown = torch.from_numpy(np.frombuffer(view._alignments, "<f4").copy()).reshape(4, 7)
+    answer, (alignment, _) = asked(view, ask=["dtw"])
+    value = tempclr.soft_dtw(cost.double(), gamma=gamma).item()
+    assert answer["answers"][0]["value"] == pytest.approx(value)
+    assert view.values["dtw"]["soft"] == pytest.approx(value)
+    shown = torch.from_numpy(np.frombuffer(alignment, "<f4").copy()).reshape(4, 7)
     torch.testing.assert_close(shown, tempclr.expected_alignment(cost.double(), gamma=gamma).float())
 
 
-def test_a_shuffled_order_is_aligned_beside_the_true_one(cost: torch.Tensor, generator: torch.Generator):
-    orders = tempclr.negatives.shuffled_orders(7, 3, generator=generator)
-    view = AlignmentExplorer(cost, orders=orders)
-    from_browser(view, order=2)
-    shuffled = cost[:, orders[2]].double()
-    assert view.values["shuffled DTW"] == pytest.approx(tempclr.dtw(shuffled).item())
-    assert view._paths[1] == tempclr.dtw_path(shuffled).tolist()
-    from_browser(view, order=-1)
-    assert len(view._paths) == 1
+@pytest.mark.parametrize(
+    ("measure", "state", "function"),
+    [
+        ("dtw", {"band": 1.0}, partial(tempclr.soft_dtw, gamma=0.1, band=1.0)),
+        ("otam", {}, partial(tempclr.otam, gamma=0.1)),
+        ("subsequence_dtw", {}, partial(tempclr.subsequence_dtw, gamma=0.1)),
+        ("drop_dtw", {"drop_cost": 0.2}, partial(tempclr.drop_dtw, gamma=0.1, drop_y=0.2)),
+        (
+            "drop_dtw",
+            {"drop_cost": 0.3, "drops": "xy"},
+            partial(tempclr.drop_dtw, gamma=0.1, drop_x=0.3, drop_y=0.3),
+        ),
+    ],
+)
+def test_every_measure_is_answered_by_the_engine(
+    view: AlignmentExplorer, cost: torch.Tensor, measure: str, state: dict, function: partial
+):
+    from_browser(view, **state)
+    answer, (alignment, _) = asked(view, ask=[measure])
+    assert answer["answers"][0]["value"] == pytest.approx(function(cost.double()).item())
+    wanted = tempclr.alignment_of(function, cost.double()).float().numpy()
+    np.testing.assert_allclose(np.frombuffer(alignment, "<f4").reshape(4, 7), wanted, atol=1e-6)
 
 
-def test_what_is_recomputed_is_sent_to_the_browser(cost: torch.Tensor):
-    view = AlignmentExplorer(cost)
+def test_what_the_browser_changes_is_answered_without_being_asked(view: AlignmentExplorer):
     view.comm.sent.clear()
-    from_browser(view, gamma=0.5)
-    states = [data.get("state", {}) for data, _ in view.comm.sent]
-    assert any("values" in state for state in states)
+    from_browser(view, gamma=0.7, brush=["rows", 0, 1])
+    ((data, _),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
+    assert [answer["kind"] for answer in data["content"]["answers"]] == ["dtw", "otam"]
+    assert data["content"]["answers"][0]["value"] == pytest.approx(view.values["dtw"]["soft"])
 
 
-def test_state_stays_small(generator: torch.Generator):
-    frames = torch.randint(0, 255, (60, 2, 56, 56, 3), dtype=torch.uint8, generator=generator)
-    flat = frames // 64 * 64  # few colours, as drawn pictures have
-    view = AlignmentExplorer(torch.rand(20, 60, generator=generator), frames=flat.numpy())
-    binary = sum(len(value) for value in view.get_state().values() if isinstance(value, bytes | memoryview))
-    assert binary < 1_000_000
+def test_a_page_holds_what_the_view_shows_and_labels_as_text(view: AlignmentExplorer, cost: torch.Tensor):
+    from_browser(view, gamma=0.5, brush=["rows", 1, 2])
+    page = view.static().html
+    state = state_of(page)
+    assert state["sentences"] == HOSTILE
+    assert state["gamma"] == 0.5 and state["brush"] == ["rows", 1, 2]
+    held = base64.b64decode(state["_cost"]["base64"])
+    assert held == cost.numpy().astype("<f4").tobytes()
+    assert not {"_esm", "layout", "_model_name", "comm"} & state.keys()
+    assert "\u2028" not in page
 
 
-def test_labels_are_kept_as_text(cost: torch.Tensor):
-    view = AlignmentExplorer(cost, sentences=["<b>x</b>", "$y$", "שלום", ""])
-    assert view.sentences[0] == "<b>x</b>"
-    source = AlignmentExplorer._esm.read_text() if hasattr(AlignmentExplorer._esm, "read_text") else str(view._esm)
-    assert "innerHTML" not in source
-    assert len(source) < 100_000
-    assert "http" not in source.replace("http://www.w3.org/2000/svg", "")
+def test_a_notebook_shows_the_page_in_a_frame_without_rights(view: AlignmentExplorer):
+    page = view.static(height=500)
+    shown = page._repr_html_()
+    (content,) = re.findall(r'srcdoc="([^"]*)"', shown)
+    assert html.unescape(content) == page.html
+    assert 'sandbox="allow-scripts"' in shown and "500px" in shown
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png", ".svg"])
+def test_a_view_is_saved_whole_in_every_form(view: AlignmentExplorer, suffix: str, tmp_path: Path):
+    path = view.save(tmp_path / f"view{suffix}")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    start = {".html": b"<!doctype html>", ".png": b"\x89PNG", ".svg": b"<?xml"}[suffix]
+    assert path.read_bytes().startswith(start)
+
+
+def test_the_figure_shows_costs_and_alignment_of_every_measure(view: AlignmentExplorer, cost: torch.Tensor):
+    axes = [ax for ax in view.figure().axes if ax.get_images() and ax.get_title(loc="left") + ax.get_title()]
+    assert len(axes) == 4
+    np.testing.assert_allclose(np.asarray(axes[0].get_images()[0].get_array()), cost.double(), rtol=1e-6)
+    soft = tempclr.expected_alignment(cost.double(), gamma=0.1)
+    np.testing.assert_allclose(np.asarray(axes[1].get_images()[0].get_array()), soft, atol=1e-6)
+
+
+def test_what_is_kept_in_a_notebook_is_small(generator: torch.Generator):
+    drawn = torch.randint(0, 255, (60, 2, 56, 56, 3), dtype=torch.uint8, generator=generator) // 64 * 64
+    costs = torch.rand(20, 60, generator=generator)
+    view = AlignmentExplorer(costs, sentences=["x"] * 20, frames=drawn.numpy())
+    asked(view, ask=["dtw"])
+    assert sum(len(value) for value in view.get_state().values() if isinstance(value, bytes | memoryview)) < 1_000_000
+
+
+def test_large_pictures_are_made_smaller():
+    frames = np.random.default_rng(0).integers(0, 255, (30, 1, 480, 640, 3), dtype=np.uint8)
+    content, (_, height, width, _) = sheet_of(frames, 30)
+    assert 30 * height * width <= 1.01 * MOST_PIXELS
+    assert width / height == pytest.approx(4 / 3, rel=0.02)
+    assert len(content) < 3_000_000
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_module_is_small_and_reaches_nothing_outside(kind: type[View]):
+    source = str(kind._esm)
+    assert len(source.encode()) < 100_000
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|https?:", source)
+    assert not re.search(r"^import ", source, re.MULTILINE)
+    assert "</script" not in source and source.rstrip().endswith("export default { render };")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_joined_module_is_one_that_a_browser_accepts(kind: type[View], tmp_path: Path):
+    path = tmp_path / "view.mjs"
+    path.write_text(str(kind._esm))
+    done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 # refusals
@@ -114,23 +266,75 @@ def test_labels_are_kept_as_text(cost: torch.Tensor):
     ("arguments", "message"),
     [
         ({"cost": [1.0, 2.0]}, "expected a cost matrix"),
-        ({"cost": np.zeros((0, 3))}, "expected a cost matrix"),
+        ({"cost": np.zeros((0, 3)), "sentences": []}, "expected a cost matrix"),
         ({"cost": [[float("nan")]]}, "finite or \\+inf"),
         ({"cost": [[-float("inf")]]}, "finite or \\+inf"),
-        ({"cost": np.zeros((1001, 1000))}, "show a part"),
-        ({"cost": [[1.0]], "sentences": ["a", "b"]}, "expected 1 sentences"),
-        ({"cost": [[1.0, 2.0]], "orders": [[0, 0]]}, "permutation"),
-        ({"cost": [[1.0]], "frames": np.zeros((2, 4, 4, 3), np.uint8)}, "8-bit frames"),
-        ({"cost": [[1.0]], "frames": np.zeros((1, 4, 4, 3))}, "8-bit frames"),
-        ({"cost": [[1.0]], "gamma": 0.0}, "gamma from 0.001 to 10"),
+        ({"cost": torch.zeros(1, 1).expand(1001, 10_000)}, "at most 10,000,000 cells, got 10,010,000; show a part"),
+        ({"sentences": ["a", "b"]}, "expected 1 sentences for a cost of 1 rows, got 2"),
+        ({"sentences": []}, "expected 1 sentences"),
+        ({"sentences": "a"}, "got one string"),
+        ({"frames": np.zeros((2, 4, 4, 3), np.uint8)}, "8-bit frames"),
+        ({"frames": np.zeros((1, 4, 4, 3))}, "8-bit frames"),
+        ({"frames": np.zeros((1, 0, 4, 3), np.uint8)}, "8-bit frames"),
+        ({"gamma": 0.0}, "gamma from 0.001 to 10"),
+        ({"gamma": float("nan")}, "gamma from 0.001 to 10"),
+        ({"band": -2.0}, "band of >= 0 steps, or -1"),
+        ({"drop_cost": float("inf")}, "finite drop_cost"),
+        ({"drops": "z"}, "'y', 'x' or 'xy'"),
+        ({"measures": []}, "measures among dtw, otam"),
+        ({"measures": ["dwt"]}, "got \\['dwt'\\]"),
+        ({"starts": 1.0}, "video and starts together"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str):
     with pytest.raises(ValueError, match=message):
-        AlignmentExplorer(**arguments)
+        AlignmentExplorer(**({"cost": [[1.0]], "sentences": ["a"]} | arguments))
 
 
-def test_an_order_that_was_not_given_is_refused(cost: torch.Tensor):
-    view = AlignmentExplorer(cost)
-    with pytest.raises(traitlets.TraitError, match="expected an order"):
-        view.order = 0
+def test_sentences_must_be_given():
+    with pytest.raises(TypeError, match="sentences"):
+        AlignmentExplorer([[1.0]])
+
+
+def test_a_video_that_cannot_be_shown_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clip, notes = tmp_path / "clip.webm", tmp_path / "notes.txt"
+    given = {"cost": [[1.0]], "sentences": ["a"], "starts": 2.0}
+    with pytest.raises(ValueError, match=r"found none at .*clip\.webm"):
+        AlignmentExplorer(**given, video=clip)
+    notes.write_text("x")
+    with pytest.raises(ValueError, match="a video such as"):
+        AlignmentExplorer(**given, video=notes)
+    clip.write_bytes(bytes(3 * 2**20))
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="at most 1 MB, got 3 MB in clip"):
+        patch.setattr("tempclr_widgets.alignment_explorer.MOST_VIDEO", 2**20)
+        AlignmentExplorer(**given, video=clip)
+    for starts in ([1.0, 2.0], [-1.0], [float("nan")]):
+        with pytest.raises(ValueError, match="1 rising seconds in starts"):
+            AlignmentExplorer(**(given | {"starts": starts}), video=clip)
+
+
+def test_a_video_travels_when_asked_for_and_in_a_page_but_not_in_the_notebook(tmp_path: Path):
+    clip = tmp_path / "clip.webm"
+    clip.write_bytes(b"moving pictures")
+    view = AlignmentExplorer([[1.0]], sentences=["a"], video=clip, starts=2.0)
+    assert asked(view, video=True) == ({"video": True}, [b"moving pictures"])
+    assert b"moving pictures" not in view.get_state().values()
+    assert "_video" in state_of(view.static().html)
+
+
+def test_what_the_browser_may_not_set_is_refused(view: AlignmentExplorer):
+    for name, value in (("measures", ["dwt"]), ("measures", []), ("gamma", 0.0), ("arrangement", "x"), ("ink", 2.0)):
+        with pytest.raises(traitlets.TraitError):
+            setattr(view, name, value)
+
+
+def test_a_file_of_another_kind_or_place_is_refused(view: AlignmentExplorer, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"ends in \.html, \.png or \.svg, got 'view\.gif'"):
+        view.save(tmp_path / "view.gif")
+    with pytest.raises(ValueError, match="a folder that exists"):
+        view.save(tmp_path / "none" / "view.html")
+
+
+def test_a_module_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"found no nothing\.js"):
+        module("nothing.js")

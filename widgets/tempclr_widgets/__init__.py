@@ -1,3 +1,3 @@
-"""Live views for Jupyter: one class and one plain ES module each."""
+"""Views for Jupyter, for one offline page and for print: one class and one plain ES module each."""
 
 from tempclr_widgets.alignment_explorer import AlignmentExplorer as AlignmentExplorer

@@ -1,154 +1,262 @@
-"""One alignment, explored: cost matrix, hard path and soft alignment, true order against a shuffled one."""
+"""One alignment, explored: sentences, clips, costs and what several measures make of them, all linked."""
 
-import io
-from collections.abc import Sequence
+import math
+import mimetypes
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
-from PIL import Image
+from matplotlib.figure import Figure
+from torch import Tensor
 
 import tempclr
+from tempclr.plots import alignment, style
+from tempclr_widgets.pictures import sheet_of
+from tempclr_widgets.view import View, module
 
-MOST_CELLS = 1_000_000
+MEASURES = {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
+MOST_CELLS = 10_000_000
+MOST_VIDEO = 64 * 2**20  # bytes
 
 
-class AlignmentExplorer(anywidget.AnyWidget):
-    """A cost matrix with its best path and soft alignment; gamma, order and selection are live.
+class AlignmentExplorer(View):
+    """A cost matrix under one or several alignments; whatever is brushed lights up everywhere.
+
+    Brush sentences (in the list, or downwards in a matrix) to see their clips; brush clips (in the strip, or across
+    a matrix) to see their sentences. In a notebook the kernel aligns; in a saved page the page does.
 
     Args:
-        cost: n x m, rows are sentences and columns clips; finite or +inf, which forbids a cell.
-        sentences: Text of each row; numbers where none are given.
-        frames: 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]: pictures of each clip.
-        orders: [count, m], wrong orders of the clips to compare with.
-        gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cost.
+        cost: n x m, rows are sentences and columns clips; finite or +inf, which forbids a cell. Kept in float32.
+        sentences: Text of each row.
+        frames: 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]: pictures of each clip; they
+            are made smaller where all together would be large.
+        video: File that the clips are from, played and scrubbed in step with the path; at most 64 MB.
+        starts: Second of the video at which each clip begins, rising; or the seconds that every clip lasts.
+        measures: Shown at first, of "dtw", "otam", "drop_dtw" and "subsequence_dtw", the linked one first.
+        gamma: Smoothing, 0.001 to 10, in the unit of the cost.
+        band: Steps off the line between the corners, for "dtw"; -1 is no band.
+        drop_cost: Price of leaving out a step, for "drop_dtw"; by default the median of the finite costs.
+        drops: Which steps may be left out: clips "y", sentences "x", or both "xy".
 
     Raises:
-        ValueError: If the cost is not such a matrix or has more than a million cells, or anything
-            else does not match it.
+        ValueError: If the cost is not such a matrix, is empty or has more than ten million cells; if the sentences
+            are not n; or anything else does not match it or is out of its range; if the video is not there, is
+            too large, or has no `starts`.
 
     Example:
-        >>> view = AlignmentExplorer([[0.0, 1.0], [1.0, 0.0]], gamma=1.0)
-        >>> view.values["DTW"]
+        >>> view = AlignmentExplorer([[0.0, 1.0], [1.0, 0.0]], sentences=["crack eggs", "whisk them"])
+        >>> view.values["dtw"]["hard"]
         0.0
     """
 
-    _esm = Path(__file__).parent / "static" / "alignment_explorer.js"
+    title = "Alignment"
+    _esm = module("alignment_explorer.js")
 
+    measures = traitlets.List(traitlets.Enum(list(MEASURES)), minlen=1, help="alignments shown").tag(sync=True)
+    arrangement = traitlets.Enum(["beside", "blended"], "beside", help="panels").tag(sync=True)
     gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
-    order = traitlets.Int(-1, help="wrong order shown beside the true one; -1 is none").tag(sync=True)
-    selected = traitlets.Int(-1, help="selected sentence; -1 is none").tag(sync=True)
-    clip = traitlets.Int(-1, help="selected clip, as numbered in the true order; -1 is none").tag(sync=True)
+    band = traitlets.Float(-1.0, min=-1.0, help="steps off the line between the corners; -1 is none").tag(sync=True)
+    drop_cost = traitlets.Float(0.0, help="price of leaving out a step").tag(sync=True)
+    drops = traitlets.Enum(["y", "x", "xy"], "y", help="what may be left out: clips, sentences, both").tag(sync=True)
+    ink = traitlets.Float(0.0, min=0.0, max=1.0, help="0 shows costs, 1 the soft alignment").tag(sync=True)
+    brush = traitlets.List(help="[] or ['rows' or 'columns', first, last]").tag(sync=True)
+    cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
+    area = traitlets.List(traitlets.Float(), help="[] or what is zoomed to: top, bottom, left, right").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
-    orders = traitlets.List(traitlets.List(traitlets.Int()), help="wrong orders of the clips").tag(sync=True)
-    values = traitlets.Dict(help="costs of both orders by name; None where no path exists").tag(sync=True)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
-    _alignments = traitlets.Bytes(help="float32, of the true order and then of the shown wrong one").tag(sync=True)
-    _paths = traitlets.List(help="cells of the best path, of both").tag(sync=True)
-    _sheet = traitlets.Bytes(help="PNG of all frames, one clip a row").tag(sync=True)
-    _frame_shape = traitlets.List(traitlets.Int(), help="frames, height and width of a clip").tag(sync=True)
+    _sheet = traitlets.Bytes(help="all pictures in one PNG or JPEG").tag(sync=True)
+    _sheet_shape = traitlets.List(traitlets.Int(), help="per clip, height, width, and per row").tag(sync=True)
+    _clip_starts = traitlets.Bytes(help="float32 seconds").tag(sync=True)
+    _video_type = traitlets.Unicode(help="media type; the video itself is sent when asked for").tag(sync=True)
 
     def __init__(
         self,
         cost: object,
         *,
-        sentences: Sequence[str] | None = None,
+        sentences: Sequence[str],
         frames: np.ndarray | None = None,
-        orders: object | None = None,
+        video: Path | str | None = None,
+        starts: float | Sequence[float] | None = None,
+        measures: Sequence[str] = ("dtw",),
         gamma: float = 0.1,
+        band: float = -1.0,
+        drop_cost: float | None = None,
+        drops: str = "y",
     ) -> None:
-        matrix = _checked_cost(cost)
-        n, m = matrix.shape
-        names = [f"sentence {i}" for i in range(n)] if sentences is None else [str(text) for text in sentences]
-        if len(names) != n:
-            raise ValueError(f"expected {n} sentences for a cost of {n} rows, got {len(names)}")
-        permutations = _checked_orders(orders, m)
-        sheet, frame_shape = _sheet_of(frames, m)
+        self._matrix = _checked_cost(cost)
+        n, m = self._matrix.shape
+        if isinstance(sentences, str) or len(sentences) != n:
+            got = "one string" if isinstance(sentences, str) else len(sentences)
+            raise ValueError(f"expected {n} sentences for a cost of {n} rows, got {got}")
+        if not measures or not set(measures) <= set(MEASURES):
+            raise ValueError(f"expected measures among {', '.join(MEASURES)}, got {list(measures)}")
         if not 0.001 <= gamma <= 10:
             raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
-        self._matrix = matrix
+        if not (band == -1 or 0 <= band < math.inf):
+            raise ValueError(f"expected a band of >= 0 steps, or -1 for none, got {band}")
+        if drops not in ("x", "y", "xy"):
+            raise ValueError(f"expected drops to be 'y', 'x' or 'xy', got {drops!r}")
+        finite = self._matrix[self._matrix.isfinite()]
+        usual = finite.median().item() if len(finite) else 0.0
+        if drop_cost is not None and not math.isfinite(drop_cost):
+            raise ValueError(f"expected a finite drop_cost, got {drop_cost}")
+        sheet, sheet_shape = sheet_of(frames, m)
+        self._video, kind = _video_of(video)
+        if (video is None) != (starts is None):
+            raise ValueError("expected video and starts together: the seconds at which its clips begin")
         super().__init__(
-            gamma=gamma,
-            sentences=names,
-            orders=permutations,
+            measures=list(measures),
+            gamma=float(gamma),
+            band=float(band),
+            drop_cost=usual if drop_cost is None else float(drop_cost),
+            drops=drops,
+            sentences=[str(text) for text in sentences],
             _shape=[n, m],
-            _cost=matrix.float().numpy().astype("<f4").tobytes(),
+            _cost=self._matrix.numpy().astype("<f4").tobytes(),
             _sheet=sheet,
-            _frame_shape=frame_shape,
+            _sheet_shape=sheet_shape,
+            _clip_starts=b"" if starts is None else _checked_starts(starts, m).astype("<f4").tobytes(),
+            _video_type=kind,
         )
-        self.observe(self._align, ["gamma", "order"])
-        self._align()
+        self.on_msg(self._answer)
+        self.observe(lambda _: self._align(self.measures), ["measures", "gamma", "band", "drop_cost", "drops"])
 
-    @traitlets.validate("order")
-    def _order_exists(self, proposal: dict) -> int:
-        """Refuse an order that was not given."""
-        if not -1 <= proposal["value"] < len(self.orders):
-            raise traitlets.TraitError(f"expected an order from -1 to {len(self.orders) - 1}, got {proposal['value']}")
-        return proposal["value"]
+    @property
+    def values(self) -> dict[str, dict[str, float | None]]:
+        """By measure its soft and hard cost, as shown now; None where no path exists."""
+        found = {}
+        for measure in self.measures:
+            soft, hard = (function(self._matrix).item() for function in self._functions(measure))
+            found[measure] = {"soft": _finite(soft), "hard": _finite(hard)}
+        return found
 
-    def _align(self, _change: object = None) -> None:
-        """Recompute what depends on gamma and the order, and send it at once."""
-        shown = {"": self._matrix}
-        if self.order >= 0:
-            shown["shuffled "] = self._matrix[:, self.orders[self.order]]
-        soft, paths, values = [], [], {}
-        for prefix, matrix in shown.items():
-            hard = tempclr.dtw(matrix).item()
-            exists = hard != torch.inf
-            values[prefix + "DTW"] = hard if exists else None
-            values[prefix + "soft-DTW"] = tempclr.soft_dtw(matrix, gamma=self.gamma).item() if exists else None
-            soft.append(tempclr.expected_alignment(matrix, gamma=self.gamma))
-            paths.append(tempclr.dtw_path(matrix).tolist() if exists else [])
-        with self.hold_sync():
-            self.values = values
-            self._paths = paths
-            self._alignments = torch.stack(soft).float().numpy().astype("<f4").tobytes()
+    @property
+    def brushed(self) -> tuple[list[int], list[int]]:
+        """Sentences and clips that are brushed; those of the other side are on the path of the first measure."""
+        if not self.brush:
+            return [], []
+        axis, first, last = self.brush
+        own = 0 if axis == "rows" else 1
+        path = _path(self._functions(self.measures[0])[1], self._matrix)
+        linked = path[(path[:, own] >= first) & (path[:, own] <= last)][:, 1 - own].unique().tolist()
+        chosen = list(range(first, last + 1))
+        return (chosen, linked) if axis == "rows" else (linked, chosen)
+
+    def figure(self) -> Figure:
+        """Return costs with the hard path beside the soft alignment, one row per measure shown."""
+        with style.paper():
+            figure = Figure(figsize=(8.4, 2.7 * len(self.measures)), layout="constrained")
+            axes = figure.subplots(len(self.measures), 2, squeeze=False, sharey=True)
+            for measure, (left, right) in zip(self.measures, axes, strict=True):
+                soft, hard = self._functions(measure)
+                path = _path(hard, self._matrix)
+                title = f"{MEASURES[measure]}, hard: {_written(hard(self._matrix).item())}"
+                shown = {"path": path.numpy()} if len(path) else {}
+                alignment.cost_matrix(self._matrix.numpy(), labels=self.sentences, title=title, ax=left, **shown)
+                title = f"soft, gamma {self.gamma:g}: {_written(soft(self._matrix).item())}"
+                visits = tempclr.alignment_of(soft, self._matrix).numpy()
+                alignment.soft_alignment(visits, labels=self.sentences, title=title, ax=right)
+        return figure
+
+    def page_state(self) -> dict[str, object]:
+        """Return the synchronized state, and the video, which a page has no kernel to ask for."""
+        return super().page_state() | ({"_video": self._video} if self._video else {})
+
+    def _functions(self, measure: str) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+        """The soft and the hard value of a measure, as set now."""
+        if measure == "dtw":
+            band = None if self.band < 0 else self.band
+            return partial(tempclr.soft_dtw, gamma=self.gamma, band=band), partial(tempclr.dtw, band=band)
+        function = getattr(tempclr, measure)
+        if measure == "drop_dtw":
+            function = partial(function, **{f"drop_{axis}": self.drop_cost for axis in self.drops})
+        return partial(function, gamma=self.gamma), partial(function, gamma=0.0)
+
+    def _answer(self, _view: object, content: dict, _buffers: object) -> None:
+        """Send what the browser asks for: alignments of measures, or the video."""
+        if content.get("video") and self._video:
+            self.send({"video": True}, buffers=[self._video])
+        self._align([measure for measure in content.get("ask", []) if measure in MEASURES])
+
+    def _align(self, measures: Sequence[str]) -> None:
+        """Send the browser what measures make of the costs."""
+        answers, buffers = [], []
+        for measure in measures:
+            soft, hard = self._functions(measure)
+            cost = self._matrix.clone().requires_grad_()
+            value = soft(cost)
+            (visits,) = torch.autograd.grad(value, cost)
+            hard_value = _finite(hard(self._matrix).item())
+            answers.append({"kind": measure, "value": _finite(value.item()), "hard": hard_value})
+            path = _path(hard, self._matrix).numpy().astype("<i4")
+            buffers += [visits.numpy().astype("<f4").tobytes(), path.tobytes()]
+        if answers:
+            self.send({"answers": answers}, buffers=buffers)
 
 
-def _checked_cost(cost: object) -> torch.Tensor:
-    """The cost as a float64 matrix, refused unless it can be drawn."""
-    matrix = torch.as_tensor(cost).detach().cpu().double()
+def _path(hard: Callable[..., Tensor], cost: Tensor) -> Tensor:
+    """Cells of the hard path, none where there is no path or nothing is matched."""
+    if hard(cost) == torch.inf:
+        return torch.empty((0, 2), dtype=torch.int64)
+    return tempclr.path_of(hard, cost)
+
+
+def _finite(value: float) -> float | None:
+    """A number that JSON has."""
+    return value if math.isfinite(value) else None
+
+
+def _written(value: float) -> str:
+    """A value in a title."""
+    return f"{value:.3f}" if math.isfinite(value) else "no path"
+
+
+def _checked_cost(cost: object) -> Tensor:
+    """The cost as a float64 matrix of float32 numbers, refused unless it can be drawn."""
+    matrix = torch.as_tensor(cost).detach().cpu()
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"expected a cost matrix [n, m] with n, m >= 1, got shape {tuple(matrix.shape)}")
+    if matrix.is_complex() or matrix.dtype == torch.bool:
+        raise ValueError(f"expected a cost matrix of real numbers, got {matrix.dtype}")
     if matrix.numel() > MOST_CELLS:
         raise ValueError(
             f"expected at most {MOST_CELLS:,} cells, got {matrix.numel():,}; show a part, as cost[:500, :2000]"
         )
     if matrix.isnan().any() or (matrix == -torch.inf).any():
         raise ValueError("expected costs that are finite or +inf, got NaN or -inf")
-    return matrix
+    return matrix.float().double()
 
 
-def _checked_orders(orders: object | None, m: int) -> list[list[int]]:
-    """Wrong orders as lists, refused unless each permutes the clips."""
-    if orders is None:
-        return []
-    permutations = torch.as_tensor(orders)
-    if permutations.ndim != 2 or not torch.equal(
-        permutations.sort(1).values, torch.arange(m).expand(len(permutations), m)
-    ):
+def _checked_starts(starts: float | Sequence[float], m: int) -> np.ndarray:
+    """Seconds at which the clips begin."""
+    if isinstance(starts, int | float):
+        if not 0 < starts < math.inf:
+            raise ValueError(f"expected clips that last > 0 seconds, got {starts}")
+        return np.arange(m) * float(starts)
+    seconds = np.asarray(starts, dtype=float)
+    if seconds.shape != (m,) or not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any() or seconds[0] < 0:
+        raise ValueError(f"expected {m} rising seconds in starts, got {list(np.atleast_1d(seconds))[:4]}...")
+    return seconds
+
+
+def _video_of(path: Path | str | None) -> tuple[bytes, str]:
+    """A video's bytes and media type."""
+    if path is None:
+        return b"", ""
+    path = Path(path)
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if not path.is_file():
+        raise ValueError(f"expected a video file, found none at {path}")
+    if not kind.startswith("video/"):
+        raise ValueError(f"expected a video such as .mp4 or .webm, got {path.name}")
+    if path.stat().st_size > MOST_VIDEO:
         raise ValueError(
-            f"expected orders [count, {m}], each a permutation of 0 to {m - 1}, got shape {tuple(permutations.shape)}"
+            f"expected a video of at most {MOST_VIDEO >> 20} MB, got {path.stat().st_size / 2**20:.0f} MB in "
+            f"{path.name}; cut it or make it smaller, or pass frames instead"
         )
-    return permutations.tolist()
-
-
-def _sheet_of(frames: np.ndarray | None, m: int) -> tuple[bytes, list[int]]:
-    """All frames in one PNG, one clip a row; nothing when there are none."""
-    if frames is None:
-        return b"", []
-    pictures = np.asarray(frames)
-    pictures = pictures[:, None] if pictures.ndim == 4 else pictures
-    if pictures.ndim != 5 or len(pictures) != m or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
-        raise ValueError(
-            f"expected 8-bit frames [{m}, frames, height, width, 3], got {pictures.dtype} {tuple(np.shape(frames))}"
-        )
-    clips, count, height, width, _ = pictures.shape
-    sheet = pictures.transpose(0, 2, 1, 3, 4).reshape(clips * height, count * width, 3)
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(sheet)).save(file, "PNG")
-    return file.getvalue(), [count, height, width]
+    return path.read_bytes(), kind

@@ -1,263 +1,351 @@
-// One alignment, explored. Python computes; this draws, and sends back gamma, the order and the selection.
+// One alignment, explored: sentences, clips and costs, linked. The kernel aligns; without one, align.js does.
 
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
-const SVG = "http://www.w3.org/2000/svg";
-let count = 0;
+import { align, KINDS } from "./align.js";
+import { SERIES, buttons, clamp, colourOf, element, floats, keep, limits, mount, on, oncePerFrame, slider, written } from "./view.js";
+import { heatMap } from "./heat_map.js";
+import { sentenceList } from "./sentence_list.js";
+import { filmStrip } from "./film_strip.js";
+
+const NAMES = { dtw: "Soft-DTW", otam: "OTAM", drop_dtw: "Drop-DTW", subsequence_dtw: "Subsequence" };
+const HINTS = {
+  dtw: "all sentences with all clips", otam: "every clip once, sentences may be left out at the ends",
+  drop_dtw: "steps may be dropped, at a price", subsequence_dtw: "all sentences with the clips that fit best",
+};
+const PATIENCE = 1200; // ms after which a kernel that does not answer is not waited for
 
 const STYLE = `
-.tc { --ink: var(--jp-ui-font-color1, #1a1a1a); --soft: var(--jp-ui-font-color2, #555); --line: var(--jp-border-color2, #ccc);
-  --paper: var(--jp-layout-color1, #fff); --mark: var(--jp-layout-color2, #eee); --focus: #0072b2;
-  color: var(--ink); background: var(--paper); font: 13px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); padding: 10px; container-type: inline-size; }
-.tc * { box-sizing: border-box; }
-.tc-controls { display: flex; flex-wrap: wrap; gap: 8px 24px; align-items: center; margin-bottom: 10px; }
-.tc-controls label { display: inline-flex; gap: 8px; align-items: center; }
-.tc-controls input[type=range] { width: 180px; accent-color: var(--focus); }
-.tc-controls select { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 3px; padding: 2px 4px; }
-.tc-value { font-variant-numeric: tabular-nums; min-width: 4.5em; }
-.tc :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-.tc-main { display: grid; grid-template-columns: minmax(140px, 230px) 1fr; gap: 6px 14px; }
-@container (max-width: 560px) { .tc-main { grid-template-columns: 1fr; } .tc-list { max-height: 11em; } }
-.tc-list { list-style: none; margin: 0; padding: 0; overflow-y: auto; border: 1px solid var(--line); border-radius: 3px; max-height: 380px; align-self: start; }
-.tc-list li { padding: 4px 8px; cursor: pointer; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border-left: 4px solid transparent; }
-.tc-list li[aria-selected=true] { background: var(--mark); border-left-color: var(--focus); font-weight: 600; }
-.tc-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(240px, 100%), 1fr)); gap: 14px; min-width: 0; }
-.tc-panel { min-width: 0; } .tc-panel h4 { font-size: 13px; font-weight: 600; margin: 0 0 2px; } .tc-panel p { margin: 0 0 6px; color: var(--soft); font-variant-numeric: tabular-nums; }
-.tc-plot { display: grid; grid-template-columns: auto 1fr; gap: 2px 6px; }
-.tc-matrix { position: relative; aspect-ratio: var(--ratio); min-height: 90px; max-height: 340px; width: 100%; cursor: crosshair; background: repeating-linear-gradient(45deg, #b8b8b8 0 3px, #dedede 3px 6px); }
-.tc-matrix canvas, .tc-matrix svg { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
-.tc-matrix canvas { image-rendering: pixelated; }
-.tc-y { writing-mode: vertical-rl; transform: rotate(180deg); color: var(--soft); text-align: center; font-size: 12px; }
-.tc-x { grid-column: 2; display: flex; justify-content: space-between; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
-.tc-scale { display: flex; gap: 8px; align-items: center; margin: 8px 0 0; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; flex-wrap: wrap; }
-.tc-bar { width: 140px; height: 10px; border-radius: 2px; }
-.tc-status { min-height: 1.4em; margin: 8px 0 0; font-variant-numeric: tabular-nums; }
-.tc-strip { display: flex; flex-wrap: wrap; gap: 12px; margin: 8px 0 0; align-items: flex-end; }
-.tc-strip figure { margin: 0; } .tc-strip figcaption { font-size: 12px; margin-top: 4px; color: var(--soft); }
-.tc-frames { display: flex; gap: 2px; } .tc-frames div { background-repeat: no-repeat; image-rendering: pixelated; border-radius: 2px; }
-.tc-strip strong { flex-basis: 100%; font-size: 13px; }
+.tx { display: grid; gap: 14px; }
+.tx-main { display: grid; grid-template-columns: minmax(190px, 270px) minmax(0, 1fr); gap: 18px; align-items: start; }
+.tx-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 14px 18px; }
+.tx-panel { min-width: 0; } .tx-head { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: baseline; margin-bottom: 4px; padding-inline-start: 38px; }
+.tx-dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-inline-end: 6px; }
+.tx .tx-found { min-height: 1.45em; padding-inline-start: 38px; font-size: 12px; }
+.tx-foot { display: flex; flex-wrap: wrap; gap: 4px 14px; align-items: center; font-size: 12px; color: var(--soft); padding-inline-start: 38px; margin-top: 6px; }
+.tx-scale { display: inline-flex; gap: 6px; align-items: center; } .tx-scale canvas { width: 110px; height: 8px; border-radius: 4px; }
+.tx-tools { display: inline-flex; gap: 4px; margin-inline-start: auto; } .tx-tools button { padding: 1px 9px; min-height: 24px; font-size: 12px; color: var(--ink); }
+@container (max-width: 640px) { .tx-main { grid-template-columns: minmax(0, 1fr); } .tx-head, .tx .tx-found, .tx-foot { padding-inline-start: 0; } .tc-slider { flex-basis: 40%; max-width: none; } }
 `;
 
-/** An element with attributes, properties (those that start with a dot) and children. */
-function element(tag, attributes = {}, ...children) {
-  const made = tag === "svg" || tag === "polyline" || tag === "rect" ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith(".")) made[name.slice(1)] = value;
-    else made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-/** Bytes from the kernel as numbers. */
-function floats(view) {
-  return new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
-
-const RGB = CIVIDIS.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
-
-/** Colour of a share from 0 to 1, between the stops of the map. */
-function colour(share) {
-  const place = Math.min(Math.max(share, 0), 1) * (RGB.length - 1);
-  const low = Math.min(Math.floor(place), RGB.length - 2);
-  return RGB[low].map((channel, c) => channel + (place - low) * (RGB[low + 1][c] - channel));
-}
-
 function render({ model, el }) {
-  const [n, m] = model.get("_shape");
-  const cost = floats(model.get("_cost"));
-  const sentences = model.get("sentences");
-  const orders = model.get("orders");
-  const id = `tc-${count++}`;
-  const finite = cost.filter(Number.isFinite);
-  const low = finite.reduce((a, b) => Math.min(a, b), Infinity), high = finite.reduce((a, b) => Math.max(a, b), -Infinity);
-  let showing = "cost";
+  const root = mount(el, STYLE + sentenceList.style + filmStrip.style);
+  const [n, m] = model.get("_shape"), cost = floats(model.get("_cost")), sentences = model.get("sentences");
+  const [low, high] = limits(cost);
+  const answers = {}; // by kind, as of align
+  const hardOnes = {}; // hard alignments computed here, by their options
+  let patience = 0, asked = false;
+
+  const settings = () => ({ gamma: model.get("gamma"), band: model.get("band"), drop: model.get("drop_cost"), drops: model.get("drops") });
+  const kinds = () => model.get("measures");
+  const brush = () => {
+    const [axis, first, last] = model.get("brush");
+    return axis ? { axis, first, last } : { axis: "" };
+  };
+  const cursor = () => (model.get("cursor").length ? model.get("cursor") : null);
+
+  // ---- controls
+
+  const measures = buttons({ name: "measure", several: true, options: Object.entries(NAMES).map(([kind, name]) => [kind, name, HINTS[kind]]), change: (value) => keep(model, { measures: value }) });
+  const arrangement = buttons({ name: "arrange", options: [["beside", "Side by side"], ["blended", "Blended"]], change: (value) => keep(model, { arrangement: value }) });
+  const gamma = slider({
+    name: "gamma", hint: "gamma: smoothing, in the unit of the cost", min: -3, max: 1, step: 0.05, place: Math.log10,
+    read: (at) => clamp(Number((10 ** Number(at)).toPrecision(3)), 0.001, 10), show: (value) => String(Number(value.toPrecision(3))), change: (value) => keep(model, { gamma: value }),
+  });
+  const widest = Math.max(1, Math.min(n, m));
+  const band = slider({
+    name: "band", hint: "band: steps off the line between the corners; at the right end all cells take part", min: 0, max: widest, step: widest > 20 ? 1 : 0.5,
+    read: (at) => (Number(at) >= widest ? -1 : Number(at)), place: (value) => (value < 0 ? widest : value),
+    show: (value) => (value < 0 ? "none" : `${value} step${value === 1 ? "" : "s"}`), change: (value) => keep(model, { band: value }),
+  });
+  const [least, most] = [Math.min(0, low), Math.max(high, model.get("drop_cost"), low + 1e-3)];
+  const drop = slider({
+    name: "drop cost", hint: "drop cost: price of leaving out a step", min: least, max: most, step: (most - least) / 200, change: (value) => keep(model, { drop_cost: value }),
+    show: (value) => value.toFixed(2),
+  });
+  const drops = element("select", { "aria-label": "which steps may be dropped" }, ...[["y", "drop clips"], ["x", "drop sentences"], ["xy", "drop both"]].map(([value, text]) => element("option", { value }, text)));
+  drops.addEventListener("change", () => keep(model, { drops: drops.value }));
+  const ink = slider({
+    name: "cost ↔ alignment", hint: "what the colours show: at the left costs, at the right the soft alignment", min: 0, max: 1, step: 0.05,
+    show: (value) => (value === 0 ? "cost" : value === 1 ? "alignment" : `${Math.round(100 * value)} %`), change: (value) => keep(model, { ink: value }),
+  });
+  const bar = element("div", { class: "tc-bar" }, measures.box, arrangement.box);
+  const sliders = element("div", { class: "tc-bar" }, gamma.box, ink.box, band.box, drop.box, drops);
 
   // ---- parts
-  const slider = element("input", { type: "range", min: -3, max: 1, step: 0.05, "aria-label": "gamma, smoothing of soft-DTW" });
-  const gammaText = element("span", { class: "tc-value" });
-  const choice = element("select", { "aria-label": "order to compare with" });
-  choice.append(element("option", { value: -1 }, orders.length ? "nothing" : "no shuffled orders given"));
-  orders.forEach((_, k) => choice.append(element("option", { value: k }, `shuffled order ${k + 1}`)));
-  const layer = element("select", { "aria-label": "what the colours show" },
-    element("option", { value: "cost" }, "cost and best path"), element("option", { value: "soft" }, "soft alignment"));
-  const controls = element("div", { class: "tc-controls" },
-    element("label", {}, "gamma", slider, gammaText), element("label", {}, "compare with", choice), element("label", {}, "show", layer));
-  const list = element("ul", { class: "tc-list", role: "listbox", tabindex: 0, "aria-label": "sentences" });
-  const options = sentences.map((text, i) => element("li", { role: "option", id: `${id}-${i}`, title: text, dir: "auto", "aria-selected": "false" }, text));
-  list.append(...options);
-  const panels = element("div", { class: "tc-panels" });
-  const low_text = element("span"), high_text = element("span"), unit = element("span");
-  const bar = element("div", { class: "tc-bar", ".style": `background: linear-gradient(90deg, ${CIVIDIS.join(",")})` });
-  const scale = element("div", { class: "tc-scale" }, low_text, bar, high_text, unit);
-  const status = element("p", { class: "tc-status", role: "status", "aria-live": "polite" });
-  const strip = element("div", { class: "tc-strip" });
-  // JupyterLab would take the arrow keys for the notebook, both by its shortcuts and on the way up
-  const root = element("div", { class: "tc", "data-lm-suppress-shortcuts": "true" }, element("style", {}, STYLE), controls,
-    element("div", { class: "tc-main" }, list, element("div", {}, panels, scale)), status, strip);
-  el.replaceChildren(root);
 
-  const sheet = model.get("_sheet"), [frames, height, width] = model.get("_frame_shape");
-  const address = sheet.byteLength ? URL.createObjectURL(new Blob([sheet], { type: "image/png" })) : "";
+  const list = sentenceList(root, { sentences, m, brush: (first, last) => setBrush(first < 0 ? "" : "rows", first, last) });
+  const strip = filmStrip(root, model, { n, m, sentences, brush: setBrush, point: (j) => point(rowAt(j), j, "strip"), of: (j) => rowAt(j) });
+  const panels = element("div", { class: "tx-panels" });
+  const scale = costScale();
+  const source = element("span");
+  const tool = (text, hint, act) => {
+    const button = element("button", { type: "button", "aria-label": hint, title: hint }, text);
+    button.addEventListener("click", act);
+    return button;
+  };
+  const tools = element("span", { class: "tx-tools" },
+    tool("−", "zoom out", () => parts[0].map.zoom(2)), tool("+", "zoom in", () => parts[0].map.zoom(0.5)), tool("Fit", "show all cells", () => parts[0].map.fit()), tool("To brush", "zoom to what is brushed", zoomToBrush));
+  const foot = element("div", { class: "tx-foot" }, scale, source, tools);
+  root.append(element("div", { class: "tx" }, bar, sliders, element("div", { class: "tx-main" }, list.box, element("div", {}, panels, foot)), strip.box));
 
-  // ---- one panel per order shown
-  const plots = ["true order", "shuffled order"].map((name, which) => {
-    const canvas = element("canvas", { ".width": m, ".height": n });
-    const overlay = element("svg", { viewBox: `0 0 ${m} ${n}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-    const matrix = element("div", { class: "tc-matrix", tabindex: 0, role: "application", "aria-roledescription": "matrix",
-      "aria-label": `${name}: ${n} sentences by ${m} clips; arrow keys move over the cells`, ".style": `--ratio: ${Math.min(Math.max(m / n, 1), 3)}` }, canvas, overlay);
-    const title = element("h4", {}, name), numbers = element("p");
-    const panel = element("div", { class: "tc-panel" }, title, numbers, element("div", { class: "tc-plot" },
-      element("span", { class: "tc-y" }, "sentence"), matrix, element("div", { class: "tc-x" }, element("span", {}, "0"), element("span", {}, "clip"), element("span", {}, String(m - 1)))));
-    matrix.addEventListener("click", (event) => {
-      const box = matrix.getBoundingClientRect();
-      const at = (share, steps) => Math.min(steps - 1, Math.max(0, Math.floor(share * steps)));
-      select(at((event.clientY - box.top) / box.height, n), columns(which)[at((event.clientX - box.left) / box.width, m)]);
+  let parts = []; // panels, each with its map and the kinds of alignment in it
+  /** One panel per measure, or one for all. */
+  function build() {
+    const blended = model.get("arrangement") === "blended", groups = blended ? [kinds()] : kinds().map((kind) => [kind]);
+    parts.forEach(({ map }) => map.end());
+    parts = groups.map((group) => panelOf(group, groups.length));
+    panels.replaceChildren(...parts.map(({ panel }) => panel));
+    const area = areaKept();
+    if (area) parts.forEach(({ map }) => map.look(area));
+    drawControls();
+    recompute();
+  }
+
+  function panelOf(group, count) {
+    const name = group.map((kind) => NAMES[kind]).join(" and ");
+    const numbers = group.map((kind) => element("span", { class: "tc-soft", "data-kind": kind }));
+    const dot = (kind) => (group.length > 1 ? [element("i", { class: "tx-dot", ".style": `background: ${inkOf(kind)}` })] : []);
+    const heads = group.map((kind, k) => element("span", {}, ...dot(kind), element("strong", {}, NAMES[kind]), " ", numbers[k]));
+    const found = element("p", { class: "tx-found tc-soft" });
+    const map = heatMap(root, {
+      name, n, m, cursor: point, brush: setBrush, window: (area) => moved(map, area),
+      height: (width) => clamp(width * clamp(n / m, 0.3, 1), Math.min(count > 1 ? 220 : 300, n * 36), count > 1 ? 300 : 380),
     });
-    matrix.addEventListener("keydown", (event) => {
-      const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -m], End: [0, m] }[event.key];
-      if (!move) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const places = columns(which), to = (from, by, steps) => Math.min(steps - 1, Math.max(0, from + by));
-      const row = model.get("selected"), column = places.indexOf(model.get("clip"));
-      select(row < 0 ? 0 : to(row, move[0], n), places[column < 0 ? 0 : to(column, move[1], m)]);
-    });
-    return { panel, canvas, overlay, numbers };
+    const panel = element("section", { class: "tx-panel", "aria-label": name }, element("div", { class: "tx-head" }, ...heads), map.box, found);
+    return { group, map, numbers, found, panel };
+  }
+
+  function areaKept() {
+    const [top, bottom, left, right] = model.get("area");
+    return bottom === undefined ? null : { top, bottom, left, right };
+  }
+
+  function inkOf(kind) {
+    return SERIES[Object.keys(NAMES).indexOf(kind)];
+  }
+
+  // ---- answers: from the kernel, or computed here
+
+  /** The kernel answers to what was changed by itself, once it knows of it; only the first answer is asked for. */
+  function recompute() {
+    clearTimeout(patience);
+    if (model.baked) return computeHere();
+    try {
+      if (!asked) model.send({ ask: kinds() });
+      asked = true;
+    } catch {
+      return computeHere(); // no kernel
+    }
+    patience = setTimeout(computeHere, PATIENCE);
+  }
+
+  const computeHere = oncePerFrame(() => {
+    const { gamma, band, drop, drops } = settings();
+    for (const kind of kinds()) {
+      const options = { gamma, band: band < 0 ? null : band, dropX: drops.includes("x") ? drop : null, dropY: drops.includes("y") ? drop : null };
+      const key = JSON.stringify([kind, kind === "dtw" ? band : kind === "drop_dtw" ? [drop, drops] : 0]);
+      const known = hardOnes[kind]?.key === key ? hardOnes[kind] : null;
+      const found = align(cost, n, m, { ...KINDS[kind](options), path: !known });
+      hardOnes[kind] = known ?? { key, hard: found.hard, path: found.path };
+      accept(kind, { ...found, ...hardOnes[kind] });
+    }
+    source.textContent = "aligned in this page";
+    drawAnswers();
   });
 
-  /** Clip that stands in each column. */
-  function columns(which) {
-    return which === 0 ? [...Array(m).keys()] : orders[model.get("order")];
+  function onMessage(message, buffers) {
+    if (!message.answers) return;
+    clearTimeout(patience);
+    message.answers.forEach(({ kind, value, hard }, k) => {
+      const cells = new Int32Array(buffers[2 * k + 1].buffer.slice(buffers[2 * k + 1].byteOffset, buffers[2 * k + 1].byteOffset + buffers[2 * k + 1].byteLength));
+      const path = Array.from({ length: cells.length / 2 }, (_, at) => [cells[2 * at], cells[2 * at + 1]]);
+      accept(kind, { value: value ?? Infinity, hard: hard ?? Infinity, path, alignment: floats(buffers[2 * k]) });
+    });
+    source.textContent = "aligned by the kernel";
+    drawAnswers();
   }
 
-  function select(sentence, clip) {
-    model.set({ selected: sentence, clip });
-    model.save_changes();
-  }
-
-  /** Clips that the best path gives to a sentence. */
-  function clipsOf(which, sentence) {
-    return (model.get("_paths")[which] ?? []).filter(([i]) => i === sentence).map(([, j]) => columns(which)[j]);
-  }
-
-  const written = (value) => (value === null || value === undefined ? "no path" : value.toFixed(3));
-
-  function drawMatrices() {
-    const shown = model.get("order") >= 0 && model.get("_paths").length > 1 ? 2 : 1;
-    const soft = floats(model.get("_alignments"));
-    const values = model.get("values");
-    panels.replaceChildren(...plots.slice(0, shown).map((plot) => plot.panel));
-    for (let which = 0; which < shown; which++) {
-      const places = columns(which), context = plots[which].canvas.getContext("2d");
-      const image = context.createImageData(m, n);
-      for (let i = 0; i < n; i++) {
-        for (let j = 0; j < m; j++) {
-          const value = cost[i * m + places[j]];
-          const share = showing === "cost" ? (value - low) / (high - low || 1) : soft[which * n * m + i * m + j];
-          image.data.set([...colour(share), Number.isFinite(value) ? 255 : 0], 4 * (i * m + j));
-        }
-      }
-      context.putImageData(image, 0, 0);
-      const prefix = which ? "shuffled " : "";
-      let text = `soft-DTW ${written(values[prefix + "soft-DTW"])}, DTW ${written(values[prefix + "DTW"])}`;
-      const [own, other] = [values["shuffled soft-DTW"], values["soft-DTW"]];
-      if (which && typeof own === "number" && typeof other === "number") text += ` (soft-DTW ${own >= other ? "+" : "−"}${Math.abs(own - other).toFixed(3)})`;
-      plots[which].numbers.textContent = text;
+  function accept(kind, found) {
+    let mass = 0;
+    for (const weight of found.alignment) mass += weight;
+    const first = new Int32Array(n).fill(-1), last = new Int32Array(n).fill(-1), row = new Int32Array(m).fill(-1);
+    for (const [i, j] of found.path) {
+      if (first[i] < 0) first[i] = j;
+      last[i] = j;
+      if (row[j] < 0) row[j] = i;
     }
-    [low_text.textContent, high_text.textContent, unit.textContent] = showing === "cost"
-      ? [finite.length ? low.toFixed(2) : "", finite.length ? high.toFixed(2) : "", "cost (low: more alike); line: best path; hatched: forbidden"] : ["0", "1", "probability that an alignment visits the cell"];
-    drawSelection();
+    answers[kind] = { ...found, mass, first, last, row };
   }
 
-  function drawSelection() {
-    const selected = model.get("selected"), clip = model.get("clip");
-    const shown = panels.children.length;
-    for (let which = 0; which < shown; which++) {
-      const column = columns(which).indexOf(clip);
-      const points = (model.get("_paths")[which] ?? []).map(([i, j]) => `${j + 0.5},${i + 0.5}`).join(" ");
-      const line = (stroke, thick) => element("polyline", { points, fill: "none", stroke, "stroke-width": thick, "stroke-linecap": "round", "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke" });
-      const frame = (x, y, w, h, thick) => [["#fff", thick + 2], ["#d55e00", thick]].map(([stroke, size]) => element("rect", { x, y, width: w, height: h, fill: "none", stroke, "stroke-width": size, "vector-effect": "non-scaling-stroke" }));
-      plots[which].overlay.replaceChildren(
-        ...(showing === "cost" && points ? [line("#1a1a1a", 5), line("#fff", 2.5)] : []),
-        ...(selected >= 0 ? frame(0, selected, m, 1, 1.5) : []),
-        ...(column >= 0 ? frame(column, 0, 1, n, 1.5) : []),
-        ...(selected >= 0 && column >= 0 ? frame(column, selected, 1, 1, 3) : []));
-    }
-    options.forEach((option, i) => option.setAttribute("aria-selected", String(i === selected)));
-    if (selected >= 0) {
-      list.setAttribute("aria-activedescendant", `${id}-${selected}`);
-      const option = options[selected];
-      if (option.offsetTop < list.scrollTop || option.offsetTop + option.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = option.offsetTop;
-    } else list.removeAttribute("aria-activedescendant");
-    drawWords(selected, clip, shown);
-  }
-
-  function drawWords(selected, clip, shown) {
-    strip.replaceChildren();
-    if (selected < 0) {
-      status.textContent = "Choose a sentence in the list, or a cell of the matrix.";
-      return;
-    }
-    if (clip >= 0) {
-      const soft = floats(model.get("_alignments"))[selected * m + clip], value = cost[selected * m + clip];
-      status.textContent = `sentence ${selected}, clip ${clip}: cost ${Number.isFinite(value) ? value.toFixed(3) : "forbidden"}, probability of visit ${soft.toFixed(3)}`;
-    } else status.textContent = `sentence ${selected}: the best path gives it clip ${clipsOf(0, selected).join(", ") || "none"}`;
-    if (!address) return;
-    const groups = [["in the true order", clipsOf(0, selected)], ...(shown > 1 ? [["in the shuffled order", clipsOf(1, selected)]] : [])];
-    strip.append(element("strong", { dir: "auto" }, sentences[selected]));
-    const zoom = Math.max(1, Math.round(84 / height));
-    for (const [name, clips] of groups) {
-      for (const k of clips) {
-        const pictures = Array.from({ length: frames }, (_, f) => element("div", { role: "img", "aria-label": `frame ${f} of clip ${k}`,
-          ".style": `width: ${width * zoom}px; height: ${height * zoom}px; background-image: url(${address}); background-size: ${frames * width * zoom}px auto; background-position: ${-f * width * zoom}px ${-k * height * zoom}px;${k === clip ? " outline: 3px solid #d55e00;" : ""}` }));
-        strip.append(element("figure", {}, element("div", { class: "tc-frames" }, ...pictures), element("figcaption", {}, `clip ${k}, ${name}`)));
-      }
-    }
-  }
-
-  function drawControls() {
-    const gamma = model.get("gamma");
-    slider.value = Math.log10(gamma);
-    gammaText.textContent = String(Number(gamma.toPrecision(2)));
-    slider.setAttribute("aria-valuetext", `gamma ${gammaText.textContent}`);
-    choice.value = model.get("order");
+  const primary = () => answers[kinds()[0]];
+  /** The sentence of a clip on the hard path, else the nearest before it. */
+  function rowAt(j) {
+    const rows = primary()?.row;
+    if (!rows) return 0;
+    for (let at = j; at >= 0; at--) if (rows[at] >= 0) return rows[at];
+    return 0;
   }
 
   // ---- what the reader does
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey && event.key !== "Escape") event.stopPropagation();
-  });
-  slider.addEventListener("input", () => {
-    model.set("gamma", Math.min(10, Math.max(0.001, 10 ** Number(slider.value))));
-    model.save_changes();
-  });
-  choice.addEventListener("change", () => {
-    model.set("order", Number(choice.value));
-    model.save_changes();
-  });
-  layer.addEventListener("change", () => {
-    showing = layer.value;
-    drawMatrices();
-  });
-  options.forEach((option, i) => option.addEventListener("click", () => select(i, -1)));
-  list.addEventListener("keydown", (event) => {
-    const now = model.get("selected");
-    const next = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: n - 1 }[event.key];
-    if (next === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    select(Math.min(n - 1, Math.max(0, next)), -1);
+
+  function setBrush(axis, first, last) {
+    keep(model, { brush: axis ? [axis, first, last] : [] });
+  }
+
+  function point(i, j, kind) {
+    if (kind === "hover") return strip.peek(j, i);
+    const changes = { cursor: [i, j] };
+    if (kind === "click") changes.brush = ["rows", i, i];
+    keep(model, changes);
+  }
+
+  function moved(from, area) {
+    for (const { map } of parts) if (map !== from) map.look(area);
+    strip.look(area);
+    const whole = area.top === 0 && area.bottom === n && area.left === 0 && area.right === m;
+    keep(model, { area: whole ? [] : [area.top, area.bottom, area.left, area.right] });
+  }
+
+  function zoomToBrush() {
+    const { axis, first, last } = brush(), answer = primary();
+    if (!axis || !answer) return root.say("Nothing is brushed.");
+    const linked = weights();
+    const found = (axis === "rows" ? linked.columns : linked.rows) ?? [];
+    const lit = [...found.keys()].filter((k) => found[k] > 0.05);
+    const span = (from, to, steps) => {
+      const extra = Math.max(1, (to - from + 1) * 0.15);
+      return [Math.max(0, from - extra), Math.min(steps, to + 1 + extra)];
+    };
+    const own = span(first, last, axis === "rows" ? n : m), other = lit.length ? span(lit[0], lit.at(-1), axis === "rows" ? m : n) : [0, axis === "rows" ? m : n];
+    const [rows, columns] = axis === "rows" ? [own, other] : [other, own];
+    const area = { top: rows[0], bottom: rows[1], left: columns[0], right: columns[1] };
+    parts[0].map.look(area);
+    moved(parts[0].map, parts[0].map.area());
+  }
+
+  // ---- what is linked
+
+  /** For the brush, how much of each step of the other side is aligned with it, and its share of the alignment. */
+  function weights(answer = primary()) {
+    const { axis, first, last } = brush();
+    if (!axis || !answer) return {};
+    const rows = axis === "rows", found = new Float32Array(rows ? m : n);
+    let mass = 0, total = 0, cells = 0;
+    const [top, bottom, left, right] = rows ? [first, last, 0, m - 1] : [0, n - 1, first, last];
+    for (let i = top; i <= bottom; i++) {
+      for (let j = left; j <= right; j++) {
+        const weight = answer.alignment[i * m + j];
+        found[rows ? j : i] += weight;
+        mass += weight;
+        if (weight > 0) (total += weight * cost[i * m + j]), (cells += weight);
+      }
+    }
+    return { [rows ? "columns" : "rows"]: found, share: answer.mass ? mass / answer.mass : 0, mean: cells ? total / cells : Infinity };
+  }
+
+  /** The steps on the hard path that belong to the brush, as text. */
+  function pathWords(answer) {
+    const { axis, first, last } = brush();
+    const other = axis === "rows" ? 1 : 0, own = 1 - other;
+    const found = answer.path.filter((cell) => cell[own] >= first && cell[own] <= last).map((cell) => cell[other]);
+    const what = axis === "rows" ? "clip" : "sentence";
+    if (!found.length) return `no ${what} on the path`;
+    const [from, to] = [Math.min(...found), Math.max(...found)];
+    return from === to ? `${what} ${from}` : `${what}s ${from}–${to}`;
+  }
+
+  // ---- drawing
+
+  function drawControls() {
+    const { gamma: g, band: b, drop: d, drops: which } = settings();
+    gamma.set(g), band.set(b), drop.set(d), ink.set(model.get("ink"));
+    measures.set(kinds()), arrangement.set(model.get("arrangement"));
+    drops.value = which;
+    band.box.hidden = !kinds().includes("dtw");
+    drop.box.hidden = drops.hidden = !kinds().includes("drop_dtw");
+  }
+
+  const drawAnswers = oncePerFrame(() => {
+    const inked = model.get("ink");
+    for (const { group, map, numbers } of parts) {
+      const blended = group.length > 1;
+      const found = group.filter((kind) => answers[kind]);
+      group.forEach((kind, k) => {
+        const answer = answers[kind];
+        numbers[k].textContent = !answer ? "…" : answer.value === Infinity ? "no path" : `${written(answer.value)} · hard ${written(answer.hard)}`;
+      });
+      map.show({
+        layers: [
+          { values: cost, low, high, opacity: 1 - inked },
+          { tints: found.map((kind) => ({ values: answers[kind].alignment, colour: blended ? rgb(inkOf(kind)) : root.colour("--tint") })), opacity: Math.min(1, inked * 1.25) },
+        ],
+        paths: inked < 1 || blended ? found.map((kind, k) => ({ cells: answers[kind].path, colour: blended ? inkOf(kind) : "#ffffff", shift: 5 * (k - (found.length - 1) / 2) })) : [],
+      });
+    }
+    scale.style.opacity = 1 - 0.8 * inked;
+    list.spans(primary());
+    strip.spans(primary());
+    drawBrush();
   });
 
-  // ---- what the kernel says
-  const listeners = [["change:gamma change:order", drawControls], ["change:_alignments change:_paths change:order", drawMatrices], ["change:selected change:clip", drawSelection]];
-  for (const [events, listener] of listeners) model.on(events, listener);
-  drawControls();
-  drawMatrices();
-  return () => {
-    for (const [events, listener] of listeners) model.off(events, listener);
-    if (address) URL.revokeObjectURL(address);
-  };
+  const drawBrush = oncePerFrame(() => {
+    const now = brush(), here = cursor(), linked = weights();
+    for (const { group, map, found } of parts) {
+      const own = weights(answers[group[0]]);
+      map.show({ brush: now, cursor: here, linked: own });
+      found.textContent = !now.axis ? "" : group.filter((kind) => answers[kind]).map((kind) => {
+        const each = weights(answers[kind]);
+        return `${group.length > 1 ? `${NAMES[kind]}: ` : ""}${pathWords(answers[kind])}, ${(100 * each.share).toFixed(1)} % of the alignment, mean cost ${written(each.mean)}`;
+      }).join("; ");
+    }
+    list.mark(now, linked.rows, linked.share);
+    strip.mark(now, linked.columns, here);
+    speak(now, here, linked);
+  });
+
+  /** Let the next key know where the last one led, before it is drawn. */
+  function noteBrush() {
+    for (const { map } of parts) map.show({ brush: brush(), cursor: cursor() });
+    strip.note(brush(), cursor());
+    drawBrush();
+  }
+
+  let spoken = "";
+  function speak(now, here, linked) {
+    const answer = primary();
+    if (!answer) return;
+    const parts = [];
+    if (now.axis) parts.push(`${now.axis === "rows" ? "sentence" : "clip"} ${now.first}${now.last > now.first ? ` to ${now.last}` : ""}: ${pathWords(answer)}, ${(100 * linked.share).toFixed(1)} % of the alignment`);
+    if (here) parts.push(`sentence ${here[0]}, clip ${here[1]}: cost ${cost[here[0] * m + here[1]] === Infinity ? "forbidden" : written(cost[here[0] * m + here[1]])}, aligned ${written(answer.alignment[here[0] * m + here[1]])}`);
+    const text = parts.join(". ");
+    if (text && text !== spoken) root.say(text);
+    spoken = text;
+    strip.tell(here, here && cost[here[0] * m + here[1]], here && answer.alignment[here[0] * m + here[1]]);
+  }
+
+  function costScale() {
+    const canvas = element("canvas", { ".width": 256, ".height": 1, role: "img", "aria-label": "colours of costs, from low to high" });
+    const context = canvas.getContext("2d"), image = context.createImageData(256, 1);
+    for (let at = 0; at < 256; at++) image.data.set([...colourOf(at), 255], 4 * at);
+    context.putImageData(image, 0, 0);
+    return element("span", { class: "tx-scale" }, "cost", element("span", {}, written(low, 2)), canvas, element("span", {}, written(high, 2)));
+  }
+
+  // ---- what changes
+
+  on(root, model, {
+    "change:measures change:arrangement": build,
+    "change:gamma change:band change:drop_cost change:drops": () => (drawControls(), recompute()),
+    "change:ink": () => (drawControls(), drawAnswers()),
+    "change:brush change:cursor": noteBrush,
+    "msg:custom": onMessage,
+  });
+  root.onTheme(drawAnswers);
+  root.onEnd(() => clearTimeout(patience));
+  build();
+  if (areaKept()) strip.look(areaKept());
+  return root.dispose;
 }
+
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 export default { render };

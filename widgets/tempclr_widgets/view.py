@@ -1,0 +1,174 @@
+"""What all views share: one ES module joined from plain files, and three ways out: live, one page, a picture.
+
+A further view is one module in `static/`, which ends in `export default { render };` and imports what it shares
+(the head of `view.js` says how), and one class:
+
+    class Heights(View):
+        _esm = module("heights.js")
+        values = traitlets.Bytes().tag(sync=True)  # arrays travel as bytes: numpy's .astype("<f4").tobytes()
+
+        def figure(self) -> Figure: ...  # what `save` draws as PNG or SVG
+
+What the module needs to redraw itself is synchronized state, small; large answers of the kernel are sent as
+messages (`self.send`), so that a saved notebook does not hold them. Without a kernel (`model.baked`, or a notebook
+that was opened again) the module computes for itself.
+"""
+
+import base64
+import html
+import json
+import re
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+import anywidget
+from matplotlib.figure import Figure
+
+from tempclr.files import write_text, written_whole
+
+STATIC = Path(__file__).parent / "static"
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
+PICTURES = (".png", ".svg")
+# what anywidget keeps for itself, and is of no use in a page
+OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<style>:root {{ color-scheme: light dark; }} html {{ background: light-dark(#fff, #17191c); }}
+body {{ margin: 0 auto; max-width: 1360px; color: light-dark(#1d1f21, #e8e6e3); }}
+h1 {{ font: 600 17px/1.3 system-ui, sans-serif; margin: 18px 16px 2px; }}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<main id="tempclr-view"></main>
+<noscript>This page draws itself, which needs JavaScript.</noscript>
+<script type="application/json" id="tempclr-state">{state}</script>
+<script type="module">
+{module}
+openPage({{ render }});
+</script>
+</body>
+</html>
+"""
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; media-src data: blob:"
+)
+
+
+@cache
+def module(name: str) -> str:
+    """Return an ES module of `static/` and all that it imports, each once, as one text without imports.
+
+    Raises:
+        ValueError: If a file is not there.
+    """
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        path = STATIC / name
+        if not path.is_file():
+            raise ValueError(f"expected a module in {STATIC}, found no {name}")
+        text = path.read_text(encoding="utf-8")
+        for needed in IMPORT.findall(text):
+            if needed not in texts:
+                add(needed)
+        texts[name] = IMPORT.sub("", text)
+
+    add(name)
+    *shared, last = texts
+    return "\n".join([*(_enclosed(texts[each]) for each in shared), texts[last]])
+
+
+def _enclosed(text: str) -> str:
+    """A shared module as an expression, so that only what it exports can be seen by the others."""
+    names = ", ".join(EXPORT.findall(text))
+    return f"const {{ {names} }} = (() => {{\n{EXPORT.sub('', text)}return {{ {names} }};\n}})();"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A view as one HTML page that needs neither a kernel nor the network; a notebook shows it in a frame."""
+
+    html: str
+    height: int  # pixels that its frame has in a notebook
+
+    def _repr_html_(self) -> str:
+        """The page in a frame that can reach nothing around it."""
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="view" loading="lazy" '
+            f'style="width: 100%; height: {self.height}px; border: 0"></iframe>'
+        )
+
+
+class View(anywidget.AnyWidget):
+    """A view that is alive in a notebook, in one offline HTML page, and a picture in print."""
+
+    title = "view"  # of the page
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """Return what the view shows as a matplotlib figure."""
+
+    def live(self) -> Self:
+        """Return the view itself, which a notebook shows linked to its kernel."""
+        return self
+
+    def static(self, *, height: int = 760) -> Page:
+        """Return the view as one self-contained page, as it is now; its links and sliders keep working there.
+
+        Args:
+            height: Of its frame in a notebook, in pixels.
+        """
+        state = json.dumps(self.page_state(), default=_as_base64, allow_nan=False)  # ASCII: no U+2028
+        text = PAGE.format(
+            policy=POLICY,
+            title=html.escape(self.title),
+            state=state.replace("<", "\\u003c"),  # neither </script> nor <!--
+            module=str(self._esm).replace("export default { render };", "").replace("</script", "<\\/script"),
+        )
+        return Page(text, height)
+
+    def page_state(self) -> dict[str, object]:
+        """Return what the page is given: the synchronized state that the view defines."""
+        return {name: value for name, value in self.get_state().items() if name not in OWN and not _of_anywidget(name)}
+
+    def save(self, path: Path | str) -> Path:
+        """Write the view and return the path: `.html` as it is, alive and offline; `.png` and `.svg` for print.
+
+        Raises:
+            ValueError: If the suffix is another one, or the folder does not exist.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix not in (".html", *PICTURES):
+            raise ValueError(f"expected a file that ends in .html, .png or .svg, got {path.name!r}")
+        if not path.parent.is_dir():
+            raise ValueError(f"expected a folder that exists, got {path.parent}")
+        if suffix == ".html":
+            write_text(path, self.static().html)
+            return path
+        with written_whole(path) as temporary:
+            self.figure().savefig(temporary, format=suffix[1:], dpi=200)
+        return path
+
+
+def _of_anywidget(name: str) -> bool:
+    """Whether a trait serves the widget machinery."""
+    return name.startswith(("_model_", "_view_", "_anywidget", "_esm", "_css", "_dom_"))
+
+
+def _as_base64(value: object) -> dict[str, str]:
+    """Bytes as text in JSON."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"expected plain state, got {type(value).__name__}")
+    return {"base64": base64.b64encode(value).decode("ascii")}
