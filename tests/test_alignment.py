@@ -250,7 +250,7 @@ def test_a_gamma_that_is_not_positive_is_refused(gamma: float):
 
 
 def test_a_kernel_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="auto, diagonals, cpu, got 'fast'"):
+    with pytest.raises(ValueError, match="auto, diagonals, cpu, gpu, got 'fast'"):
         tempclr.soft_dtw(torch.zeros(2, 2), kernel="fast")
 
 
