@@ -14,6 +14,7 @@ from tempclr.plots.inputs import check_costs, check_finite, check_path
 
 COST = "cost (low: more alike)"
 VISITS = "probability of visit"
+FORBIDDEN = "forbidden (+inf)"
 
 
 @style.styled
@@ -50,12 +51,13 @@ def cost_matrix(
     """
     check_costs(cost)
     ax = style.axes_or_new(ax)
+    if np.isposinf(cost).any():
+        text.legend(ax, [_hatched()], [FORBIDDEN])
     image = _matrix(ax, cost, limits or shared_limits(cost), labels, title, xlabel, ylabel)
     if colorbar:
         text.colorbar(image, ax, unit)
     if path is not None:
         _draw_path(ax, path, cost.shape)
-    _explain_forbidden(ax, cost)
     return ax
 
 
@@ -120,12 +122,14 @@ def cost_matrices(
     beside = width >= 5
     shape = (kinds, len(costs)) if beside else (len(costs), kinds)
     rows = max(len(cost) for cost in costs.values())
-    height = 0.55 + shape[0] * (np.clip(0.19 * rows, 0.8, 2.4) + 0.45)
+    height = 0.9 + shape[0] * (np.clip((0.19 if beside else 0.13) * rows, 0.85, 2.4) + 0.4)
     figure, axes = style.subplots(*shape, width=width, height=height, sharey=True)
     grid = axes if beside else axes.T
     drawn = {"xlabel": xlabel, "ylabel": ylabel, "labels": labels, "colorbar": False}
     for name, upper in zip(costs, grid[0], strict=True):
         cost_matrix(costs[name], path=(paths or {}).get(name), limits=limits, title=name, ax=upper, **drawn)
+        if upper.get_legend():
+            upper.get_legend().remove()  # one for all of them, below
     bars = [(grid[0], unit)]
     if alignments is not None:
         for name, lower in zip(costs, grid[1], strict=True):
@@ -136,6 +140,8 @@ def cost_matrices(
     for row, what in bars:
         place = {} if beside else {"location": "bottom", "pad": 0.01, "aspect": 15}
         text.colorbar(row[0].images[0], row, what, **place)
+    if any(np.isposinf(cost).any() for cost in costs.values()):
+        figure.legend([_hatched()], [FORBIDDEN], loc="outside lower left")
     return figure
 
 
@@ -172,15 +178,13 @@ def _matrix(
 def _draw_path(ax: Axes, path: np.ndarray, shape: tuple[int, int]) -> None:
     """A white line over a dark one, with a dot per cell where dots can be told apart."""
     check_path(path, *shape)
-    dots = "o" if max(shape) <= 40 else ""
     for width, colour in ((2.6, style.EDGE), (1.3, style.PATH)):
         ax.plot(path[:, 1], path[:, 0], color=colour, linewidth=width, solid_capstyle="round")
-    ax.plot(path[:, 1], path[:, 0], dots, linestyle="", color=style.PATH, markeredgecolor=style.EDGE, markersize=3.2)
+    if max(shape) <= 24:
+        ax.plot(path[:, 1], path[:, 0], "o", color=style.PATH, markeredgecolor=style.EDGE, markersize=3.2)
 
 
-def _explain_forbidden(ax: Axes, cost: np.ndarray) -> None:
-    """Say in a legend what the hatching means, where there is any."""
-    if np.isposinf(cost).any():
-        look = style.palette()
-        hatched = Patch(facecolor=look.forbidden, edgecolor=look.neutral, hatch="/////", linewidth=0)
-        text.legend(ax, [hatched], ["forbidden (+inf)"])
+def _hatched() -> Patch:
+    """What a legend shows for forbidden cells."""
+    look = style.palette()
+    return Patch(facecolor=look.forbidden, edgecolor=look.neutral, hatch="/////", linewidth=0)

@@ -48,7 +48,7 @@ def confusion(
     text.mark_steps(ax.yaxis, classes, labels)
     ax.set(xlabel="predicted class", ylabel="true class")
     text.title(ax, title)
-    text.colorbar(image, ax, "share of the row's queries")
+    text.colorbar(image, ax, "share of the true class")
     return ax
 
 
@@ -75,10 +75,11 @@ def support_query(
     """
     check_finite(distances, 1, "distances [supports]")
     if len(distances) != len(costs) or truth not in costs:
-        raise ValueError(f"expected a distance per support and the true class among them, got {len(distances)}, {truth!r}")
+        found = f"{len(distances)} distances, classes {list(costs)}, true class {truth!r}"
+        raise ValueError(f"expected a distance per support and the true class among them, got {found}")
     names = list(costs)
     titles = {
-        names[index]: f"{distances[index]:.3g}{', true class' if names[index] == truth else ''}: {names[index]}"
+        names[index]: f"{names[index]}\n{distances[index]:.3g}{', true class' if names[index] == truth else ''}"
         for index in distances.argsort(kind="stable")
     }
     return alignment.cost_matrices(

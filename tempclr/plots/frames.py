@@ -33,10 +33,15 @@ def frame_strip(
     columns = min(len(clips), int(width / 0.6))
     rows = -(-len(clips) // columns)
     size = width / columns
-    figure, axes = style.subplots(rows, columns, width=width, height=rows * (size * clips.shape[2] / clips.shape[3] + 0.5))
+    picture = 0.94 * size * clips.shape[2] / clips.shape[3]
+    above, below = 0.47, 0.16  # inches beside each row: captions and numbers
+    height = rows * (picture + above + below)
+    # placed by hand: captions are wider than the clips that they begin at
+    figure, axes = style.subplots(rows, columns, width=width, height=height, layout="none")
+    figure.subplots_adjust(0.01, below / height, 0.99, 1 - above / height, 0.04, (above + below) / picture)
     starts = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
     for number, ax in enumerate(axes.flat):
-        ax.set_axis_off()
+        ax.set(xticks=[], yticks=[], frame_on=False)
         if number >= len(clips):
             continue
         ax.imshow(clips[number, -1])
@@ -45,5 +50,5 @@ def frame_strip(
             later = starts[starts > number]
             end = min(int(later[0]) if len(later) else len(clips), (number // columns + 1) * columns)
             caption = captions[segments[number]] if segments[number] >= 0 else "(not described)"
-            ax.set_title(text.plain(caption, 0.93 * size * (end - number), 7, lines=3), fontsize=7).set_in_layout(False)
+            ax.set_title(text.plain(caption, 0.88 * size * (end - number), 7.0, lines=3), fontsize=7, pad=3)
     return figure

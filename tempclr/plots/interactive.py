@@ -1,7 +1,7 @@
 """The plots that one reads with a pointer, as plotly figures: the same names, with what a cell or point is on hover."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -127,9 +127,7 @@ def retrieval_matrix(
     told = f"{shown(ylabel)}: %{{customdata[0]}}<br>{shown(xlabel)}: %{{customdata[1]}}"
     told += "<br>score: %{z:.4g}<br>rank: %{customdata[2]}<extra></extra>"
     bar = {"title": {"text": shown(unit), "side": "right"}}
-    figure = go.Figure(
-        go.Heatmap(z=scores, customdata=details, colorscale="Cividis", colorbar=bar, hovertemplate=told)
-    )
+    figure = go.Figure(go.Heatmap(z=scores, customdata=details, colorscale="Cividis", colorbar=bar, hovertemplate=told))
     own = np.arange(len(scores))
     ring = {"symbol": "circle-open", "color": style.PATH, "size": 9, "line": {"width": 2}}
     figure.add_scatter(
@@ -147,9 +145,7 @@ def retrieval_matrix(
     return figure
 
 
-def learning_curves(
-    histories: Histories, key: str, *, ylabel: str, title: str = "", level: float = 0.95
-) -> "Figure":
+def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str = "", level: float = 0.95) -> "Figure":
     """Return one value over the steps of training: the mean of each method's runs, and the band that most keep.
 
     Arguments are those of `plots.training.learning_curves`; the same steps of all methods are compared on hover, and

@@ -86,6 +86,7 @@ def _check(
         if confidence.shape != truth.shape or (confidence < 0).any() or (confidence > 1).any():
             raise ValueError("expected a confidence from 0 to 1 for each clip")
     if labels is not None and max(truth.max(), predicted.max()) >= len(labels):
-        raise ValueError(f"expected a label for every step, got {len(labels)} and step {max(truth.max(), predicted.max())}")
+        last = max(truth.max(), predicted.max())
+        raise ValueError(f"expected a label for every step, got {len(labels)} labels and step {last}")
     if seconds is not None and not 0 < seconds < np.inf:
         raise ValueError(f"expected seconds above 0, got {seconds}")

@@ -63,7 +63,7 @@ def intervals(
     _finish_rows(ax, measures, floor)
     ax.set_xlabel(text.plain(xlabel))
     text.title(ax, title)
-    text.legend(ax, handles, labels)
+    text.legend(ax, handles, labels, below=32.0 if floor is None else 36.0)
     return ax
 
 
@@ -102,7 +102,7 @@ def scaling(
     ]
     ax.set(xlabel=text.plain(xlabel), ylabel=text.plain(ylabel))
     text.title(ax, title)
-    text.legend(ax, handles, list(values))
+    text.legend(ax, handles, list(values), below=36.0)
     return ax
 
 
@@ -119,4 +119,4 @@ def _finish_rows(ax: Axes, measures: list[str], floor: float | None) -> None:
         ax.set_xlim(left=min(0.0, ax.get_xlim()[0]) if ax.dataLim.x0 < 0 else 0.0)
     else:
         ax.set_xscale("log")
-        ax.set_xlim(left=floor)
+        ax.set_xlim(left=floor / 2)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from tempclr.metrics import ranks
 from tempclr.plots import style, text
@@ -72,7 +72,7 @@ def _draw_ranks(ax: Axes, found: np.ndarray, items: int, look: style.Palette) ->
     ax.set_xlim(1, max(items, 2))
     ax.xaxis.set_major_locator(LogLocator(numticks=3))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.tick_params(left=False, labelleft=False, top=True, bottom=False, labeltop=True, labelbottom=False, which="both")
+    ax.minorticks_off()
+    ax.tick_params(left=False, labelleft=False, top=True, bottom=False, labeltop=True, labelbottom=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set_xlabel("rank")

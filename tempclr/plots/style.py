@@ -36,9 +36,8 @@ class Palette:
     series: tuple[str, ...]
 
 
-# Okabe & Ito, "Color Universal Design", 2008; those used have a contrast of at least 3 with the paper, which
-# vermillion's companions reach on white in a darker shade
-LIGHT = Palette("#ffffff", "#1a1a1a", "#767676", "#e6e6e6", ("#0072b2", "#d55e00", "#009e73", "#b8649a", "#8a6d00"))
+# after Okabe & Ito, "Color Universal Design", 2008, each shaded so that its contrast with the paper is at least 3
+LIGHT = Palette("#ffffff", "#1a1a1a", "#767676", "#e6e6e6", ("#0072b2", "#d55e00", "#009e73", "#b8649a", "#3d3d3d"))
 DARK = Palette("#16181d", "#e8e8e8", "#8f9399", "#2c2f36", ("#56b4e9", "#e69f00", "#2fbf93", "#d58fb5", "#f0e442"))
 
 P = ParamSpec("P")
@@ -126,14 +125,20 @@ def series(number: int) -> dict[str, str]:
 
 
 def subplots(
-    rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: float = 2.2, **options: object
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = COLUMN,
+    height: float = 2.2,
+    layout: str = "constrained",
+    **options: object,
 ) -> tuple[Figure, np.ndarray]:
     """Return a new figure of a size in inches and its axes, always as an array [rows, columns].
 
     Further options are those of `Figure.subplots`. The figure is light, or dark inside `paper(dark=True)`.
     """
     with paper(dark=is_dark()):
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, height), layout=layout)
         axes = figure.subplots(rows, columns, squeeze=False, **options)
         for ax in axes.flat:
             settle(ax)

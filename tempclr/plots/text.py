@@ -109,14 +109,14 @@ def _round_numbers() -> Iterator[int]:
         power *= 10
 
 
-def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None, *, inches: float = 0.0) -> None:
+def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> None:
     """Mark the steps along an axis by their labels, or by numbers from 0.
 
     Args:
         axis: Rows or columns.
         steps: How many.
-        labels: Text of each; those that there is no room for are left out.
-        inches: Width for labels; not given, 0.3 of the figure's for rows and 0.2 for columns.
+        labels: Text of each, at most 0.3 of the figure's width long for rows and 0.25 of its height for
+            columns; those that there is no room for are left out.
 
     Raises:
         ValueError: If there is not one label per step.
@@ -130,7 +130,8 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None, *, i
     else:
         if len(labels) != steps:
             raise ValueError(f"expected {steps} labels, one per step, got {len(labels)}")
-        inches = inches or (0.3 if upright else 0.2) * style.width_of(axis.axes)
+        figure = axis.axes.figure
+        inches = 0.3 * style.width_of(axis.axes) if upright else 0.25 * figure.bbox.height / figure.dpi
         shown = [plain(label, inches, size) for label in labels]
     axis.set_major_locator(StepLocator(room, steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown[round(value)] if 0 <= value < steps else ""))
@@ -139,12 +140,13 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None, *, i
 
 
 def title(ax: Axes, text: str) -> None:
-    """Set a title, on at most two lines."""
-    ax.set_title(plain(text, 0.62 * style.width_of(ax), lines=2))
+    """Set a title: its lines as they are, or a single one on at most two."""
+    given, room = text.split("\n"), 0.62 * style.width_of(ax)
+    ax.set_title("\n".join(plain(line, room, lines=1 if len(given) > 1 else 2) for line in given))
 
 
-def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below: float = 28.0) -> None:
-    """Put a legend under axes, in as many columns as its width allows.
+def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below: float = 32.0) -> None:
+    """Put a legend under axes, flush with their right side, in as many columns as its width allows.
 
     Args:
         ax: What it belongs to.
@@ -159,8 +161,8 @@ def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below:
     drawn = ax.legend(
         list(handles),
         [str(number) for number in range(len(shown))],  # not the labels yet: one that begins with _ would be hidden
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
+        loc="upper right",
+        bbox_to_anchor=(1, 0),
         bbox_transform=ax.transAxes + shift,
         ncols=int(np.clip(0.8 * room / entry, 1, len(shown))),
         borderaxespad=0,
