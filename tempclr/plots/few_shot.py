@@ -42,7 +42,7 @@ def confusion(
     if classes <= MOST_NUMBERS:
         for (row, column), count in np.ndenumerate(counts):
             ink = style.EDGE if shares[row, column] > 0.5 else style.PATH
-            ax.text(column, row, f"{count}", color=ink, ha="center", va="center", fontsize=7)
+            ax.text(column, row, f"{count}", color=ink, ha="center", va="center", fontsize=style.SMALL)
     ax.spines[:].set_visible(False)
     text.mark_steps(ax.xaxis, classes, labels)
     text.mark_steps(ax.yaxis, classes, labels)

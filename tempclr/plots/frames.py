@@ -45,10 +45,12 @@ def frame_strip(
         if number >= len(clips):
             continue
         ax.imshow(clips[number, -1])
-        ax.text(0.5, -0.04, f"clip {number}", fontsize=7, ha="center", va="top", transform=ax.transAxes)
+        ax.text(0.5, -0.04, f"clip {number}", fontsize=style.SMALL, ha="center", va="top", transform=ax.transAxes)
         if number in starts:
             later = starts[starts > number]
             end = min(int(later[0]) if len(later) else len(clips), (number // columns + 1) * columns)
             caption = captions[segments[number]] if segments[number] >= 0 else "(not described)"
-            ax.set_title(text.plain(caption, 0.88 * size * (end - number), 7.0, lines=3), fontsize=7, pad=3)
+            ax.set_title(
+                text.plain(caption, 0.88 * size * (end - number), style.SMALL, lines=3), fontsize=style.SMALL, pad=3
+            )
     return figure

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 COLUMN, FULL = 3.3, 7.0  # inches: widths of a column and of a page
+TYPE, SMALL = 8.0, 7.0  # points: titles and axis labels; ticks and legends
 COSTS = "cividis"  # of cost and score matrices
 PATH = "#ffffff"  # drawn over a dark edge, so that it is seen on any cost
 EDGE = "#1a1a1a"
@@ -65,13 +66,13 @@ def settings(*, dark: bool = False) -> Mapping[str, object]:
             "savefig.dpi": 200,
             "figure.constrained_layout.use": True,
             "font.family": list(_families()),
-            "font.size": 8,
-            "axes.titlesize": 8,
+            "font.size": TYPE,
+            "axes.titlesize": TYPE,
             "axes.titlelocation": "left",
-            "axes.labelsize": 8,
-            "xtick.labelsize": 7,
-            "ytick.labelsize": 7,
-            "legend.fontsize": 7,
+            "axes.labelsize": TYPE,
+            "xtick.labelsize": SMALL,
+            "ytick.labelsize": SMALL,
+            "legend.fontsize": SMALL,
             "legend.frameon": False,
             "axes.spines.top": False,
             "axes.spines.right": False,

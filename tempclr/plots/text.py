@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -32,20 +31,19 @@ def visible(text: str) -> str:
     return "".join(kept)
 
 
-def plain(text: str, inches: float = math.inf, size: float | None = None, lines: int = 1) -> str:
+def plain(text: str, inches: float = math.inf, size: float = style.TYPE, lines: int = 1) -> str:
     r"""Return text that matplotlib shows as it is, on so many lines of a width, with an ellipsis where it is cut.
 
     Args:
         text: What to show; nothing in it is read as mathematics or markup.
         inches: The width that a line may have.
-        size: Of the type, in points; that of titles when not given.
+        size: Of the type, in points.
         lines: How many lines it may take.
 
     Example:
         >>> print(plain("pay $5 or $6"))
         pay \$5 or \$6
     """
-    size = size or rcParams["axes.titlesize"]
     rest, out = visible(text), []
     while rest and len(out) < lines:
         whole = len(out) + 1 == lines
@@ -122,7 +120,7 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
         ValueError: If there is not one label per step.
     """
     upright = axis.axis_name == "y"
-    size = rcParams["ytick.labelsize"]
+    size = style.SMALL
     room = 1.3 * size
     if labels is None:
         shown = [str(number) for number in range(steps)]
@@ -154,7 +152,7 @@ def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below:
         labels: Text of each.
         below: Points from the axes, for ticks and the axis label between.
     """
-    size, room = rcParams["legend.fontsize"], style.width_of(ax)
+    size, room = style.SMALL, style.width_of(ax)
     shown = [plain(label, 0.75 * room, size) for label in labels]
     entry = max(inches_of(label, size) for label in shown) + 4.5 * size / 72
     shift = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
@@ -184,6 +182,6 @@ def colorbar(image: ScalarMappable, ax: Axes | np.ndarray, unit: str, **options:
     bar = figure.colorbar(image, ax=list(axes), **{"pad": 0.02, "aspect": 25, **options})
     style.settle(bar.ax)
     bar.outline.set_visible(False)
-    size = rcParams["axes.labelsize"]
+    size = style.TYPE
     bar.set_label(plain(unit, 0.75 * height, size, lines=2), fontsize=size)
     return bar
