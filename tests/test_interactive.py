@@ -40,7 +40,7 @@ def test_a_cost_matrix_tells_each_cell():
     assert plain(cells["customdata"][1, 2]) == ["pour", 1.0]
     assert "probability of visit: %{customdata[1]" in cells["hovertemplate"]
     assert (plain(line["x"]), plain(line["y"])) == ([0, 1, 2], [0, 1, 1])
-    assert figure["layout"]["yaxis"]["ticktext"] == ("stir", "pour")
+    assert figure["layout"]["yaxis"]["ticktext"] == ["stir", "pour"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
 
 
