@@ -47,7 +47,7 @@ def order_costs(
     groups = {"true order": true, **{name: costs.ravel() for name, costs in wrong.items()}}
     for row, values in enumerate(groups.values()):
         colour = look.series[min(row, 1)]
-        share = float(np.clip(5 / len(values) ** 0.5, 0.3, 1))
+        share = float(np.clip(5 / len(values) ** 0.5, 0.05, 1))
         ax.plot(values, row + _spread(values), "o", color=colour, markersize=2, alpha=share, markeredgewidth=0)
         low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
         ax.barh(row, high - low, left=low, height=0.56, facecolor="none", edgecolor=look.ink, linewidth=0.8)

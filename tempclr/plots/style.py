@@ -161,8 +161,11 @@ def axes_or_new(ax: Axes | None, width: float = COLUMN, height: float = 2.2) -> 
 def width_of(ax: Axes) -> float:
     """Return the inches that the figure has for one column of axes, with all that stands beside them."""
     figure: Figure | SubFigure = ax.figure
-    spec = ax.get_subplotspec()
-    return figure.bbox.width / figure.dpi / (spec.get_gridspec().ncols if spec else 1)
+    whole, spec = figure.bbox.width / figure.dpi, ax.get_subplotspec()
+    if spec is None:
+        return whole
+    shares = spec.get_gridspec().get_width_ratios()
+    return whole * sum(shares[column] for column in spec.colspan) / sum(shares)
 
 
 def _is_light(colour: object) -> bool:

@@ -113,7 +113,7 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
     Args:
         axis: Rows or columns.
         steps: How many.
-        labels: Text of each, at most 0.3 of the figure's width long for rows and 0.25 of its height for
+        labels: Text of each, at most 0.34 of the figure's width long for rows and 0.25 of its height for
             columns; those that there is no room for are left out.
 
     Raises:
@@ -129,7 +129,7 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
         if len(labels) != steps:
             raise ValueError(f"expected {steps} labels, one per step, got {len(labels)}")
         figure = axis.axes.figure
-        inches = 0.3 * style.width_of(axis.axes) if upright else 0.25 * figure.bbox.height / figure.dpi
+        inches = 0.34 * style.width_of(axis.axes) if upright else 0.25 * figure.bbox.height / figure.dpi
         shown = [plain(label, inches, size) for label in labels]
     axis.set_major_locator(StepLocator(room, steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown[round(value)] if 0 <= value < steps else ""))
@@ -139,7 +139,7 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
 
 def title(ax: Axes, text: str) -> None:
     """Set a title: its lines as they are, or a single one on at most two."""
-    given, room = text.split("\n"), 0.62 * style.width_of(ax)
+    given, room = text.split("\n"), 0.56 * style.width_of(ax)
     ax.set_title("\n".join(plain(line, room, lines=1 if len(given) > 1 else 2) for line in given))
 
 
