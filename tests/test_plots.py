@@ -179,7 +179,7 @@ def test_supports_stand_nearest_first():
     figure = few_shot.support_query(
         costs, np.array([3.0, 1.0, 2.0]), truth="c", paths={"c": np.array([[0, 0], [1, 1]])}
     )
-    assert [ax.get_title(loc="left") for ax in figure.axes[:3]] == ["b\n1", "c\n2, true class", "a\n3"]
+    assert [ax.get_title(loc="left") for ax in figure.axes[:3]] == ["b\n1", "c\n2, true", "a\n3"]
     assert [ax.images[0].get_array()[0, 0] for ax in figure.axes[:3]] == [1, 2, 0]
     assert [len(ax.lines) > 0 for ax in figure.axes[:3]] == [False, True, False]
 

@@ -79,7 +79,7 @@ def support_query(
         raise ValueError(f"expected a distance per support and the true class among them, got {found}")
     names = list(costs)
     titles = {
-        names[index]: f"{names[index]}\n{distances[index]:.3g}{', true class' if names[index] == truth else ''}"
+        names[index]: f"{names[index]}\n{distances[index]:.3g}{', true' if names[index] == truth else ''}"
         for index in distances.argsort(kind="stable")
     }
     return alignment.cost_matrices(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Real
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tempclr.metrics import Interval
 from tempclr.plots import style, text
@@ -101,10 +101,10 @@ def scaling(
         ax.loglog(sizes, each, **style.series(number), markersize=3, linewidth=1.2)[0]
         for number, each in enumerate(values.values())
     ]
-    between = (1.0, 2.0, 5.0) if sizes.max() < 1000 * sizes.min() else (1.0,)
+    between = (1.0, 2.0, 5.0) if sizes.max() < 100 * sizes.min() else (1.0,)
     ax.xaxis.set_major_locator(LogLocator(subs=between))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set(xlabel=text.plain(xlabel), ylabel=text.plain(ylabel))
     text.title(ax, title)
     text.legend(ax, handles, list(values))
