@@ -309,25 +309,17 @@ def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
 
 def draw(results: Mapping[str, list[dict] | str], path: Path) -> None:
     """Time per cell over length, and gradient errors."""
-    from matplotlib import pyplot as plt
-
-    from tempclr.plots import style
+    from tempclr.plots import measurements, style
 
     lengths, cases = results["scaling"], results["errors"]
-    with style.paper():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8))
-        for number, (name, colour) in enumerate(zip(GRADIENT, style.SERIES, strict=False)):
-            look = {"marker": "o", "markersize": 3.5, "color": colour, "label": name}
-            left.loglog([row["n"] for row in lengths], [row[f"{name} (ns per cell)"] for row in lengths], **look)
-            found = [max(row[name], 1e-9) for row in cases]
-            right.semilogx(found, np.arange(len(cases)) + 0.15 * (number - 1.5), linestyle="", **look)
-        left.set(xlabel="steps of x and of y", ylabel="value and gradient (ns per cell)")
-        left.legend()
-        names = [f"{row['cost']}, {row['n']}, gamma {row['gamma']}" for row in cases]
-        right.set_yticks(range(len(cases)), names, fontsize=6.5)
-        right.invert_yaxis()
-        right.set_xlabel("relative error of the gradient, float32")
-        figure.savefig(path)
+    figure, ((left, right),) = style.subplots(1, 2, width=style.FULL, height=3.4, width_ratios=[1, 1.4])
+    times = {name: np.array([row[f"{name} (ns per cell)"] for row in lengths]) for name in GRADIENT}
+    sizes = np.array([row["n"] for row in lengths])
+    measurements.scaling(sizes, times, xlabel="steps of x and of y", ylabel="value and gradient (ns per cell)", ax=left)
+    names = [f"{row['cost']}, {row['n']}, {row['gamma']}" for row in cases]
+    errors = {name: dict(zip(names, (row[name] for row in cases), strict=True)) for name in GRADIENT}
+    measurements.intervals(errors, xlabel="error of the float32 gradient, by cost, steps, gamma", floor=1e-10, ax=right)
+    figure.savefig(path)
 
 
 def machine(threads: int) -> str:

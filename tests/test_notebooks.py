@@ -1,6 +1,7 @@
 """Every notebook, executed through the launcher at a size that takes seconds."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,21 @@ def test_soft_dtw_counts_paths(tmp_path: Path):
     assert metrics["paths"] == [1, 3, 13, 63, 321, 1683]
     assert metrics["largest gradient difference"] < 1e-6
     assert pictures(out) == {"path", "gamma", "gradient"}
+
+
+def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
+    given = {"trained": str(trained), "video": 1, "wrong_orders": 3, "dark": True}
+    out = launch.run("05_gallery", given, tmp_path / "out", progress=False)
+    metrics = read_metrics(out)
+    assert pictures(out) == set(metrics["pictures"]) and len(metrics["pictures"]) == 14
+    for name in metrics["charts"]:
+        page = (out / f"{name}.html").read_text()
+        assert "https://cdn" not in page and (out / "plotly.min.js").is_file()
+    plots = Path(comparison.__file__).parent / "plots"
+    calls = "".join("".join(cell["source"]) for cell in json.loads((out / "notebook.ipynb").read_text())["cells"])
+    for path in plots.glob("*.py"):
+        for function in re.findall(r"@style.styled\ndef (\w+)", path.read_text()):
+            assert f".{function}(" in calls, f"{path.stem}.{function} is not shown"
 
 
 # refusals

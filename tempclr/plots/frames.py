@@ -1,26 +1,56 @@
 """A strip of video: the frames of clips, above the sentences that they belong to."""
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from tempclr.plots import style, text
 
+
+@style.styled
 def frame_strip(
-    clips: UInt8[np.ndarray, "m frames height width 3"], segments: Int[np.ndarray, " m"], captions: Sequence[str]
+    clips: UInt8[np.ndarray, "m frames height width 3"],
+    segments: Int[np.ndarray, " m"],
+    captions: Sequence[str],
+    *,
+    width: float = style.FULL,
 ) -> Figure:
-    """Draw the last frame of every clip in order, under the sentence of its segment."""
-    figure, axes = plt.subplots(1, len(clips), figsize=(0.85 * len(clips), 1.35), squeeze=False)
-    for number, (ax, clip, segment) in enumerate(zip(axes[0], clips, segments, strict=True)):
-        ax.imshow(clip[-1])
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.set_xlabel(f"clip {number}", fontsize=7)
-        starts = number == 0 or segment != segments[number - 1]
-        if starts:
-            text = captions[segment] if segment >= 0 else "(not described)"
-            ax.set_title("\n".join(textwrap.wrap(text.replace("$", r"\$"), 22)[:3]), fontsize=7, loc="left")
+    """Draw the last frame of every clip in order, under the sentence of its segment.
+
+    Args:
+        clips: Frames, 8-bit colour.
+        segments: Sentence of each clip, from 0; a negative number is background.
+        captions: Text of each sentence.
+        width: Of the figure, in inches; the strip goes on below where a clip would be narrower than 0.6.
+
+    Raises:
+        ValueError: If there is no clip, or a segment has no caption.
+    """
+    if len(clips) == 0 or len(segments) != len(clips) or segments.max() >= len(captions):
+        raise ValueError(f"expected clips, a segment for each and a caption for each segment, got {len(clips)} clips")
+    columns = min(len(clips), int(width / 0.6))
+    rows = -(-len(clips) // columns)
+    size = width / columns
+    picture = 0.94 * size * clips.shape[2] / clips.shape[3]
+    above, below = 0.47, 0.16  # inches beside each row: captions and numbers
+    height = rows * (picture + above + below)
+    # placed by hand: captions are wider than the clips that they begin at
+    figure, axes = style.subplots(rows, columns, width=width, height=height, layout="none")
+    figure.subplots_adjust(0.01, below / height, 0.99, 1 - above / height, 0.04, (above + below) / picture)
+    starts = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
+    for number, ax in enumerate(axes.flat):
+        ax.set(xticks=[], yticks=[], frame_on=False)
+        if number >= len(clips):
+            continue
+        ax.imshow(clips[number, -1])
+        ax.text(0.5, -0.04, f"clip {number}", fontsize=style.SMALL, ha="center", va="top", transform=ax.transAxes)
+        if number in starts:
+            later = starts[starts > number]
+            end = min(int(later[0]) if len(later) else len(clips), (number // columns + 1) * columns)
+            caption = captions[segments[number]] if segments[number] >= 0 else "(not described)"
+            ax.set_title(
+                text.plain(caption, 0.88 * size * (end - number), style.SMALL, lines=3), fontsize=style.SMALL, pad=3
+            )
     return figure

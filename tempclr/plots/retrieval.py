@@ -1,95 +1,78 @@
-"""Pictures of retrieval: who was found for whom, and how well each measure does."""
-
-from collections.abc import Mapping, Sequence
+"""Pictures of retrieval: what was found for whom, and at which rank the right one came."""
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator
 
-from tempclr.metrics import Interval
-from tempclr.plots import style
+from tempclr.metrics import ranks
+from tempclr.plots import style, text
+from tempclr.plots.inputs import check_finite
 
 
+@style.styled
 def retrieval_matrix(
     scores: Float[np.ndarray, "queries items"],
     *,
     title: str = "",
+    xlabel: str = "video",
+    ylabel: str = "paragraph",
     unit: str = "score (high: better fit)",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw all scores; the first choice of each query is ringed, in colour where it is right."""
-    ax = style.axes_or_new(ax, 4.2, 3.9)
-    image = ax.imshow(scores, cmap=style.COSTS, aspect="equal")
-    first = scores.argmax(1)
-    right = first == np.arange(len(scores))
-    queries = np.arange(len(scores))
-    size = max(2.0, 130 / max(scores.shape))
-    for chosen, colour, name in (
-        (right, "#ffffff", "first choice, right"),
-        (~right, style.SERIES[1], "first choice, wrong"),
-    ):
-        ax.plot(
-            first[chosen],
-            queries[chosen],
-            "o",
-            color=colour,
-            markeredgecolor=style.EDGE,
-            markeredgewidth=0.5,
-            markersize=size,
-            label=f"{name}: {chosen.sum()}",
-        )
-    ax.spines[:].set_visible(False)
-    ax.set_xlabel("video")
-    ax.set_ylabel("paragraph")
-    ax.set_title(title)
-    ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02, shrink=0.8).outline.set_visible(False)
-    ax.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, handletextpad=0.2, columnspacing=1.2, borderaxespad=0
-    )
-    return ax
-
-
-def intervals(
-    results: Mapping[str, Mapping[str, Interval]],
-    *,
-    xlabel: str,
-    reference: float | None = None,
-    reference_label: str = "",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw means with their intervals: one group of rows per measure, one colour per method.
+    """Draw all scores; the first choice of each query is ringed, and beside its row stands the rank of the right item.
 
     Args:
-        results: For each method, its interval by measure.
-        xlabel: What is measured, with its unit.
-        reference: A value to compare with, such as chance.
-        reference_label: What that is.
-        ax: Where to draw.
+        scores: One row per query; its right item is the column of the same number.
+        title: Short; stands above.
+        xlabel: What an item is.
+        ylabel: What a query is.
+        unit: What the colours measure.
+        ax: Where to draw; the ranks take a fifth of its width at the right.
+
+    Raises:
+        ValueError: If there is no score, one is not finite, or there are fewer items than queries.
     """
-    measures: Sequence[str] = list(next(iter(results.values())))
-    ax = style.axes_or_new(ax, 3.4, 0.5 + 0.5 * len(measures))
-    spread = 0.6 / max(1, len(results))
-    for number, ((method, values), colour) in enumerate(zip(results.items(), style.SERIES, strict=False)):
-        rows = np.arange(len(measures)) + (number - (len(results) - 1) / 2) * spread
-        means = np.array([values[measure].mean for measure in measures])
-        low = means - [values[measure].low for measure in measures]
-        high = [values[measure].high for measure in measures] - means
-        ax.errorbar(
-            means,
-            rows,
-            xerr=np.clip([low, high], 0, None),
-            fmt="o",
-            color=colour,
-            markersize=4,
-            capsize=2,
-            linewidth=1.2,
-            label=method,
-        )
-    if reference is not None:
-        ax.axvline(reference, color=style.NEUTRAL, linewidth=0.9, linestyle=":", label=reference_label)
-    ax.set_yticks(range(len(measures)), measures)
-    ax.invert_yaxis()
-    ax.set_xlim(left=0)
-    ax.set_xlabel(xlabel)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.2), ncols=2, columnspacing=1.2)
+    check_finite(scores, 2, "scores [queries, items]")
+    found = 1 + ranks(torch.from_numpy(scores)).numpy()
+    queries, items = scores.shape
+    ax = style.axes_or_new(ax, height=3.0)
+    image = ax.imshow(scores, cmap=style.COSTS, aspect="auto")
+    first, look = scores.argmax(1), style.palette()
+    right = first == np.arange(queries)
+    size = float(np.clip(110 / max(scores.shape), 2.2, 8))
+    edge = {"markeredgecolor": style.EDGE, "markeredgewidth": 0.5, "markersize": size, "linestyle": ""}
+    handles, labels = [], []
+    for chosen, kind, name in (
+        (right, {"marker": "o", "color": "#ffffff"}, "first choice, right"),
+        (~right, {"marker": "X", "color": style.LIGHT.series[1]}, "first choice, wrong"),
+    ):
+        handles += ax.plot(first[chosen], np.flatnonzero(chosen), **kind, **edge)
+        labels.append(f"{name}: {chosen.sum()}")
+    ax.spines[:].set_visible(False)
+    text.mark_steps(ax.xaxis, items)
+    text.mark_steps(ax.yaxis, queries)
+    ax.set(xlabel=text.plain(xlabel), ylabel=text.plain(ylabel))
+    text.title(ax, title)
+    margin = ax.inset_axes((1.03, 0, 0.22, 1), sharey=ax)
+    style.settle(margin)
+    _draw_ranks(margin, found, items, look)
+    text.colorbar(image, ax, unit)
+    text.legend(ax, handles, labels)
     return ax
+
+
+def _draw_ranks(ax: Axes, found: np.ndarray, items: int, look: style.Palette) -> None:
+    """A line from rank 1 to the rank at which the right item of each query came, on a logarithmic scale."""
+    rows = np.arange(len(found))
+    ax.hlines(rows, 1, found, color=look.neutral, linewidth=0.7)
+    ax.plot(found, rows, "o", color=look.series[0], markersize=2.4, clip_on=False)
+    ax.set_xscale("log")
+    ax.set_xlim(1, max(items, 2))
+    ax.xaxis.set_major_locator(LogLocator(numticks=3))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.minorticks_off()
+    ax.tick_params(left=False, labelleft=False, top=True, bottom=False, labeltop=True, labelbottom=False)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.set_xlabel("rank")

@@ -1,0 +1,92 @@
+"""Where steps are in a video: truth, prediction, and how sure it is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from tempclr.plots import style, text
+from tempclr.plots.inputs import check_finite
+
+HALF = 0.4  # of a row: the height of truth, and that of a prediction without doubt
+
+
+@style.styled
+def timeline(
+    truth: Int[np.ndarray, " clips"],
+    predicted: Int[np.ndarray, " clips"],
+    *,
+    confidence: Float[np.ndarray, " clips"] | None = None,
+    labels: Sequence[str] | None = None,
+    seconds: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw for each step when it happens, and below that when it was found.
+
+    Args:
+        truth: Step of each clip, from 0; a negative number is background.
+        predicted: Step that each clip was given, in the same way.
+        confidence: How sure each prediction is, 0 to 1: the height of its bar.
+        labels: Text of each step; numbers where there are none.
+        seconds: Duration of a clip; time is counted in clips when not given.
+        title: Short; stands above.
+        ax: Where to draw.
+
+    Raises:
+        ValueError: If there is no clip, a confidence is not from 0 to 1, a step has no label, or seconds are not
+            above 0.
+    """
+    _check(truth, predicted, confidence, labels, seconds)
+    steps = len(labels) if labels is not None else max(0, int(max(truth.max(), predicted.max()))) + 1
+    ax = style.axes_or_new(ax, height=0.85 + 0.3 * min(steps, 20))
+    look, scale = style.palette(), seconds or 1.0
+    sure = np.ones(len(truth)) if confidence is None else confidence
+    groups = (
+        (truth, truth >= 0, np.ones(len(truth)), -HALF, look.neutral, "", "truth"),
+        (predicted, (predicted >= 0) & (predicted == truth), sure, 0.0, look.series[0], "", "found, right"),
+        (predicted, (predicted >= 0) & (predicted != truth), sure, 0.0, look.series[1], "////", "found, wrong"),
+    )
+    handles = []
+    for step, chosen, height, offset, colour, hatch, _ in groups:
+        face = {"facecolor": colour, "hatch": hatch, "edgecolor": look.paper, "linewidth": 0}
+        clips = np.flatnonzero(chosen)
+        tall, top = HALF * height[clips], step[clips] + offset
+        ax.bar(clips * scale, tall, width=scale, bottom=top, align="edge", **face)
+        handles.append(Patch(**face))
+    for row in range(steps + 1):
+        ax.axhline(row - 0.5, color=look.neutral, linewidth=0.3)
+    ax.set_xlim(0, len(truth) * scale)
+    ax.set_ylim(steps - 0.5, -0.5)
+    text.mark_steps(ax.yaxis, steps, labels)
+    ax.set_xlabel("clip" if seconds is None else "time (s)")
+    ax.set_ylabel("step" if labels is None else "")
+    ax.spines[["left"]].set_visible(False)
+    text.title(ax, title)
+    height = "" if confidence is None else " (height: confidence, 0 to 1)"
+    text.legend(ax, handles, [name + (height if name == "found, right" else "") for *_, name in groups])
+    return ax
+
+
+def _check(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    confidence: np.ndarray | None,
+    labels: Sequence[str] | None,
+    seconds: float | None,
+) -> None:
+    """Refuse what cannot be drawn."""
+    check_finite(truth, 1, "true steps [clips]")
+    if predicted.shape != truth.shape:
+        raise ValueError(f"expected a predicted step for each of {len(truth)} clips, got {predicted.shape}")
+    if confidence is not None:
+        check_finite(confidence, 1, "confidence [clips]")
+        if confidence.shape != truth.shape or (confidence < 0).any() or (confidence > 1).any():
+            raise ValueError("expected a confidence from 0 to 1 for each clip")
+    if labels is not None and max(truth.max(), predicted.max()) >= len(labels):
+        last = max(truth.max(), predicted.max())
+        raise ValueError(f"expected a label for every step, got {len(labels)} labels and step {last}")
+    if seconds is not None and not 0 < seconds < np.inf:
+        raise ValueError(f"expected seconds above 0, got {seconds}")
