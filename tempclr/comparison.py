@@ -16,7 +16,7 @@ from tempclr.metrics import Interval, bootstrap
 from tempclr.negatives import segment_orders
 from tempclr.sequences import Pair
 from tempclr.tasks import retrieval
-from tempclr.trainer import load
+from tempclr.training.checkpoints import load
 
 UNTRAINED, UNIT, SEQUENCE = "untrained", "unit loss only", "TempCLR"
 DIFFERENCE = "R@1 of TempCLR minus unit loss only"

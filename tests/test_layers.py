@@ -9,7 +9,7 @@ import pytest
 
 LAYERS = [
     {"sequences", "extras", "files"},
-    {"costs", "alignment", "negatives", "metrics", "encoders"},
+    {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
     {"losses", "pairs", "data", "media"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
     {"comparison", "launch"},
