@@ -1,7 +1,7 @@
 """The batches of all processes as one, so that every video meets all videos."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int, Shaped
@@ -10,6 +10,7 @@ from torch import Tensor
 from tempclr.sequences import Sequences
 
 
+@runtime_checkable
 class Gather(Protocol):
     """Joins what every process holds, so that the mean loss of them all is that of one with the joined batch.
 

@@ -96,7 +96,7 @@ def _embedded(
 
 def _encoded_orders(side: Side, orders: Tensor, chunk: int) -> Float[Tensor, "batch all_orders steps dim"]:
     """Embeddings of each sequence in each order, shuffled before it is encoded, `chunk` sequences at a time."""
-    batch, count, steps = orders.shape
+    batch, count = orders.shape[:2]
     video = torch.arange(batch, device=orders.device).repeat_interleave(count)
     places = orders.flatten(0, 1)
 

@@ -173,7 +173,7 @@ def order_sensitivity(
     Raises:
         ValueError: If a video has no wrong order.
     """
-    drawn = wrong_orders(segments, count, shuffle, generator=generator)
+    drawn = wrong_orders(segments.masked_fill(~y.mask, -1), count, shuffle, generator=generator)
     short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
     if short:
         raise ValueError(f"expected videos with a wrong order, got none in number {', '.join(map(str, short))}")
