@@ -2,7 +2,7 @@
 
 An encoder is any module that takes steps [steps, *features] to embeddings [steps, dim]. These
 encode each step by itself, as the paper's pre-training does. One that looks across steps must
-declare `contextual = True`.
+declare `contextual = True`, and takes padded sequences [batch, steps, *features] and their lengths.
 """
 
 import torch
@@ -71,13 +71,14 @@ class ClipEncoder(nn.Module):
 
 
 def encode(encoder: nn.Module, sequences: Sequences) -> Sequences:
-    """Return embeddings of the steps of padded sequences; padding is not encoded and becomes 0.
+    """Return embeddings of the steps of padded sequences; padding changes nothing and becomes 0.
 
-    Raises:
-        ValueError: If the encoder looks across steps.
+    What an encoder that looks across steps returns depends on their order: to shuffle a sequence,
+    shuffle its steps first and encode them then.
     """
     if getattr(encoder, "contextual", False):
-        raise ValueError(f"expected an encoder of single steps, got {type(encoder).__name__}, which looks across them")
+        embeddings = encoder(sequences.values, sequences.lengths)
+        return Sequences(embeddings.masked_fill(~sequences.mask[..., None], 0), sequences.lengths)
     embeddings = encoder(sequences.values[sequences.mask])
     padded = embeddings.new_zeros((*sequences.mask.shape, embeddings.shape[-1]))
     padded[sequences.mask] = embeddings

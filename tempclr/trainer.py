@@ -50,8 +50,8 @@ def train(
     SIGTERM ends training after the current step, with a checkpoint; it can be continued.
 
     Args:
-        model: Called with a batch and a generator of wrong orders; returns `Losses`, whose
-            mean over processes is the loss of the whole batch.
+        model: Called with a batch, a generator of wrong orders and the share of training that is done; returns
+            `Losses`, whose mean over processes is the loss of the whole batch.
         pairs: Training data, at least a batch of it; the same on all processes.
         config: How the loop runs.
         accelerator: Device, mixed precision and processes; `Accelerator(cpu=True)` is one CPU process.
@@ -115,13 +115,14 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
     state.model.train()
     state.optimizer.zero_grad()
     batches, losses, names = [], [], []
+    done = (state.progress.step - 1) / config.steps
     try:
         for left in reversed(range(config.accumulate)):
             chosen = next(state.batches)
             names += [pairs[index].name for index in chosen]
             batches.append(batch_of(pairs, chosen, process, processes).to(accelerator.device))
             with accelerator.no_sync(state.wrapped) if left else nullcontext():
-                losses.append(state.wrapped(batches[-1], generator=state.orders))
+                losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
                 accelerator.backward(losses[-1].total / config.accumulate)
         norm = accelerator.clip_grad_norm_(state.model.parameters(), config.clip_norm).item()
         total, unit, order, skipped = _mean_over_processes(losses, accelerator)

@@ -56,10 +56,3 @@ def test_features_of_another_shape_are_refused(clips: torch.Tensor):
         ClipEncoder(4, frames=3)(clips)
     with pytest.raises(ValueError, match=r"expected frames \[frames, 64, 64, 3\]"):
         ClipEncoder(4, frames=2, size=64)(clips)
-
-
-def test_an_encoder_that_looks_across_steps_is_refused():
-    encoder = Projection(2, 2)
-    encoder.contextual = True
-    with pytest.raises(ValueError, match="Projection, which looks across them"):
-        encode(encoder, pad([torch.ones(1, 2)]))

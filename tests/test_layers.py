@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 LAYERS = [
-    {"sequences", "extras", "files"},
+    {"sequences", "extras", "files", "precision"},
     {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
-    {"losses", "pairs", "data", "media"},
+    {"pairs", "data", "media"},
+    {"losses"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
     {"comparison", "launch"},
     {"report"},

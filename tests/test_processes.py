@@ -40,7 +40,11 @@ def alone() -> tuple[list[dict], list[torch.Tensor]]:
         patch.syspath_prepend(str(HERE))
         import two_processes
 
-        return two_processes.run(Accelerator(cpu=True)), two_processes.run.weights
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as each of the two has
+        found = two_processes.run(Accelerator(cpu=True))
+        torch.set_num_threads(threads)
+        return found, two_processes.run.weights
 
 
 def records(folder: Path, what: str, rank: int = 0) -> list[dict]:

@@ -12,11 +12,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from tempclr import Pair, TrainConfig, train
-from tempclr.encoders import Projection, encode
-from tempclr.losses import Losses, order_loss, unit_loss
-from tempclr.negatives import segment_orders
-from tempclr.sequences import Batch
+from tempclr import Pair, TempCLR, TrainConfig, train
+from tempclr.encoders import Projection
+from tempclr.losses import Temperature
 from tempclr.training.checkpoints import save
 from tempclr.training.processes import AllProcesses
 
@@ -25,50 +23,27 @@ CONFIG = TrainConfig(
 )
 
 
-class Objective(nn.Module):
-    """Both losses over all processes, with every one of the five wrong orders of three segments."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text, self.video = Projection(6, 8), Projection(7, 8)
-        self.scale = nn.Parameter(torch.tensor(0.1))
-        self.join = AllProcesses()
-
-    def forward(self, batch: Batch, *, generator: torch.Generator) -> Losses:
-        sentences, clips = encode(self.text, batch.sentences), encode(self.video, batch.clips)
-        video, clip = (batch.segments >= 0).nonzero(as_tuple=True)
-        sentence = batch.segments[video, clip]
-        unit = self.scale.exp() * unit_loss(
-            self.join(sentences.values[video, sentence]),
-            self.join(clips.values[video, clip]),
-            self.join(batch.captions[video, sentence]),
-        )
-        orders = [segment_orders(segments[segments >= 0], 5, generator=generator) for segments in batch.segments]
-        each = [
-            order_loss(x[None, :n], y[None, :m], order)
-            for x, y, n, m, order in zip(
-                sentences.values, clips.values, sentences.lengths, clips.lengths, orders, strict=True
-            )
-        ]
-        order = self.join(torch.stack(each)).mean()
-        return Losses(0.3 * unit + 0.7 * order, unit, order, int((clips.lengths == 6).sum()))
-
-
 def data() -> list[Pair]:
-    """Videos of different lengths, some with equal captions."""
+    """Videos of different lengths, some with equal captions, some too short for a wrong order."""
     generator = torch.Generator().manual_seed(3)
     pairs = []
     for k in range(13):
-        segments = torch.arange(3).repeat_interleave(1 + k % 3)
-        x, y = (torch.randn(n, d, generator=generator).double() for n, d in ((3, 6), (len(segments), 7)))
-        pairs.append(Pair(f"video-{k}", x, y, segments, tuple(f"{k % 4} {i}" for i in range(3))))
+        sentences = 3 if k % 5 else 1
+        segments = torch.arange(sentences).repeat_interleave(1 + k % 3)
+        x, y = (torch.randn(n, d, generator=generator).double() for n, d in ((sentences, 6), (len(segments), 7)))
+        pairs.append(Pair(f"video-{k}", x, y, segments, tuple(f"{k % 4} {i}" for i in range(sentences))))
     return pairs
 
 
-def model(seed: int = 0) -> Objective:
+def model(seed: int = 0) -> TempCLR:
+    """A model that takes all five wrong orders of three segments, so that what is drawn makes no difference."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Objective().double()
+        text, video = Projection(6, 8), Projection(7, 8)
+    temperature = Temperature(1.0)
+    gather = AllProcesses()
+    built = TempCLR(text, video, negatives=5, anchor="both", others=True, temperature=temperature, gather=gather)
+    return built.double()
 
 
 def score(trained: nn.Module) -> float:
