@@ -15,6 +15,7 @@ from tempclr.encoders import ClipEncoder, Projection
 from tempclr.losses import TempCLR
 from tempclr.media.text import DIM, sentence_embeddings
 from tempclr.sequences import Pair
+from tempclr.training.processes import AllProcesses
 
 SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
     {
@@ -97,6 +98,7 @@ class Experiment:
             distance=partial(soft_dtw, gamma=self.gamma),
             temperature=self.temperature,
             unit_temperature=self.unit_temperature,
+            gather=AllProcesses(),
         )
 
     def generator(self) -> Generator:
