@@ -2,6 +2,7 @@ import logging
 import os
 import pickle
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -95,6 +96,20 @@ def same(ours: nn.Module, theirs: nn.Module) -> bool:
 def length(trained: nn.Module) -> float:
     """A score that depends on the weights."""
     return sum(weight.double().abs().sum().item() for weight in trained.parameters())
+
+
+# known answers
+
+
+def test_the_program_of_the_documentation_runs_as_printed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (program,) = re.findall(r"```python\n(.*?)```", (root / "docs" / "training.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    assert "ended after step 30 (steps) with a loss of" in capsys.readouterr().out
+    assert len(read_history("run")) == 30
+    assert sorted(path.name for path in Path("run").iterdir()) == ["history.jsonl", "last.pt"]
 
 
 # laws

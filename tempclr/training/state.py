@@ -176,7 +176,7 @@ class State:
     def _randomness(self) -> dict[str, Tensor | None]:
         """State of all that is random in this process but the batches: wrong orders and dropout."""
         device = self.accelerator.device
-        own = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state(device)
+        own = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
         return {"orders": self.orders.get_state(), "cpu": torch.get_rng_state(), "device": own}
 
     def _set_randomness(self, stored: dict[str, Tensor | None]) -> None:
@@ -185,4 +185,4 @@ class State:
         self.orders.set_state(stored["orders"])
         torch.set_rng_state(stored["cpu"])
         if stored["device"] is not None:
-            torch.get_device_module(device).set_rng_state(stored["device"], device)
+            torch.get_device_module(device).set_rng_state(stored["device"])
