@@ -9,7 +9,7 @@ Read it in this order; each file needs only the ones before it:
     negatives            wrong orders
     encoders             features -> embeddings
     losses               unit loss, order loss, TempCLR
-    trainer              the loop
+    trainer              the loop; what it is made of is in training
     metrics, pairs       ranks and intervals; all pairs
     tasks/retrieval      a paragraph finds its video
 """

@@ -13,10 +13,10 @@ from tempclr import metrics, runs
 from tempclr.experiment import Experiment
 from tempclr.losses import TempCLR
 from tempclr.metrics import Interval, bootstrap
-from tempclr.negatives import segment_orders
+from tempclr.negatives import permute_segments
 from tempclr.sequences import Pair
 from tempclr.tasks import retrieval
-from tempclr.trainer import load
+from tempclr.training.checkpoints import load
 
 UNTRAINED, UNIT, SEQUENCE = "untrained", "unit loss only", "TempCLR"
 DIFFERENCE = "R@1 of TempCLR minus unit loss only"
@@ -156,7 +156,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
                     one_each.videos,
                     one_each.segments,
                     measure,
-                    segment_orders,
+                    permute_segments,
                     count=orders,
                     generator=torch.Generator().manual_seed(seed),
                 )

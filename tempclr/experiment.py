@@ -1,25 +1,30 @@
 """What an experiment is made of: the data and the model that a notebook's parameters describe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from tempclr import negatives
+from tempclr.alignment import soft_dtw
 from tempclr.data import babyai, features
 from tempclr.encoders import ClipEncoder, Projection
 from tempclr.losses import TempCLR
 from tempclr.media.text import DIM, sentence_embeddings
 from tempclr.sequences import Pair
+from tempclr.training.processes import AllProcesses
 
-SHUFFLES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
     {
-        "segments": negatives.segment_orders,
-        "clips": negatives.clip_orders,
-        "both": partial(negatives.segment_orders, within=True),
+        "segments": negatives.permute_segments,
+        "clips": negatives.permute_clips,
+        "both": negatives.permute_both,
+        "reversed": negatives.reverse,
+        "swaps": negatives.swap_neighbours,
+        "blocks": negatives.move_blocks,
     }
 )
 
@@ -43,7 +48,7 @@ class Experiment:
     dim: int = 64  # of the shared space
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
-    shuffle: str = "segments"  # or "clips", or "both"
+    shuffle: str = "segments"  # what changes places, see SHUFFLES
     gamma: float = 0.1  # smoothing of soft-DTW, in the unit of the cosine cost
     temperature: float = 1.0  # of the order loss
     unit_temperature: float = 0.1  # of the unit loss
@@ -90,9 +95,10 @@ class Experiment:
             weight=self.weight,
             negatives=self.negatives,
             shuffle=SHUFFLES[self.shuffle],
-            gamma=self.gamma,
+            distance=partial(soft_dtw, gamma=self.gamma),
             temperature=self.temperature,
             unit_temperature=self.unit_temperature,
+            gather=AllProcesses(),
         )
 
     def generator(self) -> Generator:

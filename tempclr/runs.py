@@ -1,19 +1,19 @@
 """One run is one folder of plain files.
 
 params.json     what the result depends on, written first
-history.jsonl   one line per step of training, flushed as it happens
+history.jsonl   one line per step, written by `train` as it happens
 last.pt best.pt checkpoints
 metrics.json    the result, written last: a run without it is not done
 env.json        how it was executed (by the launcher), with notebook.ipynb and report.html
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 from tempclr.files import write_text
+from tempclr.history import read_history as read_history
 
 
 class Run:
@@ -31,24 +31,12 @@ class Run:
     def __init__(self, folder: Path | str, **params: object) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._last: int | None = None  # step logged last, by this object
         plain = json.loads(_json({name: asdict(part) if is_dataclass(part) else part for name, part in params.items()}))
         stored = self.folder / "params.json"
         if not stored.exists():
             write_text(stored, _json(plain))
         elif json.loads(stored.read_text()) != plain:
             raise ValueError(f"{self.folder} holds a run with other parameters; delete it or choose another folder")
-
-    def log(self, record: object) -> None:
-        """Append a record with a `step` to the history; records of that step and later are dropped first."""
-        entry = asdict(record) if is_dataclass(record) else dict(record)
-        path = self.folder / "history.jsonl"
-        if self._last is None or self._last >= entry["step"]:
-            kept = [line for line in read_history(self.folder) if line["step"] < entry["step"]]
-            write_text(path, "".join(_line(line) for line in kept))
-        with path.open("a", encoding="utf-8") as file:
-            file.write(_line(entry))
-        self._last = entry["step"]
 
     def finish(self, metrics: Mapping[str, object]) -> None:
         """Write the result, which marks the run as done."""
@@ -69,15 +57,6 @@ def read_metrics(folder: Path | str) -> dict:
     return _read(Path(folder) / "metrics.json")
 
 
-def read_history(folder: Path | str) -> list[dict]:
-    """Return the records of a run; a last line cut off by a crash is left out."""
-    path = Path(folder) / "history.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
-
-
 def is_done(folder: Path | str) -> bool:
     """Return whether a run has a result."""
     return (Path(folder) / "metrics.json").is_file()
@@ -93,11 +72,3 @@ def _read(path: Path) -> dict:
 def _json(content: object) -> str:
     """Readable JSON; NaN and infinity are refused, since JSON has neither."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _line(entry: dict) -> str:
-    """One line of history; numbers that are not finite become null."""
-    plain = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()
-    }
-    return json.dumps(plain) + "\n"

@@ -5,7 +5,7 @@ Steps stand on one axis, called `n` for sequence x and `m` for sequence y; short
 sequences are padded at the end, and `lengths` says how many steps are real.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,20 +80,34 @@ class Batch:
         return Batch(*(part.to(device) for part in (self.sentences, self.clips, self.segments, self.captions)))
 
 
-def collate(pairs: Sequence[Pair]) -> Batch:
+def collate(pairs: Sequence[Pair], numbers: Mapping[str, int] | None = None) -> Batch:
     """Return pairs as one padded batch.
+
+    Args:
+        pairs: At least one.
+        numbers: Of all their captions, for batches that are compared with others; by default
+            those of `caption_numbers`.
 
     Raises:
         ValueError: If there is none, or their features differ in shape.
     """
-    numbers: dict[str, int] = {}
-    captions = [torch.tensor([numbers.setdefault(text, len(numbers)) for text in pair.captions]) for pair in pairs]
+    numbers = caption_numbers(pairs) if numbers is None else numbers
+    captions = [torch.tensor([numbers[text] for text in pair.captions]) for pair in pairs]
     return Batch(
         pad([pair.sentences for pair in pairs]),
         pad([pair.clips for pair in pairs]),
         torch.nn.utils.rnn.pad_sequence([pair.segments for pair in pairs], True, -1),
         torch.nn.utils.rnn.pad_sequence(captions, True, -1),
     )
+
+
+def caption_numbers(pairs: Sequence[Pair]) -> dict[str, int]:
+    """Return a number for each different caption, from 0 in the order in which they first appear."""
+    numbers: dict[str, int] = {}
+    for pair in pairs:
+        for text in pair.captions:
+            numbers.setdefault(text, len(numbers))
+    return numbers
 
 
 def pad(sequences: Sequence[Tensor]) -> Sequences:

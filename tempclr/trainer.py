@@ -1,229 +1,174 @@
 """The training loop, top to bottom on one screen.
 
-    for record in train(model, pairs, TrainConfig(steps=300), generator=generator, folder=folder):
-        ...  # log, plot, stop: the caller decides
+    accelerator = Accelerator(cpu=True)
+    for record in train(model, pairs, TrainConfig(steps=300), accelerator=accelerator, generator=generator):
+        ...  # plot, stop: the caller decides
 
-It yields a record per step, writes checkpoints that are whole or not there, and continues
-from the last one exactly as if it had never stopped.
+It yields a record per step, streams them to a file, writes checkpoints that are whole or not
+there, and continues from the last one exactly as if it had never stopped. The same program runs on
+several processes or GPUs by `accelerate launch` or `torchrun`.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Generator, Tensor, nn
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, gather_object
+from torch import Generator, nn
 
-from tempclr.files import written_whole
-from tempclr.losses import TempCLR
-from tempclr.sequences import Pair, collate
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How the loop runs; what it trains is passed to `train`."""
-
-    steps: int = 300
-    batch: int = 16  # videos
-    learning_rate: float = 1e-3
-    warmup: int = 20  # steps of linear rise from 0
-    decay: Literal["cosine", "linear", "none"] = "cosine"  # to 0 at the last step
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 0.01
-    clip_norm: float = 2.0  # largest norm of the gradient
-    validate_every: int = 50  # steps; also after the last one
-    checkpoint_every: int = 50  # steps; also after the last one
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "learning_rate", "clip_norm", "validate_every", "checkpoint_every"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
-        if not 0 <= self.warmup < self.steps:
-            raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
-        if self.decay not in ("cosine", "linear", "none") or self.optimizer not in ("adamw", "adam"):
-            raise ValueError(
-                f"expected decay cosine, linear or none and optimizer adamw or adam, "
-                f"got {self.decay} and {self.optimizer}"
-            )
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What one step of training did."""
-
-    step: int  # from 1
-    total: float  # nats, as are the next two
-    unit: float
-    order: float
-    skipped: int  # videos too short for a wrong order
-    learning_rate: float
-    gradient_norm: float  # before clipping
-    seconds: float  # of this step, without validation
-    score: float | None = None  # of validation, higher is better
-    best: bool = False  # whether it is the highest so far
+from tempclr.history import History
+from tempclr.losses import Losses
+from tempclr.sequences import Pair
+from tempclr.training.batches import batch_of
+from tempclr.training.checkpoints import save
+from tempclr.training.config import StepRecord as StepRecord
+from tempclr.training.config import TrainConfig as TrainConfig
+from tempclr.training.interruption import termination
+from tempclr.training.recomputation import recomputed
+from tempclr.training.schedules import learning_rate
+from tempclr.training.state import State
 
 
 def train(
-    model: TempCLR,
+    model: nn.Module,
     pairs: Sequence[Pair],
     config: TrainConfig,
     *,
+    accelerator: Accelerator,
     generator: Generator,
-    validate: Callable[[TempCLR], float] | None = None,
+    validate: Callable[[nn.Module], float] | None = None,
     folder: Path | None = None,
 ) -> Iterator[StepRecord]:
     """Train a model in place and yield a record per step.
 
+    Of several processes, each takes its share of every batch; with a model that gathers
+    (`TempCLR(gather=training.processes.AllProcesses())`), the step is the one that a single process would make.
+    SIGTERM ends training after the current step, with a checkpoint; it can be continued.
+
     Args:
-        model: On the device where training shall run.
-        pairs: Training data, at least a batch of it.
+        model: Called with a batch, a generator of wrong orders and the share of training that is done; returns
+            `Losses`, whose mean over processes is the loss of the whole batch.
+        pairs: Training data, at least a batch of it; the same on all processes.
         config: How the loop runs.
+        accelerator: Device, mixed precision and processes; `Accelerator(cpu=True)` is one CPU process.
         generator: Source of batches and wrong orders, on the CPU.
         validate: Scores the model on held-out data, higher is better; it must use no randomness of the
-            loop. The weights that score best are kept.
-        folder: Where `last.pt` and `best.pt` are written. When it holds a `last.pt`, training
-            continues after that step, exactly.
+            loop. The weights that score best are kept. Every process calls it, the first one's score counts.
+        folder: Where `history.jsonl`, `last.pt` and `best.pt` are written, on a disk that all processes see.
+            When it holds a `last.pt`, training continues after that step, exactly.
 
     Raises:
-        ValueError: If there are fewer pairs than a batch, the loss is not finite, or the
-            checkpoint belongs to another configuration or model.
+        ValueError: If there are fewer pairs than a batch, the accelerator shards models, the checkpoint
+            belongs to another configuration or model, or the score is not a number. If the loss of a step
+            cannot be computed, or it or its gradient is not finite: then the weights are those before the
+            step, and its batch is written to the folder, for inspection.
+        OSError: If a file cannot be written; the checkpoint before it is unharmed.
     """
-    if len(pairs) < config.batch:
-        raise ValueError(f"expected at least one batch of {config.batch} pairs, got {len(pairs)}")
-    device = next(model.parameters()).device
-    optimizer = _optimizer(model, config)
-    state = _State()
-    if folder is not None and (folder / "last.pt").exists():
-        state = _restore(folder / "last.pt", model, optimizer, generator, config)
-    while state.step < config.steps:
-        began = time.perf_counter()
-        chosen = state.next_batch(len(pairs), config.batch, generator)
-        batch = collate([pairs[index] for index in chosen]).to(device)
-        state.step += 1
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(state.step, config)
-        model.train()
-        losses = model(batch, generator=generator)
-        if not losses.total.isfinite():
-            names = ", ".join(pairs[index].name for index in chosen)
-            raise ValueError(f"expected a finite loss, got {losses.total.item()} at step {state.step} on {names}")
-        optimizer.zero_grad()
-        losses.total.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimizer.step()
-        seconds = time.perf_counter() - began
+    _check_accelerator(accelerator, config)
+    layers = recomputed(model) if config.recompute else nullcontext()
+    with closing(State(model, pairs, config, accelerator, generator)) as state, termination() as asked, layers:
+        if folder is not None and (folder / "last.pt").exists():
+            state.restore(folder / "last.pt")
+        progress = state.progress
+        history = History(folder, after=progress.step) if folder is not None and accelerator.is_main_process else None
+        while progress.ended is None:
+            began = time.perf_counter()
+            progress.step += 1
+            rate = learning_rate(progress.step, config)
+            for group in state.optimizer.param_groups:
+                group["lr"] = rate
+            measured = _gradient(state, pairs, config, folder)
+            state.optimizer.step()
+            if state.average is not None:
+                state.average.update_parameters(model)
+            progress.skipped += measured["skipped"]
+            seconds = time.perf_counter() - began
 
-        score, best = None, False
-        last = state.step == config.steps
-        if validate is not None and (last or state.step % config.validate_every == 0):
-            model.eval()
-            with torch.no_grad():
-                score = validate(model)
-            best = score > state.best
-            state.best = max(score, state.best)
-        if folder is not None and best:
-            save({"model": model.state_dict(), "step": state.step, "score": score}, folder / "best.pt")
-        if folder is not None and (last or state.step % config.checkpoint_every == 0):
-            save(_snapshot(state, model, optimizer, generator, config), folder / "last.pt")
-        yield StepRecord(
-            state.step,
-            losses.total.item(),
-            losses.unit.item(),
-            losses.order.item(),
-            losses.skipped,
-            learning_rate(state.step, config),
-            norm.item(),
-            seconds,
-            score,
-            best,
+            score, best, last = None, False, progress.step == config.steps
+            if validate is not None and (last or progress.step % config.validate_every == 0):
+                score = _score(state, validate)
+                best = progress.validated(score, config)
+            stop = _anywhere(asked.asked, accelerator)
+            progress.ended = "steps" if last else progress.ended or ("terminated" if stop else None)
+            rest = (progress.skipped, rate, seconds, score, best, progress.ended)
+            record = StepRecord(progress.step, *measured.values(), *rest)
+            due = bool(record.ended) or record.step % config.checkpoint_every == 0
+            if history is not None:
+                history.append(record, durable=due)
+            if history is not None and best:
+                save({"model": state.judged.state_dict(), "step": record.step, "score": score}, folder / "best.pt")
+            if folder is not None and due:
+                state.save(folder / "last.pt")
+            if record.ended:
+                state.finish()
+            yield record
+
+
+def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: Path | None) -> dict[str, float | int]:
+    """Losses of a step and the norm of its gradient, which is left in the parameters, clipped."""
+    accelerator, orders = state.accelerator, state.orders.get_state()
+    process, processes = accelerator.process_index, accelerator.num_processes
+    state.model.train()
+    state.optimizer.zero_grad()
+    batches, losses, names = [], [], []
+    done = (state.progress.step - 1) / config.steps
+    try:
+        for left in reversed(range(config.accumulate)):
+            chosen = next(state.batches)
+            names += [pairs[index].name for index in chosen]
+            batches.append(batch_of(pairs, chosen, process, processes).to(accelerator.device))
+            with accelerator.no_sync(state.wrapped) if left else nullcontext():
+                losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
+                accelerator.backward(losses[-1].total / config.accumulate)
+        norm = accelerator.clip_grad_norm_(state.model.parameters(), config.clip_norm).item()
+        total, unit, order, skipped = _mean_over_processes(losses, accelerator)
+        unscaled = accelerator.scaler is None  # a scaler leaves out the step itself, and scales less
+        if not math.isfinite(total) or (unscaled and not math.isfinite(norm)):
+            raise ValueError(
+                f"expected a finite loss and gradient, got a loss of {total} and a gradient of norm {norm}"
+            )
+    except ValueError as error:
+        where = f" (kept in {state.save_batches(folder, batches, names, orders)})" if folder is not None else ""
+        raise ValueError(f"step {state.progress.step} on {', '.join(names)}{where}: {error}") from error
+    return {"total": total, "unit": unit, "order": order, "gradient_norm": norm, "skipped": int(skipped)}
+
+
+def _mean_over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:
+    """Total, unit and order loss, averaged over a step's batches and processes, and how many videos were skipped."""
+    values = torch.stack([torch.stack((each.total, each.unit, each.order)).detach() for each in losses]).mean(0)
+    skipped = values.new_tensor([sum(each.skipped for each in losses)])
+    summed = accelerator.reduce(torch.cat((values, skipped)), "sum")
+    return [*(summed[:3] / accelerator.num_processes).tolist(), summed[3].item()]
+
+
+def _score(state: State, validate: Callable[[nn.Module], float]) -> float:
+    """What the first process's validation returns."""
+    state.judged.eval()
+    with torch.no_grad():
+        return gather_object([validate(state.judged)])[0]
+
+
+def _anywhere(here: bool, accelerator: Accelerator) -> bool:
+    """Whether something is so on any process."""
+    return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device), "sum").item())
+
+
+def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:
+    """Refuse what the loop does not do."""
+    sharding = (DistributedType.DEEPSPEED, DistributedType.FSDP, DistributedType.MEGATRON_LM)
+    if accelerator.distributed_type in sharding:
+        raise ValueError(f"expected whole models on every device, got {accelerator.distributed_type.value}")
+    if accelerator.gradient_accumulation_steps != 1:
+        raise ValueError(
+            f"expected gradient accumulation in TrainConfig(accumulate=...), "
+            f"got an accelerator with gradient_accumulation_steps={accelerator.gradient_accumulation_steps}"
         )
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step, from 1: a linear rise, then the decay."""
-    if step <= config.warmup:
-        return config.learning_rate * step / config.warmup
-    done = (step - config.warmup) / (config.steps - config.warmup)
-    factor = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "none": 1.0}[config.decay]
-    return config.learning_rate * factor
-
-
-def save(content: dict, path: Path) -> None:
-    """Write tensors and plain containers to a file that is whole or not there."""
-    with written_whole(path) as temporary:
-        torch.save(content, temporary)
-
-
-def load(path: Path) -> dict:
-    """Return what `save` wrote, on the CPU. Nothing but tensors and plain containers is unpickled.
-
-    Raises:
-        ValueError: If the file is missing or is not such a checkpoint.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ValueError(f"expected a checkpoint at {path}, found none; train first") from error
-    except Exception as error:
-        raise ValueError(f"expected a checkpoint of tensors and plain containers at {path}: {error}") from error
-
-
-@dataclass
-class _State:
-    """Where the loop stands: the step, the best score, and what is left of the epoch."""
-
-    step: int = 0
-    best: float = -math.inf
-    queue: Tensor | None = None  # indices of pairs not yet seen in this epoch
-
-    def next_batch(self, pairs: int, batch: int, generator: Generator) -> list[int]:
-        """Indices of the next batch; every epoch is a new permutation, whose incomplete rest is dropped."""
-        if self.queue is None or len(self.queue) < batch:
-            self.queue = torch.randperm(pairs, generator=generator)
-        chosen, self.queue = self.queue[:batch], self.queue[batch:]
-        return chosen.tolist()
-
-
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser over everything that is trainable."""
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return kind(trainable, config.learning_rate, config.betas, weight_decay=config.weight_decay)
-
-
-def _snapshot(
-    state: _State, model: nn.Module, optimizer: torch.optim.Optimizer, generator: Generator, config: TrainConfig
-) -> dict:
-    """Everything the next step depends on."""
-    return {
-        "config": asdict(config),
-        "step": state.step,
-        "best": state.best,
-        "queue": state.queue.clone(),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generator": generator.get_state(),
-        "dropout": torch.get_rng_state(),
-    }
-
-
-def _restore(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, generator: Generator, config: TrainConfig
-) -> _State:
-    """Put everything back as it was after the checkpoint's step."""
-    stored = load(path)
-    if stored["config"] != asdict(config):
-        changed = [name for name, value in asdict(config).items() if stored["config"].get(name) != value]
-        raise ValueError(f"expected the configuration of {path} to continue it, got other {', '.join(changed)}")
-    try:
-        model.load_state_dict(stored["model"])
-    except RuntimeError as error:
-        raise ValueError(f"expected {path} to hold weights of this model: {error}") from error
-    optimizer.load_state_dict(stored["optimizer"])
-    generator.set_state(stored["generator"])
-    torch.set_rng_state(stored["dropout"])
-    return _State(stored["step"], stored["best"], stored["queue"])
+    if config.batch < accelerator.num_processes:
+        raise ValueError(
+            f"expected a batch of at least one video for each of {accelerator.num_processes} processes, "
+            f"got {config.batch}"
+        )

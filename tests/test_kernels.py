@@ -64,7 +64,7 @@ def test_training_takes_the_same_steps_with_every_kernel(monkeypatch: pytest.Mon
         orders = tempclr.negatives.shuffled_orders(10, 15, generator=generator)
         losses.append([])
         for _ in range(20):
-            loss = tempclr.losses.order_loss(anchor @ weight, positive, orders, gamma=0.1, temperature=0.2)
+            loss = tempclr.losses.order_loss(anchor @ weight, positive, orders, temperature=0.2)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

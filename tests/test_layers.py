@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 LAYERS = [
-    {"sequences", "extras", "files"},
-    {"costs", "alignment", "negatives", "metrics", "encoders"},
-    {"losses", "pairs", "data", "media"},
+    {"sequences", "extras", "files", "precision"},
+    {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
+    {"pairs", "data", "media"},
+    {"losses"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
     {"comparison", "launch"},
     {"report", "exhibit"},

@@ -4,7 +4,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr.encoders import Projection
-from tempclr.negatives import segment_orders
+from tempclr.negatives import permute_segments
 from tempclr.sequences import Pair, Sequences, pad
 from tempclr.tasks import retrieval
 from tempclr.tasks.retrieval import MEASURES, order_sensitivity, retrieve
@@ -81,7 +81,7 @@ def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
     x, y = ragged(8, generator, noise=0.3)
     segments = torch.stack([torch.arange(y.values.shape[1])] * 8)
     noticed = {
-        name: order_sensitivity(x, y, segments, measure, segment_orders, count=15, generator=generator).noticed
+        name: order_sensitivity(x, y, segments, measure, permute_segments, count=15, generator=generator).noticed
         for name, measure in MEASURES.items()
     }
     assert noticed["mean-pool"].eq(0).all() and noticed["Cap.Avg."].eq(0).all()
@@ -91,7 +91,7 @@ def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
 def test_the_drop_is_how_much_lower_wrong_orders_score(generator: torch.Generator):
     x, y = ragged(3, generator, noise=0.1)
     segments = torch.stack([torch.arange(y.values.shape[1])] * 3)
-    found = order_sensitivity(x, y, segments, retrieval.dtw, segment_orders, count=9, generator=generator)
+    found = order_sensitivity(x, y, segments, retrieval.dtw, permute_segments, count=9, generator=generator)
     torch.testing.assert_close(found.drop, (found.true[:, None] - found.shuffled).mean(1))
     assert (found.drop > 0).all()
 

@@ -24,6 +24,7 @@ from torch.nn.functional import normalize
 from tempclr import alignment, metrics
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
+from tempclr.negatives import Shuffle, wrong_orders
 from tempclr.pairs import distances
 from tempclr.sequences import Pair, Sequences, collate, pair_mask
 
@@ -153,7 +154,7 @@ def order_sensitivity(
     y: Sequences,
     segments: Int[Tensor, "videos m"],
     measure: Measure,
-    shuffle: Callable[..., Tensor],
+    shuffle: Shuffle,
     *,
     count: int = 31,
     generator: Generator,
@@ -163,19 +164,24 @@ def order_sensitivity(
     Args:
         x: Embedded paragraphs.
         y: Embedded videos, one per paragraph, in the same order.
-        segments: Sentence of each clip, as `negatives.segment_orders` takes them.
+        segments: Sentence of each clip, as `negatives.wrong_orders` takes them.
         measure: Sequences to scores.
-        shuffle: Draws wrong orders, such as `negatives.segment_orders`.
-        count: How many per video.
+        shuffle: What a wrong order is, such as `negatives.permute_segments`.
+        count: How many per video; of one that has fewer, some count several times.
         generator: Source of randomness.
 
     Raises:
         ValueError: If a video has no wrong order.
     """
+    drawn = wrong_orders(segments.masked_fill(~y.mask, -1), count, shuffle, generator=generator)
+    short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
+    if short:
+        raise ValueError(f"expected videos with a wrong order, got none in number {', '.join(map(str, short))}")
     true, shuffled = [], []
     for index in range(len(x)):
         clips = y[index]
-        orders = shuffle(segments[index, : len(clips)], count, generator=generator).to(clips.device)
+        orders = drawn[index].to(clips.device)[:, : len(clips)]
+        orders = orders[torch.arange(count, device=clips.device) % len(orders)]
         candidates = torch.cat((clips[None], clips[orders]))
         lengths = y.lengths[index].expand(len(candidates))
         paragraph = Sequences(x[index][None], x.lengths[index : index + 1])

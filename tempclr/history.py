@@ -1,0 +1,52 @@
+"""The records of a training as lines of JSON, safe against what may happen while they are written."""
+
+import json
+import math
+import os
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from tempclr.files import write_text
+
+NAME = "history.jsonl"
+
+
+class History:
+    """A history, open for appending.
+
+    Args:
+        folder: Where `history.jsonl` is, or is made.
+        after: Step that the next record follows; what the file holds of later ones is dropped, so that a
+            continued training leaves no step twice.
+    """
+
+    def __init__(self, folder: Path, *, after: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / NAME
+        kept = [entry for entry in read_history(folder) if entry["step"] <= after]
+        write_text(self.path, "".join(_line(entry) for entry in kept))
+
+    def append(self, record: object, *, durable: bool = False) -> None:
+        """Add a record, which outlives this process from now on; a durable one, a power cut as well."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_line(asdict(record) if is_dataclass(record) else dict(record)))
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def read_history(folder: Path | str) -> list[dict]:
+    """Return the records of a run; a last line cut off by a crash is left out."""
+    path = Path(folder) / NAME
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _line(entry: dict) -> str:
+    """One line of history; numbers that are not finite become null."""
+    plain = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()
+    }
+    return json.dumps(plain) + "\n"

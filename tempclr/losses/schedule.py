@@ -1,0 +1,28 @@
+"""How the weight of the order loss changes in training."""
+
+from collections.abc import Callable
+
+Schedule = Callable[[float], float]  # progress of training, 0 to 1 -> weight
+
+
+def ramp(first: float, last: float, *, begin: float = 0.0, end: float = 1.0) -> Schedule:
+    """Return a weight that goes from `first` to `last` in a straight line, while progress goes from `begin` to `end`.
+
+    Raises:
+        ValueError: If a weight or a progress is not from 0 to 1, or it ends before it begins.
+
+    Example:
+        Units alone at first, then slowly their order as well:
+
+        >>> weight = ramp(0.0, 0.5, begin=0.2, end=0.6)
+        >>> [round(weight(progress), 2) for progress in (0.0, 0.2, 0.4, 0.6, 1.0)]
+        [0.0, 0.0, 0.25, 0.5, 0.5]
+    """
+    if not (0 <= min(first, last) <= max(first, last) <= 1 and 0 <= begin <= end <= 1):
+        raise ValueError(f"expected weights and progress from 0 to 1, got {first} to {last} from {begin} to {end}")
+
+    def weight(progress: float) -> float:
+        done = 1.0 if progress >= end else max(0.0, (progress - begin) / (end - begin))
+        return first + (last - first) * done
+
+    return weight

@@ -1,0 +1,147 @@
+"""What makes an order wrong: shuffles, which propose random orders of one kind for a whole batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
+
+from tempclr.negatives.layout import Layout
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Random orders, of which some may be true or come twice."""
+
+    slots: Int[Tensor, "batch rows runs"]  # where each run goes
+    places: Int[Tensor, "batch rows steps"]  # where in its run each step goes
+    moves: Bool[Tensor, "batch rows"]  # whether it is wrong only if the captions come in another order
+    inside: Bool[Tensor, "batch rows"]  # whether steps change places inside their run
+
+
+Shuffle = Callable[[Layout, int, Generator], Proposal]
+
+
+def permute_segments(layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Propose orders in which the segments are permuted and the clips inside follow each other as before.
+
+    Source:
+        Yang et al., "TempCLR", ICLR 2023, section 3.2: coarse granularity.
+    """
+    return _moved(layout, layout.free_first(_random(layout, rows, generator)).argsort(2))
+
+
+def permute_clips(layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Propose orders in which clips are permuted inside their segment and segments stay.
+
+    Source:
+        Yang et al., "TempCLR", ICLR 2023, section 3.2: fine granularity.
+    """
+    stay = torch.arange(layout.runs, device=layout.run.device).expand(len(layout.run), rows, -1)
+    keys = torch.rand(
+        len(layout.run), rows, layout.run.shape[1], dtype=torch.float64, generator=generator, device=layout.run.device
+    )
+    return _proposal(layout, stay, layout.places_by(keys), moves=False, inside=True)
+
+
+def permute_both(layout: Layout, rows: int, generator: Generator, *, within: float = 0.5) -> Proposal:
+    """Propose orders in which segments are permuted, and with probability `within` also the clips inside each.
+
+    Source:
+        Yang et al., "TempCLR", ICLR 2023, section 3.2.
+    """
+    if not 0 <= within <= 1:
+        raise ValueError(f"expected a probability within from 0 to 1, got {within}")
+    coarse, fine = permute_segments(layout, rows, generator), permute_clips(layout, rows, generator)
+    inside = torch.rand(coarse.moves.shape, generator=generator, device=layout.run.device) < within
+    places = torch.where(inside[..., None], fine.places, coarse.places)
+    return Proposal(coarse.slots, places, coarse.moves, inside)
+
+
+def reverse(layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Propose the order that runs backwards, clip by clip; background keeps its place between the segments."""
+    index = torch.arange(layout.runs, device=layout.run.device)
+    backwards = torch.where(index < layout.free[:, None], layout.free[:, None] - 1 - index, index)
+    slots = layout.slots(backwards[:, None].expand(-1, rows, -1))
+    places = torch.where(layout.moving, layout.size.gather(1, layout.run) - 1 - layout.place, layout.place)
+    return _proposal(layout, slots, places[:, None].expand(-1, rows, -1), moves=False, inside=True)
+
+
+def swap_neighbours(layout: Layout, rows: int, generator: Generator, *, swaps: int = 1) -> Proposal:
+    """Propose orders a few swaps of neighbouring segments away from the true one: the hardest to tell from it."""
+    if swaps < 1:
+        raise ValueError(f"expected at least 1 swap, got {swaps}")
+    index = torch.arange(layout.runs, device=layout.run.device).expand(len(layout.run), rows, -1)
+    for _ in range(swaps):
+        first = _below(layout.free - 1, (rows, 1), generator)
+        index = torch.where(index == first, first + 1, torch.where(index == first + 1, first, index))
+    return _moved(layout, index)
+
+
+def move_blocks(layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Propose orders in which one run of neighbouring segments moves elsewhere and the others close the gap."""
+    begin, middle, end = _below(layout.free + 1, (rows, 3), generator).sort(2).values[..., None].unbind(2)
+    index = torch.arange(layout.runs, device=layout.run.device)
+    forth = index + (end - middle) * ((begin <= index) & (index < middle))
+    return _moved(layout, forth - (middle - begin) * ((middle <= index) & (index < end)))
+
+
+def mixture(*parts: tuple[Shuffle, float]) -> Shuffle:
+    """Return a shuffle that proposes each order by one of several, chosen with the given probability.
+
+    Raises:
+        ValueError: If there is none, a probability is not positive, or they do not sum to 1.
+
+    Example:
+        Nine of ten orders at random, one hard:
+
+        >>> shuffle = mixture((permute_segments, 0.9), (swap_neighbours, 0.1))
+    """
+    shares = torch.tensor([share for _, share in parts], dtype=torch.float64)
+    if not parts or not (shares > 0).all() or not (shares.sum() - 1).abs() < 1e-6:
+        raise ValueError(f"expected probabilities > 0 that sum to 1, got {shares.tolist()}")
+    return partial(_mixed, tuple(shuffle for shuffle, _ in parts), shares)
+
+
+def _random(layout: Layout, rows: int, generator: Generator) -> Tensor:
+    """A random number from 0 to 1 for each run."""
+    shape = (len(layout.run), rows, layout.runs)
+    return torch.rand(shape, dtype=torch.float64, generator=generator, device=layout.run.device)
+
+
+def _below(limits: Tensor, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Random whole numbers [batch, *shape] from 0 to below each limit; 0 where there are none."""
+    drawn = torch.rand((len(limits), *shape), dtype=torch.float64, generator=generator, device=limits.device)
+    return (drawn * limits.reshape(-1, *[1] * len(shape))).long().clamp(min=0)
+
+
+def _moved(layout: Layout, index: Tensor) -> Proposal:
+    """A proposal in which free run number k takes the place of free run number index[k]."""
+    enough = (layout.free >= 2)[:, None, None]
+    index = torch.where(enough, index, torch.arange(layout.runs, device=index.device))
+    return _proposal(
+        layout, layout.slots(index), layout.place[:, None].expand(-1, index.shape[1], -1), moves=True, inside=False
+    )
+
+
+def _proposal(layout: Layout, slots: Tensor, places: Tensor, *, moves: bool, inside: bool) -> Proposal:
+    """A proposal whose orders are all of one kind."""
+    kind = torch.ones(slots.shape[:2], dtype=torch.bool, device=slots.device)
+    return Proposal(slots, places, kind & moves, kind & inside)
+
+
+def _mixed(shuffles: tuple[Shuffle, ...], shares: Tensor, layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Each row by one of the shuffles."""
+    parts = [shuffle(layout, rows, generator) for shuffle in shuffles]
+    drawn = torch.rand(parts[0].moves.shape, dtype=torch.float64, generator=generator, device=generator.device)
+    which = torch.bucketize(drawn, shares.cumsum(0)[:-1].to(generator.device), right=True)
+    chosen = [(which == number) for number in range(len(parts))]
+    fields = {}
+    for name in ("slots", "places", "moves", "inside"):
+        values = [getattr(part, name) for part in parts]
+        fields[name] = values[0]
+        for value, here in zip(values[1:], chosen[1:], strict=True):
+            fields[name] = torch.where(here if value.ndim == 2 else here[..., None], value, fields[name])
+    return Proposal(**fields)

@@ -1,0 +1,11 @@
+"""What the loop in `trainer.py` is made of, one idea per file.
+
+config        how the loop runs, and what it tells of each step
+schedules     step -> learning rate
+batches       pairs -> batches, with a position that can be stored
+processes     the items of all processes, with gradients
+recomputation activations computed twice instead of kept
+interruption  ending in order when the system asks
+checkpoints   everything the next step depends on, in one file
+progress      a bar
+"""

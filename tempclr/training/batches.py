@@ -1,0 +1,85 @@
+"""Which pairs go together, epoch after epoch, with a position that can be stored."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from tempclr.sequences import Batch, Pair, caption_numbers, collate
+
+
+class Batches:
+    """Endless batches of indices; every epoch is a new permutation, whose incomplete rest is dropped.
+
+    With buckets, the permutation is cut into groups of `bucket` batches, each group is sorted by
+    length and cut into batches, and all batches are put into a random order: sequences of similar
+    length meet, so less is padded, and still no two epochs are alike.
+
+    Args:
+        lengths: Steps of each item.
+        batch: Items per batch, at most as many as there are.
+        bucket: Batches per group; 1 does not sort.
+        generator: Source of the permutations, on the CPU.
+
+    Raises:
+        ValueError: If there are fewer items than a batch.
+    """
+
+    def __init__(self, lengths: Int[Tensor, " items"], batch: int, *, bucket: int = 1, generator: Generator) -> None:
+        if len(lengths) < batch:
+            raise ValueError(f"expected at least one batch of {batch} pairs, got {len(lengths)}")
+        self.lengths, self.batch, self.bucket, self.generator = lengths, batch, bucket, generator
+        self.queue = torch.empty(0, batch, dtype=torch.int64)  # what is left of the epoch
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> list[int]:
+        """Return the items of the next batch."""
+        if len(self.queue) == 0:
+            self.queue = self._epoch()
+        chosen, self.queue = self.queue[0], self.queue[1:]
+        return chosen.tolist()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the position: what is left of the epoch, and the generator that makes the next."""
+        return {"queue": self.queue.clone(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go to a position."""
+        self.queue = state["queue"]
+        self.generator.set_state(state["generator"])
+
+    def _epoch(self) -> Int[Tensor, "batches batch"]:
+        """The batches of a new epoch."""
+        count = len(self.lengths) // self.batch
+        items = torch.randperm(len(self.lengths), generator=self.generator)[: count * self.batch]
+        if self.bucket == 1:
+            return items.view(count, self.batch)
+        groups = items.split(self.bucket * self.batch)
+        ordered = torch.cat([group[self.lengths[group].argsort(stable=True)] for group in groups])
+        return ordered.view(count, self.batch)[torch.randperm(count, generator=self.generator)]
+
+
+def steps_of(pairs: Sequence[Pair], *, bucket: int) -> Int[Tensor, " pairs"]:
+    """Return the number of clips of each pair, by which buckets sort; without buckets no pair is looked at."""
+    if bucket == 1:
+        return torch.ones(len(pairs), dtype=torch.int64)
+    return torch.tensor([len(pair.clips) for pair in pairs])
+
+
+def share(chosen: Sequence[int], process: int, processes: int) -> list[int]:
+    """Return the part of a batch that one process takes; shares differ by at most one.
+
+    Example:
+        >>> [share([4, 1, 3, 0, 2], process, 2) for process in (0, 1)]
+        [[4, 1], [3, 0, 2]]
+    """
+    return list(chosen[process * len(chosen) // processes : (process + 1) * len(chosen) // processes])
+
+
+def batch_of(pairs: Sequence[Pair], chosen: Sequence[int], process: int, processes: int) -> Batch:
+    """Return one process's share of a batch, with captions numbered as in the whole of it."""
+    numbers = caption_numbers([pairs[index] for index in chosen])
+    return collate([pairs[index] for index in share(chosen, process, processes)], numbers)

@@ -1,0 +1,73 @@
+"""Files of tensors and plain containers that are whole or not there, and are refused where they do not belong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tempclr.files import written_whole
+
+
+def save(content: dict, path: Path) -> None:
+    """Write tensors and plain containers to a file that is whole or not there.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk; what the path held before is unharmed.
+    """
+    try:
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+    except (OSError, RuntimeError) as error:
+        kept = "the file written before is unharmed" if path.exists() else "no file was there before"
+        raise OSError(f"could not write {path} ({error}); {kept}; make space and continue from it") from error
+
+
+def load(path: Path) -> dict:
+    """Return what `save` wrote, on the CPU. Nothing but tensors and plain containers is unpickled.
+
+    Raises:
+        ValueError: If the file is missing or is not such a checkpoint.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ValueError(f"expected a checkpoint at {path}, found none; train first") from error
+    except Exception as error:
+        raise ValueError(f"expected a checkpoint of tensors and plain containers at {path}: {error}") from error
+
+
+def check_setup(stored: Mapping[str, object], setup: Mapping[str, object], path: Path) -> None:
+    """Raise `ValueError` unless a training was begun as it is to be continued."""
+    differing = [
+        f"{name} (expected {stored.get(name)}, found {setup.get(name)})"
+        for name in (*setup, *(name for name in stored if name not in setup))
+        if stored.get(name) != setup.get(name)
+    ]
+    if differing:
+        raise ValueError(
+            f"{path} belongs to a training with other settings: {', '.join(differing)}; "
+            "continue it as it began, or choose another folder"
+        )
+
+
+def check_weights(stored: Mapping[str, Tensor], model: nn.Module, path: Path) -> None:
+    """Raise `ValueError` unless weights are those of this model, by name and shape."""
+    own = model.state_dict()
+    problems = {
+        "missing": [name for name in own if name not in stored],
+        "unknown": [name for name in stored if name not in own],
+        "of another shape": [
+            f"{name} (expected {tuple(own[name].shape)}, found {tuple(stored[name].shape)})"
+            for name in own
+            if name in stored and own[name].shape != stored[name].shape
+        ],
+    }
+    found = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    if found:
+        raise ValueError(f"expected {path} to hold the weights of this model; {'; '.join(found)}")
+
+
+def _some(names: list[str]) -> str:
+    """The first of many names."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,77 @@
+"""How the loop runs, and what it tells of each step."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Decay = Literal["cosine", "linear", "polynomial", "none"]
+Ended = Literal["steps", "patience", "terminated"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the loop runs; what it trains is passed to `train`."""
+
+    steps: int = 300
+    batch: int = 16  # videos that are each other's negatives, over all processes
+    accumulate: int = 1  # batches whose gradients are averaged into one step
+    bucket: int = 1  # batches' worth of videos that are sorted by length before they are cut into batches
+    learning_rate: float = 1e-3
+    warmup: int = 20  # steps of linear rise from 0
+    decay: Decay = "cosine"  # to 0, at the last step or at `decay_steps`
+    decay_steps: int | None = None  # step at which the decay would be over; none is the last one
+    power: float = 1.0  # of the polynomial decay; 1 is linear
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.01
+    clip_norm: float = 2.0  # largest norm of the gradient
+    average: float = 0.0  # decay of the moving average of the weights (EMA), below 1; 0 keeps none
+    recompute: bool = False  # gradient checkpointing: less memory, more time, the same result
+    validate_every: int = 50  # steps; also after the last one
+    checkpoint_every: int = 50  # steps; also after the last one
+    patience: int = 0  # validations in a row without a new best score that end training; 0 never does
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch",
+            "accumulate",
+            "bucket",
+            "learning_rate",
+            "power",
+            "clip_norm",
+            "validate_every",
+            "checkpoint_every",
+        ):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
+        if not 0 <= self.warmup < self.steps:
+            raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
+        if self.decay not in ("cosine", "linear", "polynomial", "none") or self.optimizer not in ("adamw", "adam"):
+            raise ValueError(
+                f"expected decay cosine, linear, polynomial or none and optimizer adamw or adam, "
+                f"got {self.decay} and {self.optimizer}"
+            )
+        if self.decay_steps is not None and self.decay_steps <= self.warmup:
+            raise ValueError(f"expected decay_steps above the warmup of {self.warmup}, got {self.decay_steps}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"expected average from 0 to less than 1, got {self.average}")
+        if self.patience < 0:
+            raise ValueError(f"expected patience >= 0, got {self.patience}")
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step of training did, over all its batches and processes."""
+
+    step: int  # from 1
+    total: float  # nats, as are the next two
+    unit: float
+    order: float
+    gradient_norm: float  # before clipping
+    skipped: int  # videos of this step that are too short for a wrong order
+    skipped_so_far: int  # the same, since step 1
+    learning_rate: float
+    seconds: float  # of this step, without validation
+    score: float | None = None  # of validation, higher is better
+    best: bool = False  # whether it is the highest so far
+    ended: Ended | None = None  # why this was the last step: all done, no better score, or SIGTERM

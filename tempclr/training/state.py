@@ -1,0 +1,188 @@
+"""Where a training stands: everything its next step depends on, made, stored and restored in one place."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Generator, Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tempclr.sequences import Batch, Pair
+from tempclr.training.batches import Batches, steps_of
+from tempclr.training.checkpoints import check_setup, check_weights, load, save
+from tempclr.training.config import Ended, TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """How far a training is."""
+
+    step: int = 0
+    best: float = -math.inf  # highest score of validation
+    stale: int = 0  # validations since then
+    skipped: int = 0  # videos without a wrong order, so far
+    ended: Ended | None = None
+
+    def validated(self, score: float, config: TrainConfig) -> bool:
+        """Take note of a score, and return whether it is the best so far."""
+        if math.isnan(score):
+            raise ValueError(f"expected validation to return a number, got {score} at step {self.step}")
+        best = score > self.best
+        self.best, self.stale = (score, 0) if best else (self.best, self.stale + 1)
+        if config.patience and self.stale >= config.patience:
+            self.ended = "patience"
+        return best
+
+
+class State:
+    """Model, optimiser, averaged weights, batches and randomness of one process.
+
+    Args:
+        model: Moved to the accelerator's device, and wrapped where there are several processes.
+        pairs: Training data.
+        config: How the loop runs.
+        accelerator: Of this process.
+        generator: Source of batches; all processes take the state of the first one's.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        pairs: Sequence[Pair],
+        config: TrainConfig,
+        accelerator: Accelerator,
+        generator: Generator,
+    ) -> None:
+        self.progress, self.accelerator, self.model = Progress(), accelerator, model.to(accelerator.device)
+        trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        if not trainable:
+            raise ValueError("expected a model with at least one trainable parameter, got none")
+        self.setup = {
+            **asdict(config),
+            "videos": len(pairs),
+            "processes": accelerator.num_processes,
+            "precision": accelerator.mixed_precision,
+            "trainable": f"{len(trainable)} tensors of {sum(weight.numel() for weight in trainable.values())} numbers",
+        }
+        self.average = None
+        if config.average:
+            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+        optimizer = kind(trainable.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay)
+        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        lengths = steps_of(pairs, bucket=config.bucket)
+        self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
+        generator.set_state(gather_object([generator.get_state()])[0])
+        seed = torch.randint(2**62, (), generator=generator).item() + accelerator.process_index
+        self.orders = Generator(accelerator.device).manual_seed(seed)
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is validated and kept as the best: the averaged weights, if there are any."""
+        return self.model if self.average is None else self.average.module
+
+    def save(self, path: Path) -> None:
+        """Write everything; all processes must call this, and the first one writes."""
+        randomness = gather_object([self._randomness()])
+        if not self.accelerator.is_main_process:
+            return
+        content = {
+            "setup": self.setup,
+            "progress": asdict(self.progress),
+            "model": self.model.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),
+            "batches": self.batches.state_dict(),
+            "randomness": randomness,
+        }
+        save(content, path)
+
+    def restore(self, path: Path) -> None:
+        """Put everything back as it was when it was written.
+
+        Raises:
+            ValueError: If it is no checkpoint, or that of another training or model.
+        """
+        stored = load(path)
+        if "setup" not in stored or "progress" not in stored:
+            raise ValueError(f"expected the checkpoint of a training at {path}, got one of {', '.join(stored)}")
+        check_setup(stored["setup"], self.setup, path)
+        check_weights(stored["model"], self.model, path)
+        self.progress = Progress(**stored["progress"])
+        self.model.load_state_dict(stored["model"])
+        if self.average is not None:
+            self.average.load_state_dict(stored["average"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(stored["scaler"])
+        self.batches.load_state_dict(stored["batches"])
+        self._set_randomness(stored["randomness"][self.accelerator.process_index])
+        if self.progress.ended == "terminated":
+            self.progress.ended = None
+        self._adopt_average()
+
+    def save_batches(self, folder: Path, batches: list[Batch], names: list[str], orders: Tensor) -> Path:
+        """Write what this process computed last, for inspection.
+
+        Args:
+            folder: Where to.
+            batches: Of the step.
+            names: Of the step's videos, on all processes.
+            orders: State of the source of wrong orders before the step.
+
+        Returns:
+            The file; `load` reads it, as `batches`, `names`, `model` (the weights) and `orders`.
+        """
+        process = self.accelerator.process_index
+        path = folder / f"stopped-at-{self.progress.step}{f'-process-{process}' if process else ''}.pt"
+        plain = [asdict(batch) for batch in batches]
+        save({"batches": plain, "names": names, "model": self.model.state_dict(), "orders": orders}, path)
+        return path
+
+    def finish(self) -> None:
+        """Leave the averaged weights, if there are any, in the model, and say what was left out."""
+        self._adopt_average()
+        if self.progress.skipped:
+            log.warning(
+                "%d of %d videos drawn in %d steps were too short for a wrong order: the order loss did without them",
+                self.progress.skipped,
+                self.progress.step * self.setup["batch"] * self.setup["accumulate"],
+                self.progress.step,
+            )
+
+    def close(self) -> None:
+        """Give the model back as it came: without what mixed precision and several processes put around it."""
+        self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+        vars(self.model).pop("forward", None)
+        for kept, own in (
+            (self.accelerator._models, self.wrapped),  # `free_memory` would let go of what the caller prepared, too
+            (self.accelerator._optimizers, self.optimizer),
+        ):
+            kept[:] = [each for each in kept if each is not own]
+
+    def _adopt_average(self) -> None:
+        """Put the averaged weights into a model whose training is over."""
+        if self.average is not None and self.progress.ended in ("steps", "patience"):
+            self.model.load_state_dict(self.average.module.state_dict())
+
+    def _randomness(self) -> dict[str, Tensor | None]:
+        """State of all that is random in this process but the batches: wrong orders and dropout."""
+        device = self.accelerator.device
+        own = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
+        return {"orders": self.orders.get_state(), "cpu": torch.get_rng_state(), "device": own}
+
+    def _set_randomness(self, stored: dict[str, Tensor | None]) -> None:
+        """Continue it."""
+        device = self.accelerator.device
+        self.orders.set_state(stored["orders"])
+        torch.set_rng_state(stored["cpu"])
+        if stored["device"] is not None:
+            torch.get_device_module(device).set_rng_state(stored["device"])

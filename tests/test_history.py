@@ -1,0 +1,48 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tempclr.history import History, read_history
+
+
+@dataclass
+class Record:
+    step: int
+    loss: float
+
+
+# laws
+
+
+def test_what_is_appended_is_read(tmp_path: Path):
+    History(tmp_path / "run", after=0).append(Record(1, 0.5), durable=True)
+    assert read_history(tmp_path / "run") == [{"step": 1, "loss": 0.5}]
+
+
+def test_going_back_to_a_step_drops_what_came_after(tmp_path: Path):
+    for after, last in ((0, 6), (2, 4)):
+        history = History(tmp_path, after=after)
+        for step in range(after + 1, last + 1):
+            history.append(Record(step, after))
+    assert [(line["step"], line["loss"]) for line in read_history(tmp_path)] == [(1, 0), (2, 0), (3, 2), (4, 2)]
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_line_that_a_crash_cut_off_is_left_out_and_written_again(cut: int, tmp_path: Path):
+    History(tmp_path, after=0).append(Record(1, 1.0))
+    with (tmp_path / "history.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 2, "loss": 0.5})[:cut])
+    assert [line["step"] for line in read_history(tmp_path)] == [1]
+    History(tmp_path, after=1).append(Record(2, 2.0))
+    assert [line["step"] for line in read_history(tmp_path)] == [1, 2]
+
+
+def test_a_loss_that_is_not_a_number_is_logged_as_nothing(tmp_path: Path):
+    History(tmp_path, after=0).append(Record(1, float("nan")))
+    assert read_history(tmp_path) == [{"step": 1, "loss": None}]
+
+
+def test_without_a_file_there_is_no_history(tmp_path: Path):
+    assert read_history(tmp_path) == []

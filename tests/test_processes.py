@@ -1,0 +1,119 @@
+"""Two processes on the CPU, started as a user starts them, against one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from tempclr.history import read_history
+from tempclr.training.batches import share
+from tempclr.training.checkpoints import load
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `two_processes.py` left."""
+    folder = tmp_path_factory.mktemp("processes")
+    for name in ("whole", "stopped"):
+        (folder / name).mkdir()
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+    done = subprocess.run(
+        [*launcher, str(HERE / "two_processes.py"), str(folder)],
+        capture_output=True, text=True, timeout=120, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone() -> tuple[list[dict], list[torch.Tensor]]:
+    """Records and weights of the same training on one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        import two_processes
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as each of the two has
+        found = two_processes.run(Accelerator(cpu=True))
+        torch.set_num_threads(threads)
+        return found, two_processes.run.weights
+
+
+def records(folder: Path, what: str, rank: int = 0) -> list[dict]:
+    found = json.loads((folder / f"records-{rank}.json").read_text())[what]
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in found]
+
+
+# known answers
+
+
+def test_items_of_different_numbers_and_lengths_are_joined_and_gradients_return_summed(folder: Path):
+    factors = torch.arange(15.0).view(3, 5)
+    for rank, (rows, columns) in enumerate(((slice(0, 2), 3), (slice(2, 3), 5))):
+        found = load(folder / f"gathered-{rank}.pt")
+        assert found["joined"].tolist() == [[0, 1, 2, 0, 0], [3, 4, 5, 0, 0], [0, -1, -2, -3, -4]]
+        assert torch.equal(found["gradient"], 3 * factors[rows, :columns])  # 1 of the first, 2 of the second
+        assert found["numbers"].tolist() == [0, 1]
+
+
+# laws
+
+
+def test_two_processes_make_the_steps_of_one(folder: Path, alone: tuple):
+    expected, weights = alone
+    found = records(folder, "whole")
+    assert len(found) == len(expected) == 6
+    for ours, theirs in zip(found, expected, strict=True):
+        for name in ("total", "unit", "order", "gradient_norm"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-10), name  # float64, summed in another order
+        for name in ("step", "skipped", "skipped_so_far", "learning_rate", "best", "ended"):
+            assert ours[name] == theirs[name], name
+    for rank in (0, 1):
+        for ours, theirs in zip(load(folder / f"weights-{rank}.pt")["weights"], weights, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)  # Adam divides small numbers by small ones
+
+
+def test_both_processes_see_the_same_records_and_one_writes_them(folder: Path):
+    assert records(folder, "whole", 0) == records(folder, "whole", 1)
+    history = [{k: v for k, v in line.items() if k != "seconds"} for line in read_history(folder / "whole")]
+    assert history == records(folder, "whole")
+    assert sorted(path.name for path in (folder / "whole").iterdir()) == ["best.pt", "history.jsonl", "last.pt"]
+
+
+def test_a_signal_to_one_process_ends_both_and_continuing_equals_never_stopping(folder: Path):
+    for rank in (0, 1):
+        stopped, rest = records(folder, "stopped", rank), records(folder, "rest", rank)
+        assert [record["ended"] for record in stopped] == [None, "terminated"]
+        assert [*stopped[:1], {**stopped[1], "ended": None}, *rest] == records(folder, "whole")
+        weights = load(folder / f"weights-{rank}.pt")
+        assert all(torch.equal(a, b) for a, b in zip(weights["weights"], weights["continued"], strict=True))
+
+
+def test_shares_are_nearly_equal_and_complete():
+    for processes in (1, 2, 3, 7):
+        shares = [share(range(7), process, processes) for process in range(processes)]
+        assert [item for part in shares for item in part] == list(range(7))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+# refusals
+
+
+def test_a_batch_without_a_video_for_every_process_is_refused(folder: Path):
+    refused = json.loads((folder / "records-0.json").read_text())["refused"]
+    assert "at least one video for each of 2 processes, got 1" in refused
+
+
+def test_a_checkpoint_of_other_processes_is_refused(folder: Path, alone: tuple):
+    import two_processes
+
+    with pytest.raises(ValueError, match=r"processes \(expected 2, found 1\)"):
+        two_processes.run(Accelerator(cpu=True), folder / "whole")

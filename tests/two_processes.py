@@ -1,0 +1,103 @@
+"""A program for two processes: `torchrun --nproc-per-node 2 two_processes.py FOLDER`."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tempclr import Pair, TempCLR, TrainConfig, train
+from tempclr.encoders import Projection
+from tempclr.losses import Temperature
+from tempclr.training.checkpoints import save
+from tempclr.training.processes import AllProcesses
+
+CONFIG = TrainConfig(
+    steps=6, batch=5, accumulate=2, warmup=1, learning_rate=0.01, average=0.5, validate_every=2, checkpoint_every=2
+)
+
+
+def data() -> list[Pair]:
+    """Videos of different lengths, some with equal captions, some too short for a wrong order."""
+    generator = torch.Generator().manual_seed(3)
+    pairs = []
+    for k in range(13):
+        sentences = 3 if k % 5 else 1
+        segments = torch.arange(sentences).repeat_interleave(1 + k % 3)
+        x, y = (torch.randn(n, d, generator=generator).double() for n, d in ((sentences, 6), (len(segments), 7)))
+        pairs.append(Pair(f"video-{k}", x, y, segments, tuple(f"{k % 4} {i}" for i in range(sentences))))
+    return pairs
+
+
+def model(seed: int = 0) -> TempCLR:
+    """A model that takes all five wrong orders of three segments, so that what is drawn makes no difference."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        text, video = Projection(6, 8), Projection(7, 8)
+    temperature = Temperature(1.0)
+    gather = AllProcesses()
+    built = TempCLR(text, video, negatives=5, anchor="both", others=True, temperature=temperature, gather=gather)
+    return built.double()
+
+
+def score(trained: nn.Module) -> float:
+    return float(trained.text.linear.weight.sum())
+
+
+def run(
+    accelerator: Accelerator, folder: Path | None = None, *, seed: int = 0, validate: Callable = score, **changes: int
+) -> list[dict]:
+    """Records of a training; process 1 comes with another seed of everything, which the first one's replaces."""
+    trained, config = model(seed), replace(CONFIG, **changes)
+    generator = torch.Generator().manual_seed(seed)
+    loop = train(
+        trained, data(), config, accelerator=accelerator, generator=generator, validate=validate, folder=folder
+    )
+    records = [asdict(record) for record in loop]
+    run.weights = list(trained.state_dict().values())
+    return records
+
+
+def gathered(rank: int) -> dict[str, Tensor]:
+    """Different numbers and lengths of items, with a gradient that differs between processes."""
+    items = (torch.arange(6.0).view(2, 3) if rank == 0 else -torch.arange(5.0).view(1, 5)).requires_grad_()
+    joined = AllProcesses()(items)
+    ((rank + 1) * joined * torch.arange(15.0).view(3, 5)).sum().backward()
+    numbers = AllProcesses()(torch.arange(2 * rank))
+    return {"joined": joined.detach(), "gradient": items.grad, "numbers": numbers}
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    accelerator = Accelerator(cpu=True)
+    rank = accelerator.process_index
+    save(gathered(rank), folder / f"gathered-{rank}.pt")
+    whole = run(accelerator, folder / "whole", seed=rank)
+    weights = run.weights
+
+    def stop(trained: nn.Module) -> float:
+        if rank == 1 and not (folder / "asked").exists():
+            (folder / "asked").touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return score(trained)
+
+    stopped = run(accelerator, folder / "stopped", seed=rank, validate=stop)
+    rest = run(accelerator, folder / "stopped")
+    try:
+        run(accelerator, batch=1)
+    except ValueError as error:
+        refused = str(error)
+    save({"weights": weights, "continued": run.weights}, folder / f"weights-{rank}.pt")
+    records = {"whole": whole, "stopped": stopped, "rest": rest, "refused": refused}
+    (folder / f"records-{rank}.json").write_text(json.dumps(records))
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
