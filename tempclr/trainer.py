@@ -107,7 +107,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(state.step, config)
         model.train()
-        losses = model(batch, generator=generator)
+        losses = model(batch, generator=generator, progress=(state.step - 1) / config.steps)
         if not losses.total.isfinite():
             names = ", ".join(pairs[index].name for index in chosen)
             raise ValueError(f"expected a finite loss, got {losses.total.item()} at step {state.step} on {names}")
