@@ -6,9 +6,10 @@ Read it in this order; each file needs only the ones before it:
     costs                embeddings -> cost matrix
     alignment/reference  the recursion, as printed in the paper
     alignment/soft_dtw   cost matrix -> value and expected alignment
-    negatives            wrong orders
+    negatives            wrong orders: shuffles, and drawing them
     encoders             features -> embeddings
-    losses               unit loss, order loss, TempCLR
+    losses/units, order  match units with units, sequences with sequences
+    losses/model         TempCLR: encoders and both losses
     trainer              the loop; what it is made of is in training
     metrics, pairs       ranks and intervals; all pairs
     tasks/retrieval      a paragraph finds its video

@@ -1,16 +1,16 @@
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-import tempclr
+from tempclr import drop_dtw, dtw, otam, soft_dtw, soft_dtw_divergence
 from tempclr.alignment import reference
 from tempclr.alignment.recursion import Recursion
-from tempclr.encoders import Projection
-from tempclr.losses import order_loss, unit_loss
-from tempclr.negatives import clip_orders, shuffled_orders
-from tempclr.sequences import Pair, collate
+from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, transposed, unit_loss
+from tempclr.negatives import shuffled_orders, wrong_orders
 
 
 @pytest.fixture
@@ -38,26 +38,6 @@ def slow_order_loss(anchor: Tensor, positive: Tensor, orders: list[Tensor], gamm
         cost = torch.stack([1 - torch.cosine_similarity(step[None], shuffled) for step in anchor])
         distances.append(reference.alignment_cost(cost[None], Recursion(gamma=gamma)) / temperature)
     return (distances[0] + torch.logsumexp(-torch.stack(distances), 0)).item()
-
-
-def pairs(count: int, generator: torch.Generator, segments: tuple[int, ...] = (0, 0, 1, 2)) -> list[Pair]:
-    n = max(segments) + 1
-    return [
-        Pair(
-            f"video {k}",
-            torch.randn(n, 5, generator=generator),
-            torch.randn(len(segments), 7, generator=generator),
-            torch.tensor(segments),
-            tuple(f"caption {k}-{i}" for i in range(n)),
-        )
-        for k in range(count)
-    ]
-
-
-def model(**settings: object) -> tempclr.TempCLR:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return tempclr.TempCLR(Projection(5, 8), Projection(7, 8), **settings)
 
 
 # known answers
@@ -93,11 +73,12 @@ def test_the_order_loss_equals_shuffling_the_sequence_and_aligning_cell_by_cell(
 ):
     anchor, positive = embedded
     lengths = torch.tensor([[4, 6], [3, 5], [1, 2]])
-    drawn = [shuffled_orders(int(m), 4, generator=generator) for _, m in lengths]
-    orders = torch.stack([torch.cat((d, torch.arange(d.shape[1], 6).expand(4, -1)), 1) for d in drawn])
-    ours = order_loss(anchor, positive, orders, lengths=lengths, gamma=gamma, temperature=temperature)
+    segments = torch.arange(6).where(torch.arange(6) < lengths[:, 1:], -1)
+    orders = wrong_orders(segments, 4, generator=generator)  # of two steps there is but one
+    distance = partial(soft_dtw, gamma=gamma)
+    ours = order_loss(anchor, positive, orders, lengths=lengths, distance=distance, temperature=temperature)
     slow = [
-        slow_order_loss(anchor[k, :n], positive[k, :m], list(drawn[k]), gamma, temperature)
+        slow_order_loss(anchor[k, :n], positive[k, :m], list(orders[k][:, :m]), gamma, temperature)
         for k, (n, m) in enumerate(lengths.tolist())
     ]
     assert ours.item() == pytest.approx(sum(slow) / 3, abs=1e-5)
@@ -108,50 +89,160 @@ def test_orders_for_all_equal_the_same_orders_for_each(embedded: tuple[Tensor, T
     torch.testing.assert_close(order_loss(*embedded, orders), order_loss(*embedded, orders.expand(3, -1, -1)))
 
 
+DISTANCES = {
+    "soft-DTW": soft_dtw,
+    "DTW": dtw,
+    "OTAM": partial(otam, gamma=0.1),
+    "OTAM, both ways": both_ways(partial(otam, gamma=0.1)),
+    "OTAM, transposed": transposed(partial(otam, gamma=0.1)),
+    "Drop-DTW": partial(drop_dtw, drop_y=0.7, gamma=0.05),
+    "hard Drop-DTW": partial(drop_dtw, drop_y=0.7),
+    "DTW per cell": per_cell(dtw),
+    "soft-DTW per cell": per_cell(soft_dtw),
+}
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_every_distance_compares_each_shuffled_sequence_by_itself(
+    name: str, embedded: tuple[Tensor, Tensor], generator: torch.Generator
+):
+    anchor, positive = embedded
+    lengths = torch.tensor([[4, 6], [3, 5], [2, 4]])
+    segments = torch.arange(6).where(torch.arange(6) < lengths[:, 1:], -1)
+    orders = wrong_orders(segments, 7, generator=generator)
+    ours = order_loss(anchor, positive, orders, lengths=lengths, distance=DISTANCES[name], temperature=0.5)
+    total = 0.0
+    for k, (n, m) in enumerate(lengths.tolist()):
+        true = torch.arange(m)
+        costs = [
+            1 - torch.cosine_similarity(anchor[k, :n, None], positive[k, o], dim=-1) for o in [true, *orders[k][:, :m]]
+        ]
+        scores = torch.stack([-DISTANCES[name](cost, None) / 0.5 for cost in costs])
+        total += (torch.logsumexp(scores, 0) - scores[0]).item() / 3
+    assert ours.item() == pytest.approx(total, abs=1e-9)
+
+
+def test_the_debiased_loss_compares_by_the_divergence(embedded: tuple[Tensor, Tensor], generator: torch.Generator):
+    anchor, positive = embedded
+    lengths = torch.tensor([[4, 6], [3, 5], [1, 3]])
+    segments = torch.arange(6).where(torch.arange(6) < lengths[:, 1:], -1)
+    orders = wrong_orders(segments, 5, generator=generator)
+    total = 0.0
+    for k, (n, m) in enumerate(lengths.tolist()):
+        x, scores = anchor[k, :n], []
+        for order in [torch.arange(m), *orders[k][:, :m]]:
+            y = positive[k, order]
+            costs = [1 - torch.cosine_similarity(a[:, None], b, dim=-1) for a, b in ((x, y), (x, x), (y, y))]
+            scores.append(-soft_dtw_divergence(*costs))
+        total += (torch.logsumexp(torch.stack(scores), 0) - scores[0]).item() / 3
+    ours = order_loss(anchor, positive, orders, lengths=lengths, debiased=True)
+    assert ours.item() == pytest.approx(total, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in DISTANCES if name != "DTW" and "hard" not in name])
+def test_every_smooth_distance_trains_by_its_derivatives(name: str, generator: torch.Generator):
+    x, y = torch.randn(2, 1, 3, 4, generator=generator, dtype=torch.float64).requires_grad_()
+    orders = shuffled_orders(3, 3, generator=generator)
+    assert torch.autograd.gradcheck(lambda a, b: order_loss(a, b, orders, distance=DISTANCES[name]), (x, y))
+
+
+def test_a_cell_costs_the_same_whatever_the_length():
+    cost = torch.full((3, 4, 9), 0.25)
+    lengths = torch.tensor([[4, 9], [1, 9], [3, 3]])
+    for distance in (dtw, partial(soft_dtw, gamma=1e-3)):
+        found = per_cell(distance)(cost, lengths)
+        torch.testing.assert_close(found, torch.full((3,), 0.25), atol=2e-3, rtol=0)  # gamma * log of the paths
+
+
+def test_sequences_without_a_wrong_order_take_no_part(embedded: tuple[Tensor, Tensor], generator: torch.Generator):
+    anchor, positive = embedded
+    segments = torch.tensor([[0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5], [1, 1, 1, 1, 1, 1]])
+    orders = wrong_orders(segments, 5, generator=generator)
+    alone = order_loss(anchor[1:2], positive[1:2], orders.values[1])
+    torch.testing.assert_close(order_loss(anchor, positive, orders), alone)
+    none = wrong_orders(segments[:1], 5, generator=generator)
+    assert order_loss(anchor[:1], positive[:1], none) == 0
+
+
+def slow_mil_nce(x: Tensor, y: Tensor, groups: list[int]) -> float:
+    """As printed, with sums in place of the logarithms."""
+    total = 0.0
+    for i, group in enumerate(groups):
+        bag = [j for j, other in enumerate(groups) if other == group]
+        rest = [j for j, other in enumerate(groups) if other != group]
+        right = sum(math.exp(x[i] @ y[j]) for j in bag)
+        wrong = sum(math.exp(x[i] @ y[j]) for j in rest) + sum(math.exp(x[k] @ y[j]) for j in bag for k in rest)
+        total -= math.log(right / (right + wrong)) / len(groups)
+    return total
+
+
+def test_mil_nce_equals_its_sums(generator: torch.Generator):
+    x, y = torch.randn(2, 7, 4, generator=generator, dtype=torch.float64)
+    for groups in ([0, 1, 2, 1, 3, 0, 0], list(range(7)), [4] * 7):
+        ours = mil_nce(x, y, torch.tensor(groups), temperature=1.0, cosine=False)
+        assert ours.item() == pytest.approx(slow_mil_nce(x, y, groups), abs=1e-12)
+    assert ours == 0  # one bag
+
+
+def test_mil_nce_without_negatives_has_a_gradient_of_zero():
+    x = torch.randn(3, 4, requires_grad=True)
+    mil_nce(x, x.detach(), torch.zeros(3, dtype=torch.int64)).backward()
+    torch.testing.assert_close(x.grad, torch.zeros(3, 4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("loss", [unit_loss, mil_nce])
+def test_the_mean_over_own_units_is_a_part_of_that_over_all(loss: Callable, generator: torch.Generator):
+    x, y = torch.randn(2, 7, 4, generator=generator, dtype=torch.float64)
+    groups = torch.tensor([0, 1, 2, 1, 3, 0, 0])
+    own = torch.tensor([True, False, False, True, False, False, True])
+    parts = 3 * loss(x, y, groups, own=own) + 4 * loss(x, y, groups, own=~own)
+    torch.testing.assert_close(parts, 7 * loss(x, y, groups))
+    assert loss(x, y, groups, own=torch.zeros_like(own)) == 0
+
+
+def test_the_published_unit_loss_compares_by_dot_products(generator: torch.Generator):
+    x, y = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    scores = x @ y.T
+    slow = sum(-(each.log_softmax(1).diagonal()).mean() for each in (scores, scores.T))
+    torch.testing.assert_close(unit_loss(x, y, temperature=1.0, cosine=False), slow)
+
+
+def test_half_precision_is_compared_in_single(embedded: tuple[Tensor, Tensor], generator: torch.Generator):
+    anchor, positive = (each.bfloat16() for each in embedded)
+    orders = shuffled_orders(6, 5, generator=generator)
+    single = order_loss(anchor.float(), positive.float(), orders)
+    with torch.autocast("cpu", torch.bfloat16):
+        for values in ((anchor, positive), (anchor.float(), positive.float())):
+            found = order_loss(*values, orders)
+            assert found.dtype == torch.float32
+            assert torch.equal(found, single)
+        units = unit_loss(anchor[0], positive[0, :4])
+    assert torch.equal(units, unit_loss(anchor[0].float(), positive[0, :4].float()))
+
+
+def test_a_learnt_temperature_follows_its_gradient_both_ways_and_stays_above_its_least():
+    temperature = Temperature(0.5, least=0.1)
+    torch.testing.assert_close(temperature(), torch.tensor(0.5))
+    optimizer = torch.optim.Adam(temperature.parameters(), 0.1)
+    reached = []
+    for right in (0, 1):  # where the right one is ahead, the colder the better; where it is not, the warmer
+        for _ in range(80):
+            optimizer.zero_grad()
+            scores = torch.tensor([[1.5, 1.0]]) / temperature()
+            torch.nn.functional.cross_entropy(scores, torch.tensor([right])).backward()
+            optimizer.step()
+        reached.append(temperature().item())
+    assert 0.1 < reached[0] < 0.2
+    assert reached[1] > 1.0
+
+
 def test_both_losses_have_the_derivatives_of_finite_differences(generator: torch.Generator):
     x, y = torch.randn(2, 2, 3, 4, generator=generator, dtype=torch.float64).requires_grad_()
     orders = shuffled_orders(3, 3, generator=generator)
-    assert torch.autograd.gradcheck(lambda a, b: order_loss(a, b, orders, gamma=0.3), (x, y))
+    assert torch.autograd.gradcheck(
+        lambda a, b: order_loss(a, b, orders, distance=partial(soft_dtw, gamma=0.3)), (x, y)
+    )
     assert torch.autograd.gradcheck(unit_loss, (x[0], y[0]))
-
-
-def test_the_total_is_the_weighted_sum(generator: torch.Generator):
-    batch = collate(pairs(4, generator))
-    losses = model(weight=0.7)(batch, generator=generator)
-    torch.testing.assert_close(losses.total, 0.3 * losses.unit + 0.7 * losses.order)
-    assert losses.order > 0 and losses.skipped == 0
-
-
-def test_without_weight_no_order_is_drawn(generator: torch.Generator):
-    batch = collate(pairs(4, generator))
-    before = generator.get_state()
-    losses = model(weight=0.0)(batch, generator=generator)
-    assert losses.order == 0
-    assert torch.equal(generator.get_state(), before)
-
-
-def test_padding_changes_no_loss(generator: torch.Generator):
-    short, long = pairs(2, generator), pairs(1, generator, segments=(0, 0, 1, 1, 2, 3, 4))
-    trained = model(weight=1.0, negatives=5)
-    seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
-    alone = trained(collate(short), generator=seeds[0]).order
-    padded = trained(collate([*short, *long]), generator=seeds[1]).order
-    own = trained(collate(long), generator=seeds[0]).order
-    torch.testing.assert_close(3 * padded, 2 * alone + own)
-
-
-def test_videos_too_short_for_a_wrong_order_are_counted_and_still_matched(generator: torch.Generator):
-    short = pairs(2, generator, segments=(0, 0))
-    losses = model()(collate([*short, *pairs(1, generator)]), generator=generator)
-    assert losses.skipped == 2
-    assert losses.order > 0
-    only = model()(collate(short), generator=generator)
-    assert only.skipped == 2 and only.order == 0 and only.unit > 0
-
-
-def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
-    shuffled = model(shuffle=clip_orders)(collate(pairs(2, generator, segments=(0, 1, 2))), generator=generator)
-    assert shuffled.skipped == 2  # single clips cannot change places inside their segment
 
 
 # refusals
@@ -174,24 +265,12 @@ def test_shapes_that_do_not_fit_are_refused(embedded: tuple[Tensor, Tensor]):
         unit_loss(torch.ones(2, 3), torch.ones(3, 3))
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"weight": 1.5}, "weight from 0 to 1"),
-        ({"negatives": 0}, "at least 1 negative"),
-        ({"gamma": 0.0}, "gamma > 0"),
-        ({"temperature": 0.0}, "temperature > 0"),
-        ({"unit_temperature": -1.0}, "temperature > 0"),
-    ],
-)
-def test_settings_out_of_range_are_refused(settings: dict, message: str):
-    with pytest.raises(ValueError, match=message):
-        model(**settings)
-
-
-def test_an_encoder_that_looks_across_steps_is_refused():
-    class Across(nn.Linear):
-        contextual = True
-
-    with pytest.raises(ValueError, match="Across, which looks across them"):
-        tempclr.TempCLR(Across(2, 2), Across(2, 2))
+def test_temperatures_and_ramps_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"temperature > 0, got 0\.0"):
+        unit_loss(torch.ones(1, 2), torch.ones(1, 2), temperature=0.0)
+    with pytest.raises(ValueError, match="starts above a least > 0"):
+        Temperature(0.005)
+    with pytest.raises(ValueError, match="weights and progress from 0 to 1"):
+        ramp(0.0, 1.5)
+    with pytest.raises(ValueError, match="weights and progress from 0 to 1"):
+        ramp(0.0, 1.0, begin=0.6, end=0.5)

@@ -274,7 +274,7 @@ def test_shapes_that_do_not_fit_are_refused(generator: torch.Generator):
 
 def test_shuffles_out_of_range_are_refused(generator: torch.Generator):
     segments = torch.arange(3)[None]
-    with pytest.raises(ValueError, match="within from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"within from 0 to 1, got 1\.5"):
         wrong_orders(segments, 1, partial(permute_both, within=1.5), generator=generator)
     with pytest.raises(ValueError, match="at least 1 swap, got 0"):
         wrong_orders(segments, 1, partial(swap_neighbours, swaps=0), generator=generator)

@@ -144,9 +144,7 @@ class TempCLR(nn.Module):
         groups = self.gather(batch.captions[video, sentence])
         own = own_items(self.gather, video)
         mean = self.unit(x, y, groups, temperature=current(self.unit_temperature), own=own)
-        return (
-            mean * own.sum() * processes(self.gather, x.device) / len(own)
-        )  # so that processes of more units count more
+        return self._mean(mean * own.sum(), torch.ones_like(video))
 
     def _order_loss(
         self, batch: Batch, sentences: Sequences, clips: Sequences, generator: Generator
@@ -169,14 +167,14 @@ class TempCLR(nn.Module):
                 values, part = torch.cat((values, others), 1), torch.cat((part, different), 1)
             each = contrast(values, part, current(self.temperature))
             told = part[:, 1:].any(1)  # which have a negative at all
-            total = total + self._mean(each, told)
+            total = total + self._mean(each.sum(), told)
             shuffled |= orders.found.any(1)
         return total / len(ways), int((~shuffled).sum())
 
-    def _mean(self, each: Tensor, counted: Tensor) -> Tensor:
-        """This process's part of a mean over all of them: its sum, over their mean number of what is counted."""
-        total = self.gather(counted.long()).sum()
-        return each.sum() * processes(self.gather, each.device) / total.clamp(min=1)
+    def _mean(self, total: Tensor, counted: Tensor) -> Tensor:
+        """This process's part of a mean over all of them: its total, over their mean number of what is counted."""
+        number = self.gather(counted.long()).sum().clamp(min=1)
+        return total * processes(self.gather, total.device) / number
 
     def _draw(self, side: Side, generator: Generator) -> Orders:
         """Wrong orders of the sentences or of the clips."""

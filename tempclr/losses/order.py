@@ -33,7 +33,8 @@ def order_loss(
 
     Args:
         anchor: Embeddings of the sequence that is kept in order.
-        positive: Embeddings of its aligned partner.
+        positive: Embeddings of its aligned partner, each step encoded by itself: of an encoder that looks across
+            steps, a shuffled embedding is not that of the shuffled sequence (`TempCLR` encodes every order).
         orders: Wrong orders from `wrong_orders`, or given as [count, m] for the whole batch, or [batch, count, m]:
             each a permutation of the steps of the positive. Padding must stay in its place.
         lengths: True steps of anchor and positive.

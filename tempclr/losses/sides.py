@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tempclr.costs import all_pairs
-from tempclr.encoders import encode
+from tempclr.encoders import encode, is_contextual
 from tempclr.losses.distances import Distance
 from tempclr.losses.order import encoded_costs, order_distances, permuted_costs, step_cost, with_true_order
 from tempclr.losses.selection import Selection, selected, taken
@@ -23,7 +23,7 @@ class Side:
     """The sentences of a batch, or its clips."""
 
     encoder: nn.Module
-    features: Sequences
+    features: Sequences | None  # which an encoder that looks across steps sees again in every order; else None
     embedded: Sequences  # in true order
     segments: Int[Tensor, "batch steps"]  # as `wrong_orders` takes them, as are the next two
     captions: Int[Tensor, "batch steps"]
@@ -33,31 +33,23 @@ class Side:
 def text_side(encoder: nn.Module, batch: Batch, embedded: Sequences, chosen: Selection) -> Side:
     """Return the sentences, each a segment of its own."""
     lengths = chosen.lengths[:, 0]
-    features = selected(batch.sentences, chosen.sentences, lengths)
+    seen = _seen(encoder, batch.sentences, embedded, chosen.sentences, lengths)
     segments = even_segments(lengths, chosen.sentences.shape[1], 1)
-    embedded = _embedded(encoder, batch.sentences, features, embedded, chosen.sentences)
-    return Side(encoder, features, embedded, segments, chosen.captions, chosen.captions)
+    return Side(encoder, *seen, segments, chosen.captions, chosen.captions)
 
 
 def video_side(
     encoder: nn.Module, batch: Batch, embedded: Sequences, chosen: Selection, pieces: int | None = None
 ) -> Side:
     """Return the clips; those of a video without segments in segments of `pieces` clips, if it is given."""
-    lengths = chosen.lengths[:, 1]
-    features = selected(batch.clips, chosen.clips, lengths)
-    segments = chosen.segments
+    lengths, segments = chosen.lengths[:, 1], chosen.segments
+    seen = _seen(encoder, batch.clips, embedded, chosen.clips, lengths)
     captions = chosen.captions.gather(1, segments.clamp(min=0)).masked_fill(segments < 0, -1)
     if pieces is not None:
         bare = (segments < 0).all(1, keepdim=True)
         cut = even_segments(lengths, segments.shape[1], pieces)
         segments, captions = torch.where(bare, cut, segments), torch.where(bare, cut, captions)
-    embedded = _embedded(encoder, batch.clips, features, embedded, chosen.clips)
-    return Side(encoder, features, embedded, segments, captions, contents_of(features.values))
-
-
-def is_contextual(encoder: nn.Module) -> bool:
-    """Return whether an encoder looks across steps, so that a sequence must be shuffled before it is encoded."""
-    return any(getattr(module, "contextual", False) for module in encoder.modules())
+    return Side(encoder, *seen, segments, captions, taken(contents_of(batch.clips.values), chosen.clips))
 
 
 def to_orders(
@@ -85,13 +77,16 @@ def to_others(
     return values
 
 
-def _embedded(
-    encoder: nn.Module, whole: Sequences, features: Sequences, embedded: Sequences, places: Tensor
-) -> Sequences:
-    """Embeddings of the steps that are kept; where steps see each other, they must not see what was left out."""
-    if is_contextual(encoder) and not torch.equal(features.lengths, whole.lengths):
-        return encode(encoder, features)
-    return selected(embedded, places, features.lengths)
+def _seen(
+    encoder: nn.Module, whole: Sequences, embedded: Sequences, places: Tensor, lengths: Tensor
+) -> tuple[Sequences | None, Sequences]:
+    """Features, if they are needed again, and embeddings of the steps that are kept."""
+    if not is_contextual(encoder):
+        return None, selected(embedded, places, lengths)
+    features = selected(whole, places, lengths)
+    if torch.equal(lengths, whole.lengths):
+        return features, selected(embedded, places, lengths)
+    return features, encode(encoder, features)  # which must not show what was left out
 
 
 def _encoded_orders(side: Side, orders: Tensor, chunk: int) -> Float[Tensor, "batch all_orders steps dim"]:

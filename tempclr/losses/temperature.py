@@ -10,14 +10,14 @@ from torch import Tensor, nn
 class Temperature(nn.Module):
     """A temperature that is learnt with the model; pass it where a number is expected.
 
-    Its logarithm is the parameter, so that it stays positive, and it does not fall below `least`.
+    The parameter is the logarithm of what it is above `least`, so that it stays above.
 
     Args:
-        start: Before training, at least `least`.
+        start: Before training, more than `least`.
         least: > 0. Without a bound, a temperature that is learnt may fall until the softmax is hard; 0.01 is CLIP's.
 
     Raises:
-        ValueError: If it does not start at or above a positive `least`.
+        ValueError: If it does not start above a positive `least`.
 
     Source:
         Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, section 2.5.
@@ -25,14 +25,14 @@ class Temperature(nn.Module):
 
     def __init__(self, start: float, *, least: float = 0.01) -> None:
         super().__init__()
-        if not 0 < least <= start < math.inf:
-            raise ValueError(f"expected a temperature that starts at or above a least > 0, got {start} and {least}")
+        if not 0 < least < start < math.inf:
+            raise ValueError(f"expected a temperature that starts above a least > 0, got {start} and {least}")
         self.least = least
-        self.logarithm = nn.Parameter(torch.tensor(math.log(start)))
+        self.logarithm = nn.Parameter(torch.tensor(math.log(start - least)))
 
     def forward(self) -> Float[Tensor, ""]:
         """Return the temperature as it is now."""
-        return self.logarithm.clamp(min=math.log(self.least)).exp()
+        return self.least + self.logarithm.exp()
 
 
 def current(temperature: float | Temperature) -> float | Float[Tensor, ""]:

@@ -1,0 +1,494 @@
+"""The model that is trained, over a batch."""
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tempclr import Pair, TempCLR, drop_dtw, otam, soft_dtw
+from tempclr.alignment import reference
+from tempclr.alignment.recursion import Recursion
+from tempclr.encoders import Projection, encode
+from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, unit_loss
+from tempclr.losses.selection import evenly_spaced
+from tempclr.negatives import (
+    even_segments,
+    mixture,
+    move_blocks,
+    permute_both,
+    permute_clips,
+    permute_segments,
+    reverse,
+    swap_neighbours,
+    wrong_orders,
+)
+from tempclr.sequences import collate
+
+ANCHORS = ["text", "video", "both"]
+PUBLISHED = {
+    "weight": 0.7,
+    "negatives": 31,
+    "units": 5,
+    "distance": partial(soft_dtw, gamma=0.1),
+    "temperature": 1.0,
+    "unit": partial(unit_loss, cosine=False),
+    "unit_temperature": 1.0,
+}
+
+
+def pairs(
+    count: int, generator: torch.Generator, segments: tuple[int, ...] = (0, 0, 1, 2), start: int = 0
+) -> list[Pair]:
+    n = max(segments) + 1
+    return [
+        Pair(
+            f"video {k}",
+            torch.randn(n, 5, generator=generator),
+            torch.randn(len(segments), 7, generator=generator),
+            torch.tensor(segments),
+            tuple(f"caption {start + k}-{i}" for i in range(n)),
+        )
+        for k in range(count)
+    ]
+
+
+def model(**settings: object) -> TempCLR:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return TempCLR(Projection(5, 8), Projection(7, 8), **settings)
+
+
+def seeded(seed: int = 3) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class Mixed(nn.Module):
+    """Looks across steps: each is encoded with a share of the one before it."""
+
+    contextual = True
+
+    def __init__(self, encoder: nn.Module, share: float) -> None:
+        super().__init__()
+        self.encoder, self.share = encoder, share
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        assert len(values) == len(lengths)
+        before = torch.cat((torch.zeros_like(values[:, :1]), values[:, :-1]), 1)
+        return self.encoder((values + self.share * before).flatten(0, 1)).unflatten(0, values.shape[:2])
+
+
+def contextual(share: float, *, text: bool = True, video: bool = True, **settings: object) -> TempCLR:
+    made = model(**settings)
+    made.text = Mixed(made.text, share) if text else made.text
+    made.video = Mixed(made.video, share) if video else made.video
+    return made
+
+
+def gradients(trained: TempCLR, losses: Losses) -> list[Tensor]:
+    return list(torch.autograd.grad(losses.total, list(trained.parameters())))
+
+
+# The published recipe, in plain numbers: float64, one cell and one pair at a time.
+
+
+def softmin(values: list[float], gamma: float) -> float:
+    least = min(values)
+    return least - gamma * math.log(sum(math.exp((least - value) / gamma) for value in values))
+
+
+def slow_soft_dtw(cost: list[list[float]], gamma: float) -> float:
+    reached: dict[tuple[int, int], float] = {}
+    for i, row in enumerate(cost):
+        for j, cell in enumerate(row):
+            before = [reached[at] for at in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if at in reached]
+            reached[i, j] = cell + (softmin(before, gamma) if before else 0.0)
+    return reached[len(cost) - 1, len(cost[0]) - 1]
+
+
+def slow_contrast(distances: list[float]) -> float:
+    return math.log(sum(math.exp(distances[0] - distance) for distance in distances))
+
+
+def slow_recipe(x: Tensor, y: Tensor, clip_orders: list[Tensor], sentence_orders: list[Tensor], anchor: str) -> float:
+    """16 pairs of each of 16 videos for units; 5 of them, evenly spaced, in order."""
+    scores = (x.flatten(0, 1) @ y.flatten(0, 1).T).tolist()
+    columns = [list(column) for column in zip(*scores, strict=True)]
+    unit = 0.0
+    for matrix in (scores, columns):
+        unit += sum(
+            slow_contrast([-row[i], *(-s for j, s in enumerate(row) if j != i)]) for i, row in enumerate(matrix)
+        )
+    unit /= len(scores)
+    losses = {"text": 0.0, "video": 0.0}
+    for video in range(len(x)):
+        a, b = x[video, [0, 4, 8, 11, 15]], y[video, [0, 4, 8, 11, 15]]
+        true = torch.arange(5)
+        cost = [[1 - torch.cosine_similarity(s, c, dim=0).item() for c in b] for s in a]
+        by_clips = [[[row[j] for j in o] for row in cost] for o in [true, *clip_orders[video]]]
+        by_sentences = [[cost[i] for i in o] for o in [true, *sentence_orders[video]]]
+        losses["text"] += slow_contrast([slow_soft_dtw(cost, 0.1) for cost in by_clips]) / len(x)
+        losses["video"] += slow_contrast([slow_soft_dtw(cost, 0.1) for cost in by_sentences]) / len(x)
+    losses["both"] = (losses["text"] + losses["video"]) / 2
+    return 0.3 * unit + 0.7 * losses[anchor]
+
+
+# known answers
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_the_published_recipe_is_its_formulas(anchor: str, generator: torch.Generator):
+    x, y = torch.randn(2, 16, 16, 12, generator=generator)
+    batch = collate(
+        [Pair(f"{k}", x[k], y[k], torch.arange(16), tuple(f"{k} {i}" for i in range(16))) for k in range(16)]
+    )
+    trained = TempCLR(nn.Identity(), nn.Identity(), anchor=anchor, **PUBLISHED)
+    ours = trained(batch, generator=seeded())
+    again, five = seeded(), torch.arange(5).expand(16, -1)
+    drawn = [wrong_orders(five, 31, generator=again) for _ in range(2 if anchor == "both" else 1)]
+    assert drawn[0].found.all()
+    orders = [list(each.values) for each in (drawn[0], drawn[-1])]
+    assert ours.total.item() == pytest.approx(slow_recipe(x.double(), y.double(), *orders, anchor), abs=1e-5)
+    assert ours.skipped == 0
+
+
+def test_of_sixteen_sentences_the_published_five_are_taken(generator: torch.Generator):
+    segments = (0, 0, 1, 1, -1, *range(2, 16))
+    batch = collate([*pairs(1, generator, segments), *pairs(1, generator, (0, -1, 1, 1))])
+    chosen = evenly_spaced(batch, 5)
+    assert chosen.sentences.tolist() == [[0, 4, 8, 11, 15], [0, 1, 0, 0, 0]]
+    assert chosen.lengths.tolist() == [[5, 6], [2, 3]]
+    assert chosen.segments.tolist() == [[0, 0, 1, 2, 3, 4], [0, 1, 1, -1, -1, -1]]
+    assert chosen.clips[0].tolist() == [0, 1, 7, 11, 14, 18] and chosen.clips[1, :3].tolist() == [0, 2, 3]
+    assert torch.equal(chosen.captions[0], batch.captions[0, [0, 4, 8, 11, 15]])
+    assert chosen.captions[1, 2:].eq(-1).all()
+
+
+def test_the_weight_follows_the_progress(generator: torch.Generator):
+    trained = model(weight=ramp(0.0, 0.8, begin=0.25, end=0.75), negatives=3)
+    batch = collate(pairs(4, generator))
+    for progress, weight in ((0.0, 0.0), (0.25, 0.0), (0.5, 0.4), (0.75, 0.8), (1.0, 0.8)):
+        losses = trained(batch, generator=generator, progress=progress)
+        torch.testing.assert_close(losses.total, (1 - weight) * losses.unit + weight * losses.order)
+        assert (losses.order > 0) == (weight > 0)
+
+
+# laws
+
+
+def test_the_total_is_the_weighted_sum(generator: torch.Generator):
+    batch = collate(pairs(4, generator))
+    losses = model(weight=0.7)(batch, generator=generator)
+    torch.testing.assert_close(losses.total, 0.3 * losses.unit + 0.7 * losses.order)
+    assert losses.order > 0 and losses.skipped == 0
+
+
+def test_without_weight_no_order_is_drawn(generator: torch.Generator):
+    batch = collate(pairs(4, generator))
+    before = generator.get_state()
+    losses = model(weight=0.0)(batch, generator=generator)
+    assert losses.order == 0
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_padding_changes_no_loss(anchor: str, generator: torch.Generator):
+    short, long = pairs(2, generator), pairs(1, generator, segments=(0, 0, 1, 1, 2, -1), start=2)
+    trained = model(weight=1.0, negatives=5, anchor=anchor)  # all wrong orders of three segments
+    alone, own, padded = (trained(collate(each), generator=generator).order for each in (short, long, [*short, *long]))
+    torch.testing.assert_close(3 * padded, 2 * alone + own)
+
+
+def test_videos_too_short_for_a_wrong_order_are_counted_and_still_matched(generator: torch.Generator):
+    short = pairs(2, generator, segments=(0, 0))
+    losses = model()(collate([*short, *pairs(1, generator, start=2)]), generator=generator)
+    assert losses.skipped == 2
+    assert losses.order > 0
+    only = model()(collate(short), generator=generator)
+    assert only.skipped == 2 and only.order == 0 and only.unit > 0
+    only.total.backward()
+    assert model(others=True)(collate(short), generator=generator).order > 0  # still told from each other
+
+
+def test_a_batch_of_one_video_is_trained_by_its_orders_alone(generator: torch.Generator):
+    trained = model(others=True)
+    (one,) = pairs(1, generator, segments=(0, 0, 0))
+    losses = trained(collate([one]), generator=generator)
+    assert losses.skipped == 1 and losses.order == 0
+    assert all(gradient.isfinite().all() for gradient in gradients(trained, losses))
+
+
+def test_identical_captions_leave_nothing_to_tell_apart(generator: torch.Generator):
+    same = [Pair(p.name, p.sentences, p.clips, p.segments, ("stir",) * 3) for p in pairs(3, generator)]
+    losses = model(others=True, anchor="both")(collate(same), generator=generator)
+    assert losses.skipped == 3 and losses.order == 0 and losses.unit == 0
+
+
+def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
+    batch = collate(pairs(2, generator, segments=(0, 1, 2)))
+    assert model(shuffle=permute_clips)(batch, generator=generator).skipped == 2  # single clips cannot change places
+    hard = mixture((permute_both, 0.5), (swap_neighbours, 0.5))
+    for shuffle in (permute_segments, permute_both, reverse, swap_neighbours, move_blocks, hard):
+        assert model(shuffle=shuffle)(batch, generator=generator).skipped == 0
+
+
+def test_clips_without_sentences_are_shuffled_in_pieces(generator: torch.Generator):
+    bare = pairs(2, generator, segments=(0, 0, 0, 0, 0))
+    bare = [Pair(p.name, p.sentences, p.clips, torch.full((5,), -1), p.captions) for p in bare]
+    assert model()(collate(bare), generator=generator).skipped == 2
+    trained = model(pieces=2, negatives=5, weight=1.0)
+    losses = trained(collate(bare), generator=generator)
+    batch = collate(bare)
+    orders = wrong_orders(even_segments(batch.clips.lengths, 5, 2), 5, generator=generator)
+    x, y = (encode(*each).values for each in ((trained.text, batch.sentences), (trained.video, batch.clips)))
+    slow = order_loss(x, y, orders)
+    assert losses.skipped == 0 and losses.unit == 0
+    torch.testing.assert_close(losses.order, slow)
+
+
+@pytest.mark.parametrize("anchor", ["text", "video"])
+def test_other_sequences_are_told_apart_one_by_one(anchor: str, generator: torch.Generator):
+    data = [*pairs(2, generator), *pairs(2, generator, segments=(0, 1, 1, -1, 2, 2), start=2)]
+    twin = data[0]
+    data.append(Pair("twin", twin.sentences.flip(0), twin.clips.flip(0), twin.segments, twin.captions))
+    distance = partial(drop_dtw, drop_y=0.9, gamma=0.1)  # not symmetric: clips may be left out, sentences may not
+    trained = model(weight=1.0, negatives=5, others=True, anchor=anchor, distance=distance, temperature=0.5)
+    ours = trained(collate(data), generator=generator).order
+    total = 0.0
+    for k, pair in enumerate(data):
+        x, y = trained.text(pair.sentences), trained.video(pair.clips)
+        segments = pair.segments if anchor == "text" else torch.arange(3)
+        compared = [(x, y)]
+        for order in wrong_orders(segments[None], 5, generator=generator)[0]:
+            compared.append((x, y[order]) if anchor == "text" else (x[order], y))
+        for j, other in enumerate(data):
+            if other.captions != pair.captions:
+                assert j != k
+                compared.append(
+                    (x, trained.video(other.clips)) if anchor == "text" else (trained.text(other.sentences), y)
+                )
+        scores = torch.stack([-distance(1 - torch.cosine_similarity(a[:, None], b, dim=-1)) / 0.5 for a, b in compared])
+        total += (torch.logsumexp(scores, 0) - scores[0]).item() / len(data)
+    assert ours.item() == pytest.approx(total, abs=1e-5)
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+@pytest.mark.parametrize("settings", [{}, {"units": 2}, {"others": True, "debiased": True}, {"chunk": 7}])
+def test_shuffling_before_and_after_encoding_single_steps_are_the_same(
+    anchor: str, settings: dict, generator: torch.Generator
+):
+    batch = collate([*pairs(2, generator), *pairs(1, generator, segments=(0, 0, -1, 1, 2, 2), start=2)])
+    found = []
+    for made in (model, partial(contextual, 0.0)):
+        trained = made(anchor=anchor, negatives=5, **settings)
+        losses = trained(batch, generator=seeded())
+        found.append([losses.total, *gradients(trained, losses)])
+    for before, after in zip(*found, strict=True):
+        torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-4)  # float32 sums in another order
+
+
+def test_an_encoder_that_looks_across_steps_sees_every_order(generator: torch.Generator):
+    data = [*pairs(2, generator), *pairs(1, generator, segments=(0, 0, -1, 1, 2, 2), start=2)]
+    trained = contextual(0.7, weight=1.0, negatives=5, anchor="both")
+    again, total = seeded(), 0.0
+    batch = collate(data)
+    drawn = [
+        wrong_orders(batch.segments, 5, captions=torch.where(batch.segments < 0, -1, batch.segments), generator=again)
+    ]
+    drawn.append(wrong_orders(torch.arange(3).expand(3, -1), 5, generator=again))
+    for k, pair in enumerate(data):
+        n, m = torch.tensor([len(pair.sentences)]), torch.tensor([len(pair.clips)])
+        x, y = trained.text(pair.sentences[None], n)[0], trained.video(pair.clips[None], m)[0]
+        by_clips = [(x, trained.video(pair.clips[None, o[: int(m)]], m)[0]) for o in drawn[0][k]]
+        by_sentences = [(trained.text(pair.sentences[None, o], n)[0], y) for o in drawn[1][k]]
+        for compared in (by_clips, by_sentences):
+            values = []
+            for a, b in [(x, y), *compared]:
+                cost = 1 - torch.cosine_similarity(a[:, None], b, dim=-1)
+                values.append(reference.alignment_cost(cost[None], Recursion(gamma=0.1)))
+            total += (torch.logsumexp(-torch.stack(values), 0) + values[0]).item() / 6
+    losses = trained(batch, generator=seeded())
+    assert losses.order.item() == pytest.approx(total, abs=1e-5)
+    shuffled_after = model(weight=1.0, negatives=5, anchor="both")(batch, generator=seeded())
+    assert abs(losses.order - shuffled_after.order) > 1e-3
+
+
+def test_one_side_may_look_across_steps(generator: torch.Generator):
+    batch = collate(pairs(3, generator))
+    for sides in ({"text": False}, {"video": False}):
+        trained = contextual(0.5, **sides, anchor="both", negatives=5)
+        losses = trained(batch, generator=generator)
+        assert all(gradient.abs().sum() > 0 for gradient in gradients(trained, losses))
+
+
+def test_encoding_in_chunks_changes_nothing(generator: torch.Generator):
+    batch = collate(pairs(4, generator))
+    found = []
+    for chunk in (1, 5, 1000):
+        trained = contextual(0.5, negatives=5, chunk=chunk, units=2)
+        losses = trained(batch, generator=seeded())
+        found.append([losses.total, *gradients(trained, losses)])
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"distance": both_ways(partial(otam, gamma=0.1)), "anchor": "both"},
+        {"distance": per_cell(soft_dtw)},
+        {"distance": partial(drop_dtw, drop_y=0.8, gamma=0.1), "others": True},
+        {"debiased": True, "others": True},
+        {"unit": mil_nce, "temperature": Temperature(1.0), "unit_temperature": Temperature(0.1)},
+        {"shuffle": permute_both, "units": 3},
+    ],
+)
+def test_every_objective_can_be_learnt(settings: dict, generator: torch.Generator):
+    mapping = torch.randn(5, 7, generator=generator)
+    data = []
+    for pair in pairs(4, generator, segments=(0, 0, 1, 2, 2)):
+        clips = pair.sentences[pair.segments] @ mapping + 0.1 * pair.clips
+        data.append(Pair(pair.name, pair.sentences, clips, pair.segments, pair.captions))
+    trained, batch = model(negatives=5, **settings), collate(data)
+    optimizer = torch.optim.Adam(trained.parameters(), 0.05)
+    history = []
+    for _ in range(8):
+        losses = trained(batch, generator=generator)
+        optimizer.zero_grad()
+        losses.total.backward()
+        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in trained.parameters())
+        optimizer.step()
+        history.append(losses)
+    assert history[-1].unit < 0.7 * history[0].unit
+    assert history[-1].order < 0.9 * history[0].order
+
+
+def test_mixed_precision_aligns_in_single(generator: torch.Generator):
+    batch = collate(pairs(4, generator))
+    trained = model(negatives=5, others=True, anchor="both", debiased=True)
+    single = trained(batch, generator=seeded())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = trained(batch, generator=seeded())
+    assert mixed.total.dtype == torch.float32
+    torch.testing.assert_close(mixed.order, single.order, atol=0.05, rtol=0)  # embeddings of 8 bits
+    assert all(gradient.isfinite().all() for gradient in gradients(trained, mixed))
+
+
+class Meeting:
+    """Processes as threads, which wait for each other's items."""
+
+    def __init__(self, count: int) -> None:
+        self.barrier, self.items = threading.Barrier(count, timeout=60), [torch.empty(0)] * count
+
+    def join(self, items: Tensor, rank: int) -> Tensor:
+        self.items[rank] = items
+        self.barrier.wait()
+        most = torch.tensor([list(each.shape) for each in self.items]).amax(0).tolist()
+        padded = []
+        for each in self.items:
+            pads = [pad for size, largest in zip(each.shape[1:], most[1:], strict=True) for pad in (largest - size, 0)]
+            padded.append(nn.functional.pad(each, pads[::-1]) if pads else each)
+        self.barrier.wait()
+        return torch.cat(padded)
+
+
+class Thread:
+    def __init__(self, meeting: Meeting, rank: int) -> None:
+        self.meeting, self.rank = meeting, rank
+
+    def __call__(self, items: Tensor) -> Tensor:
+        return self.meeting.join(items, self.rank)
+
+
+def at_once(work: list[Callable[[], Losses]]) -> list[Losses]:
+    found: list[Losses | None] = [None] * len(work)
+
+    def one(index: int) -> None:
+        found[index] = work[index]()
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert None not in found
+    return found
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"others": True, "anchor": "both"},
+        {"others": True, "debiased": True, "units": 2},
+        {"unit": mil_nce, "others": True},
+    ],
+)
+def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict, generator: torch.Generator):
+    data = [
+        *pairs(2, generator),
+        *pairs(2, generator, segments=(0, 0, 1, -1, 2, 2), start=1),  # one with the captions of another
+        *pairs(1, generator, segments=(0, 0), start=9),  # too short for a wrong order
+    ]
+    whole = collate(data)
+    parts = []
+    for rows in ([0, 1, 4], [2, 3]):  # of other numbers, lengths and units
+        part = collate([data[row] for row in rows])
+        part.captions[part.captions >= 0] = whole.captions[rows][whole.captions[rows] >= 0]  # numbered alike
+        parts.append(part)
+    trained = model(negatives=5, **settings)
+    joined = trained(whole, generator=seeded())
+    meeting = Meeting(2)
+    models = [model(negatives=5, gather=Thread(meeting, rank), **settings) for rank in range(2)]
+    for other in models:
+        other.text, other.video = trained.text, trained.video
+    work = [partial(each, part, generator=seeded()) for each, part in zip(models, parts, strict=True)]
+    found = at_once(work)
+    for name in ("unit", "order", "total"):
+        mean = (getattr(found[0], name) + getattr(found[1], name)) / 2
+        torch.testing.assert_close(mean, getattr(joined, name))
+    assert sum(each.skipped for each in found) == joined.skipped == 1
+    weights = list(trained.parameters())
+    mean = (found[0].total + found[1].total) / 2
+    for ours, theirs in zip(
+        torch.autograd.grad(mean, weights), torch.autograd.grad(joined.total, weights), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weight": 1.5}, "weight from 0 to 1"),
+        ({"negatives": 0}, "at least 1 negative"),
+        ({"chunk": 0}, "chunks of at least 1"),
+        ({"units": 1}, "at least 2 units"),
+        ({"pieces": 0}, "pieces of at least 1 clip"),
+        ({"temperature": 0.0}, "temperature > 0"),
+        ({"unit_temperature": -1.0}, "temperature > 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        model(**settings)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_an_anchor_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="text, video or both, got 'clips'"):
+        model(anchor="clips")
+
+
+def test_a_weight_that_depends_on_progress_needs_it(generator: torch.Generator):
+    batch = collate(pairs(2, generator))
+    with pytest.raises(ValueError, match="progress of training, 0 to 1, on which the weight depends, got None"):
+        model(weight=ramp(0.0, 0.5))(batch, generator=generator)
+    with pytest.raises(ValueError, match="weight from 0 to 1, got 2"):
+        model(weight=lambda _: 2.0)(batch, generator=generator, progress=0.5)
