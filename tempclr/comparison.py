@@ -10,11 +10,12 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from tempclr import metrics, runs
+from tempclr.encoders import is_contextual
 from tempclr.experiment import Experiment
 from tempclr.losses import TempCLR
 from tempclr.metrics import Interval, bootstrap
 from tempclr.negatives import permute_segments
-from tempclr.sequences import Pair
+from tempclr.sequences import Pair, collate
 from tempclr.tasks import retrieval
 from tempclr.training.checkpoints import load
 
@@ -148,15 +149,18 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
         firsts = [rooms.index(name) for name in dict.fromkeys(rooms)]
         for method, model in variants.items():
             embedded = retrieval.embed(model, pairs)
-            one_each = retrieval.embed(model, [pairs[index] for index in firsts])
+            one_each = [pairs[index] for index in firsts]
+            seen = retrieval.embed(model, one_each)
+            across = is_contextual(model.video)
             for name, measure in retrieval.MEASURES.items():
                 found = retrieval.retrieve(embedded.paragraphs, embedded.videos, measure)
                 sensitivity = retrieval.order_sensitivity(
-                    one_each.paragraphs,
-                    one_each.videos,
-                    one_each.segments,
+                    seen.paragraphs,
+                    collate(one_each).clips if across else seen.videos,
+                    seen.segments,
                     measure,
                     permute_segments,
+                    encoder=model.video if across else None,
                     count=orders,
                     generator=torch.Generator().manual_seed(seed),
                 )

@@ -9,10 +9,11 @@ import torch
 from torch import Generator
 
 from tempclr import negatives
-from tempclr.alignment import soft_dtw
+from tempclr.alignment import drop_dtw, dtw, otam, soft_dtw
 from tempclr.data import babyai, features
-from tempclr.encoders import ClipEncoder, Projection
+from tempclr.encoders import ClipEncoder, ContextEncoder, Projection
 from tempclr.losses import TempCLR
+from tempclr.losses.distances import Distance, both_ways, per_cell
 from tempclr.media.text import DIM, sentence_embeddings
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
@@ -27,6 +28,10 @@ SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
         "blocks": negatives.move_blocks,
     }
 )
+
+
+DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
+ENCODERS = ("steps", "context")
 
 
 @dataclass(frozen=True)
@@ -45,17 +50,26 @@ class Experiment:
     jitter: int = 1  # frames by which bounds of steps are off
     clips_per_step: int = 2
     frames_per_clip: int = 2
+    encoder: str = "steps"  # "steps" one by one, or "context": a transformer across steps, see ENCODERS
+    layers: int = 2  # of that transformer
     dim: int = 64  # of the shared space
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
     shuffle: str = "segments"  # what changes places, see SHUFFLES
-    gamma: float = 0.1  # smoothing of soft-DTW, in the unit of the cosine cost
+    anchor: str = "text"  # what is kept in order: "text", "video", or "both" in turn
+    others: bool = False  # whether a sequence is also told from the others of the batch
+    units: int = 0  # sentences per video that the order loss takes; 0 takes all
+    distance: str = "soft-DTW"  # of the order loss, see DISTANCES
+    gamma: float = 0.1  # smoothing of the distance, in the unit of the cosine cost
+    drop: float = 0.8  # what Drop-DTW pays for a clip that it leaves out, in the unit of the cosine cost
+    per_cell: bool = False  # whether the distance is divided by the cells of its alignment
     temperature: float = 1.0  # of the order loss
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
-        if self.shuffle not in SHUFFLES:
-            raise ValueError(f"expected shuffle to be one of {', '.join(SHUFFLES)}, got {self.shuffle!r}")
+        for name, known in (("shuffle", SHUFFLES), ("distance", DISTANCES), ("encoder", ENCODERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
 
     def pairs(self, split: str) -> list[Pair]:
         """Return the videos of a split; the videos of one room stand next to each other."""
@@ -89,17 +103,34 @@ class Experiment:
             else:
                 video = Projection(clips.shape[1], self.dim)
             text = Projection(DIM, self.dim)
+            if self.encoder == "context":
+                text, video = (ContextEncoder(step, self.dim, layers=self.layers) for step in (text, video))
         return TempCLR(
             text,
             video,
             weight=self.weight,
             negatives=self.negatives,
             shuffle=SHUFFLES[self.shuffle],
-            distance=partial(soft_dtw, gamma=self.gamma),
+            anchor=self.anchor,
+            others=self.others,
+            units=self.units or None,
+            distance=self._distance(),
+            debiased=self.distance == "divergence",
             temperature=self.temperature,
             unit_temperature=self.unit_temperature,
             gather=AllProcesses(),
         )
+
+    def _distance(self) -> Distance:
+        """The distance of the order loss; OTAM as the sum of both directions, as published."""
+        found = {
+            "soft-DTW": partial(soft_dtw, gamma=self.gamma),
+            "DTW": dtw,
+            "OTAM": both_ways(partial(otam, gamma=self.gamma)),
+            "Drop-DTW": partial(drop_dtw, drop_y=self.drop, gamma=self.gamma),
+            "divergence": partial(soft_dtw, gamma=self.gamma),
+        }[self.distance]
+        return per_cell(found) if self.per_cell else found
 
     def generator(self) -> Generator:
         """Return a source of randomness for training."""

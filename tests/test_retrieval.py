@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 
 import tempclr
-from tempclr.encoders import Projection
-from tempclr.negatives import permute_segments
+from tempclr.encoders import ContextEncoder, Projection, encode
+from tempclr.negatives import permute_segments, reverse
 from tempclr.sequences import Pair, Sequences, pad
 from tempclr.tasks import retrieval
 from tempclr.tasks.retrieval import MEASURES, order_sensitivity, retrieve
@@ -94,6 +94,17 @@ def test_the_drop_is_how_much_lower_wrong_orders_score(generator: torch.Generato
     found = order_sensitivity(x, y, segments, retrieval.dtw, permute_segments, count=9, generator=generator)
     torch.testing.assert_close(found.drop, (found.true[:, None] - found.shuffled).mean(1))
     assert (found.drop > 0).all()
+
+
+def test_each_order_is_encoded_by_itself_if_clips_are_seen_together(generator: torch.Generator):
+    encoder = ContextEncoder(Projection(5, 8), 8, heads=2).eval()
+    clips, paragraph = torch.randn(4, 5, generator=generator), torch.randn(1, 4, 8, generator=generator)
+    x, y, segments = Sequences(paragraph, torch.tensor([4])), pad([clips]), torch.arange(4)[None]
+    found = order_sensitivity(x, y, segments, retrieval.dtw, reverse, encoder=encoder, count=1, generator=generator)
+    with torch.no_grad():
+        back = encoder(clips.flip(0)[None], torch.tensor([4]))[0]
+    torch.testing.assert_close(found.shuffled[0, 0], retrieval.dtw(x, pad([back]))[0, 0])
+    assert not torch.allclose(back, encode(encoder, y).values[0].flip(0), atol=1e-3)
 
 
 def test_a_model_is_scored_on_what_it_embeds(generator: torch.Generator):

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
 from tempclr import alignment, metrics
@@ -156,6 +156,7 @@ def order_sensitivity(
     measure: Measure,
     shuffle: Shuffle,
     *,
+    encoder: nn.Module | None = None,
     count: int = 31,
     generator: Generator,
 ) -> OrderSensitivity:
@@ -163,10 +164,12 @@ def order_sensitivity(
 
     Args:
         x: Embedded paragraphs.
-        y: Embedded videos, one per paragraph, in the same order.
+        y: Videos, one per paragraph, in the same order: embedded step by step, or as features for `encoder`.
         segments: Sentence of each clip, as `negatives.wrong_orders` takes them.
         measure: Sequences to scores.
         shuffle: What a wrong order is, such as `negatives.permute_segments`.
+        encoder: Embeds each order by itself; one that looks across steps must, since what it makes of a clip
+            depends on where the clip stands.
         count: How many per video; of one that has fewer, some count several times.
         generator: Source of randomness.
 
@@ -186,7 +189,8 @@ def order_sensitivity(
         lengths = y.lengths[index].expand(len(candidates))
         paragraph = Sequences(x[index][None], x.lengths[index : index + 1])
         with torch.no_grad():
-            scores = measure(paragraph, Sequences(candidates, lengths))[0]
+            videos = Sequences(candidates, lengths)
+            scores = measure(paragraph, videos if encoder is None else encode(encoder, videos))[0]
         true.append(scores[0])
         shuffled.append(scores[1:])
     return OrderSensitivity(torch.stack(true), torch.stack(shuffled))
