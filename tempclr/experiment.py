@@ -30,6 +30,7 @@ SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
 )
 
 
+ANCHORS = ("text", "video", "both")
 DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
 ENCODERS = ("steps", "context")
 
@@ -56,7 +57,7 @@ class Experiment:
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
     shuffle: str = "segments"  # what changes places, see SHUFFLES
-    anchor: str = "text"  # what is kept in order: "text", "video", or "both" in turn
+    anchor: str = "text"  # what is kept in order, see ANCHORS: "both" is the mean of either
     others: bool = False  # whether a sequence is also told from the others of the batch
     units: int = 0  # sentences per video that the order loss takes; 0 takes all
     distance: str = "soft-DTW"  # of the order loss, see DISTANCES
@@ -67,7 +68,8 @@ class Experiment:
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
-        for name, known in (("shuffle", SHUFFLES), ("distance", DISTANCES), ("encoder", ENCODERS)):
+        choices = {"shuffle": SHUFFLES, "anchor": ANCHORS, "distance": DISTANCES, "encoder": ENCODERS}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
 
