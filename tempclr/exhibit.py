@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tempclr import comparison, runs
-from tempclr.costs import cosine_cost
 from tempclr.files import written_whole
 from tempclr.tasks import retrieval
 
@@ -78,8 +77,7 @@ def of_training(trained: comparison.Trained, video: int = 0) -> Exhibit:
     if not 0 <= video < len(pairs):
         raise ValueError(f"expected a video from 0 to {len(pairs) - 1}, got {video}")
     pair = pairs[video]
-    embedded = retrieval.embed(trained.model(pairs), [pair])
-    cost = cosine_cost(embedded.paragraphs[0], embedded.videos[0]).numpy()
+    cost = retrieval.pair_cost(trained.model(pairs), pair).numpy()
     frames = pair.clips.numpy() if pair.clips.ndim == 5 else None
     return Exhibit(pair.name, cost, pair.captions, frames, trained.experiment.gamma)
 

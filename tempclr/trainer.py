@@ -41,6 +41,7 @@ def train(
     accelerator: Accelerator,
     generator: Generator,
     validate: Callable[[nn.Module], float] | None = None,
+    stop: Callable[[], bool] | None = None,
     folder: Path | None = None,
 ) -> Iterator[StepRecord]:
     """Train a model in place and yield a record per step.
@@ -58,6 +59,7 @@ def train(
         generator: Source of batches and wrong orders, on the CPU.
         validate: Scores the model on held-out data, higher is better; it must use no randomness of the
             loop. The weights that score best are kept. Every process calls it, the first one's score counts.
+        stop: Asked after every step; once it returns true on any process, training ends as it does upon SIGTERM.
         folder: Where `history.jsonl`, `last.pt` and `best.pt` are written, on a disk that all processes see.
             When it holds a `last.pt`, training continues after that step, exactly.
 
@@ -92,8 +94,8 @@ def train(
             if validate is not None and (last or progress.step % config.validate_every == 0):
                 score = _score(state, validate)
                 best = progress.validated(score, config)
-            stop = _anywhere(asked.asked, accelerator)
-            progress.ended = "steps" if last else progress.ended or ("terminated" if stop else None)
+            ending = _anywhere(asked.asked or (stop is not None and stop()), accelerator)
+            progress.ended = "steps" if last else progress.ended or ("terminated" if ending else None)
             rest = (progress.skipped, rate, seconds, score, best, progress.ended)
             record = StepRecord(progress.step, *measured.values(), *rest)
             due = bool(record.ended) or record.step % config.checkpoint_every == 0

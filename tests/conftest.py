@@ -40,3 +40,11 @@ def _without_checks() -> Iterator[None]:
 
 unchecked_shapes = pytest.fixture(_without_checks, name="unchecked_shapes")
 unchecked_shapes_of_module = pytest.fixture(_without_checks, scope="module", name="unchecked_shapes_of_module")
+
+
+@pytest.fixture
+def recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views without a browser keep what they send."""
+    from recording import RecordingComm
+
+    monkeypatch.setattr("comm.create_comm", RecordingComm)

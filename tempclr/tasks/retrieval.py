@@ -22,6 +22,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
 from tempclr import alignment, metrics
+from tempclr.costs import cosine_cost
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.negatives import Shuffle, wrong_orders
@@ -78,6 +79,15 @@ def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
     batch = collate(pairs).to(next(model.parameters()).device)
     with torch.no_grad():
         return Embedded(encode(model.text, batch.sentences), encode(model.video, batch.clips), batch.segments)
+
+
+def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
+    """Return the cosine costs of one pair as a model embeds it now, sentences by clips, on the CPU; no gradient."""
+    training = model.training
+    model.eval()
+    embedded = embed(model, [pair])
+    model.train(training)
+    return cosine_cost(embedded.paragraphs[0], embedded.videos[0]).cpu()
 
 
 def dtw_recall(model: TempCLR, pairs: Sequence[Pair], k: int = 1) -> float:

@@ -74,4 +74,4 @@ class StepRecord:
     seconds: float  # of this step, without validation
     score: float | None = None  # of validation, higher is better
     best: bool = False  # whether it is the highest so far
-    ended: Ended | None = None  # why this was the last step: all done, no better score, or SIGTERM
+    ended: Ended | None = None  # why this was the last step: all done, no better score, or asked to, as by SIGTERM

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr.plots import alignment, style
+from tempclr_widgets.costs import checked_cost
 from tempclr_widgets.pictures import sheet_of
 from tempclr_widgets.view import View, module
 
@@ -88,7 +89,7 @@ class AlignmentExplorer(View):
         drop_cost: float | None = None,
         drops: str = "y",
     ) -> None:
-        self._matrix = _checked_cost(cost)
+        self._matrix = checked_cost(cost, MOST_CELLS)
         n, m = self._matrix.shape
         if isinstance(sentences, str) or len(sentences) != n:
             got = "one string" if isinstance(sentences, str) else len(sentences)
@@ -214,22 +215,6 @@ def _finite(value: float) -> float | None:
 def _written(value: float) -> str:
     """A value in a title."""
     return f"{value:.3f}" if math.isfinite(value) else "no path"
-
-
-def _checked_cost(cost: object) -> Tensor:
-    """The cost as a float64 matrix of float32 numbers, refused unless it can be drawn."""
-    matrix = torch.as_tensor(cost).detach().cpu()
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"expected a cost matrix [n, m] with n, m >= 1, got shape {tuple(matrix.shape)}")
-    if matrix.is_complex() or matrix.dtype == torch.bool:
-        raise ValueError(f"expected a cost matrix of real numbers, got {matrix.dtype}")
-    if matrix.numel() > MOST_CELLS:
-        raise ValueError(
-            f"expected at most {MOST_CELLS:,} cells, got {matrix.numel():,}; show a part, as cost[:500, :2000]"
-        )
-    if matrix.isnan().any() or (matrix == -torch.inf).any():
-        raise ValueError("expected costs that are finite or +inf, got NaN or -inf")
-    return matrix.float().double()
 
 
 def _checked_starts(starts: float | Sequence[float], m: int) -> np.ndarray:
