@@ -207,7 +207,7 @@ def test_a_pair_that_cannot_be_shown_is_refused(cost: Tensor, message: str):
 def test_arguments_out_of_range_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="at least one step of training, got 0"):
         TrainingMonitor(steps=0)
-    with pytest.raises(ValueError, match="a gamma from 0.001 to 10, got 0"):
+    with pytest.raises(ValueError, match=r"a gamma from 0.001 to 10, got 0"):
         TrainingMonitor(steps=1, gamma=0)
     with pytest.raises(ValueError, match="a list of sentences, got one string"):
         TrainingMonitor(steps=1, sentences="abc")
@@ -215,7 +215,7 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path):
         next(TrainingMonitor(steps=1).watch(records(1), every=0))
     with pytest.raises(ValueError, match="expected records with a step, got one with loss"):
         next(TrainingMonitor(steps=1).watch(iter([{"loss": 1.0}])))
-    with pytest.raises(ValueError, match="expected the history of a training in .*, found none"):
+    with pytest.raises(ValueError, match=r"expected the history of a training in .*, found none"):
         TrainingMonitor.of_run(tmp_path)
     with pytest.raises(ValueError, match="expected records of a training to draw, got none"):
         TrainingMonitor(steps=1).figure()
@@ -226,5 +226,5 @@ def test_damaged_looks_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="which is damaged; delete it"):
         TrainingMonitor(steps=1, folder=tmp_path)
     np.savez(tmp_path / "looks.npz", steps=np.array([0]), costs=np.zeros((1, 3, 2), "f4"))
-    with pytest.raises(ValueError, match="expected 3 sentences, of the pair in .*, got 2"):
+    with pytest.raises(ValueError, match=r"expected 3 sentences, of the pair in .*, got 2"):
         TrainingMonitor(steps=1, sentences=["a", "b"], folder=tmp_path)

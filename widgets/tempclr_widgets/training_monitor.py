@@ -186,14 +186,17 @@ class TrainingMonitor(View):
                 if ax.get_legend() is not None:
                     ax.get_legend().remove()
             for part in below:
-                first, shown = (self._looks[self._look_steps[at]] for at in (0, self.look))
-                limits = (min(first.min(), shown.min()), max(first.max(), shown.max()))
+                steps = (self._look_steps[0], self._look_steps[self.look])
+                known = np.concatenate([self._looks[at].ravel() for at in steps])
+                known = known[np.isfinite(known)]
+                limits = (float(known.min()), float(known.max())) if len(known) else None
                 axes = part.subplots(1, 2, sharey=True)
-                for ax, at in zip(axes, (self._look_steps[0], self._look_steps[self.look]), strict=True):
+                for ax, at in zip(axes, steps, strict=True):
                     cost = torch.from_numpy(self._looks[at]).double()
-                    title = f"step {at}: soft-DTW {tempclr.soft_dtw(cost, gamma=self.gamma).item():.2f}"
-                    drawn = {"labels": self.sentences, "limits": limits, "title": title, "colorbar": ax is axes[1]}
-                    alignment.cost_matrix(cost.numpy(), path=tempclr.dtw_path(cost).numpy(), ax=ax, **drawn)
+                    value = tempclr.soft_dtw(cost, gamma=self.gamma).item()
+                    drawn = {"path": tempclr.dtw_path(cost).numpy()} if value < math.inf else {}
+                    drawn |= {"labels": self.sentences, "limits": limits, "colorbar": ax is axes[1]}
+                    alignment.cost_matrix(cost.numpy(), title=f"step {at}: soft-DTW {value:.2f}", ax=ax, **drawn)
                 axes[1].set_ylabel("")
         return figure
 
