@@ -25,10 +25,15 @@ def from_browser(view: View, **state: object) -> None:
     view.comm.handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
 
 
+def tell(view: View, **content: object) -> None:
+    """Send the kernel a message."""
+    view.comm.handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+
 def asked(view: View, **content: object) -> tuple[dict, list]:
     """What the kernel answers to a message."""
     view.comm.sent.clear()
-    view.comm.handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    tell(view, **content)
     ((data, buffers),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
     return data["content"], buffers
 

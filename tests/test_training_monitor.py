@@ -1,16 +1,15 @@
 """A watched training without a browser: what is shown, kept and written, and what pause and stop do."""
 
+import asyncio
 import json
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from recording import HOSTILE, from_browser, state_of
+from recording import HOSTILE, state_of, tell
 from tempclr_widgets import TrainingMonitor
 from tempclr_widgets.training_monitor import CURVES, MOST_RECORDS, thinned
 from torch import Tensor
@@ -28,6 +27,19 @@ def records(steps: int) -> Iterator[dict]:
     """A loss that falls, and a score every tenth step."""
     for step in range(1, steps + 1):
         yield {"step": step, "unit": 1 / step, "score": step / 100 if step % 10 == 0 else None, "seconds": 0.5}
+
+
+def follow(monitor: TrainingMonitor, loop: Iterable, look=None, *, act=lambda step: None, **options: int) -> list:
+    """Watch a loop to its end; `act` is done after each step."""
+
+    async def cell() -> list:
+        found = []
+        async for record in monitor.watch(loop, look, **options):
+            found.append(record)
+            act(record["step"] if isinstance(record, dict) else record.step)
+        return found
+
+    return asyncio.run(cell())
 
 
 def costs_of(monitor: TrainingMonitor) -> np.ndarray:
@@ -50,12 +62,10 @@ def pairs(generator: torch.Generator) -> list[Pair]:
 
 def test_curves_and_looks_are_what_was_recorded():
     monitor = TrainingMonitor(steps=20, sentences=["a", "b"])
-    now = {"step": 0}
-    seen = []
-    for record in monitor.watch(records(20), lambda: torch.full((2, 3), float(now["step"])), every=5):
-        now["step"] = record["step"] + 1
-        seen.append(record["step"])
-    assert seen == list(range(1, 21))
+    now = []
+    loop = (now.append(record["step"]) or record for record in records(20))
+    seen = follow(monitor, loop, lambda: torch.full((2, 3), float(len(now))), every=5)
+    assert [record["step"] for record in seen] == list(range(1, 21))
     table = curves_of(monitor)
     np.testing.assert_allclose(table[:, 1], 1 / np.arange(1, 21))
     assert table[9, 1 + list(CURVES).index("score")] == pytest.approx(0.1)
@@ -78,8 +88,7 @@ def test_long_curves_are_averaged_and_keep_their_scores():
 
 def test_looks_stay_few_and_span_the_training():
     monitor = TrainingMonitor(steps=500, sentences=["a"])
-    for _ in monitor.watch(records(500), lambda: torch.zeros(1, 2), every=1):
-        pass
+    follow(monitor, records(500), lambda: torch.zeros(1, 2), every=1)
     steps = monitor._look_steps
     assert len(steps) <= 60 and steps[0] == 0 and steps[-1] == 500 and steps == sorted(steps)
 
@@ -95,7 +104,7 @@ def test_watching_leaves_the_training_as_it_is(pairs: list[Pair], tmp_path: Path
         )  # fmt: skip
         if watched:
             monitor = TrainingMonitor(steps=12, sentences=pairs[0].captions, folder=tmp_path)
-            loop = monitor.watch(loop, lambda model=model: retrieval.pair_cost(model, pairs[0]), every=4)
+            loop = follow(monitor, loop, lambda model=model: retrieval.pair_cost(model, pairs[0]), every=4)
         finals.append([record.total for record in loop])
     assert finals[0] == finals[1]
     assert costs_of(monitor).shape == (4, 4, 4)
@@ -111,9 +120,8 @@ def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair]
             model, pairs, TrainConfig(steps=12, batch=4, warmup=1, checkpoint_every=100), stop=monitor.stopping,
             accelerator=Accelerator(cpu=True), generator=torch.Generator().manual_seed(0), folder=tmp_path,
         )  # fmt: skip
-        for record in monitor.watch(loop, lambda: retrieval.pair_cost(model, pairs[0]), every=2):
-            if record.step == 5 and not continued:
-                from_browser(monitor, wish="stop")
+        ask = (lambda step: step == 5 and tell(monitor, wish="stop")) if not continued else lambda step: None
+        follow(monitor, loop, lambda: retrieval.pair_cost(model, pairs[0]), every=2, act=ask)
         return monitor
 
     continued = False
@@ -129,48 +137,47 @@ def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair]
 
 
 def test_a_loop_that_cannot_end_by_itself_is_left():
-    monitor, seen = TrainingMonitor(steps=100), []
-    for record in monitor.watch(records(100)):
-        seen.append(record["step"])
-        if record["step"] == 3:
-            from_browser(monitor, wish="stop")
-    assert seen == [1, 2, 3, 4] and monitor.ended == "stopped"
+    monitor = TrainingMonitor(steps=100)
+    seen = follow(monitor, records(100), act=lambda step: step == 3 and tell(monitor, wish="stop"))
+    assert [record["step"] for record in seen] == [1, 2, 3, 4] and monitor.ended == "stopped"
 
 
 def test_pause_holds_the_loop_until_it_is_lifted():
     monitor, seen = TrainingMonitor(steps=6), []
 
-    def reader() -> None:
-        deadline = time.monotonic() + 10
-        while monitor.state != "paused" and time.monotonic() < deadline:
-            time.sleep(0.01)
+    async def reader() -> None:
+        while monitor.state != "paused":
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         seen.append(monitor.state)
-        from_browser(monitor, wish="")
+        tell(monitor, wish="")
 
-    thread = threading.Thread(target=reader)
-    thread.start()
-    for record in monitor.watch(records(6)):
-        seen.append(record["step"])
-        if record["step"] == 2:
-            from_browser(monitor, wish="pause")
-    thread.join()
+    async def cell() -> None:
+        task = asyncio.create_task(reader())
+        async for record in monitor.watch(records(6)):
+            seen.append(record["step"])
+            if record["step"] == 2:
+                tell(monitor, wish="pause")
+        await task
+
+    asyncio.run(asyncio.wait_for(cell(), 20))
     assert seen == [1, 2, "paused", 3, 4, 5, 6]
 
 
 def test_an_interruption_is_told_and_passed_on():
+    def interrupted() -> Iterator[dict]:
+        yield from records(2)
+        raise KeyboardInterrupt
+
     monitor = TrainingMonitor(steps=6)
     with pytest.raises(KeyboardInterrupt):
-        for record in monitor.watch(records(6)):
-            if record["step"] == 2:
-                raise KeyboardInterrupt
-    # the generator ends when it is collected, as it is at the end of a cell
-    assert monitor.state == "ended" and monitor.ended == "interrupted"
+        follow(monitor, interrupted())
+    assert (monitor.state, monitor.ended, monitor.step) == ("ended", "interrupted", 2)
 
 
 def test_page_and_pictures_are_written_whole_and_escaped(tmp_path: Path):
     monitor = TrainingMonitor(steps=20, sentences=HOSTILE)
-    for _ in monitor.watch(records(20), lambda: torch.rand(4, 6)):
-        pass
+    follow(monitor, records(20), lambda: torch.rand(4, 6))
     for name in ("monitor.html", "monitor.png", "monitor.svg"):
         assert monitor.save(tmp_path / name).stat().st_size > 5000
     state = state_of((tmp_path / "monitor.html").read_text())
@@ -201,7 +208,7 @@ def test_a_history_is_shown_before_anything_runs(tmp_path: Path):
 def test_a_pair_that_cannot_be_shown_is_refused(cost: Tensor, message: str):
     monitor = TrainingMonitor(steps=2, sentences=["a", "b"])
     with pytest.raises(ValueError, match=message):
-        next(monitor.watch(records(2), lambda: cost))
+        follow(monitor, records(2), lambda: cost)
 
 
 def test_arguments_out_of_range_are_refused(tmp_path: Path):
@@ -212,9 +219,9 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="a list of sentences, got one string"):
         TrainingMonitor(steps=1, sentences="abc")
     with pytest.raises(ValueError, match="at least one step between looks, got 0"):
-        next(TrainingMonitor(steps=1).watch(records(1), every=0))
+        follow(TrainingMonitor(steps=1), records(1), every=0)
     with pytest.raises(ValueError, match="expected records with a step, got one with loss"):
-        next(TrainingMonitor(steps=1).watch(iter([{"loss": 1.0}])))
+        follow(TrainingMonitor(steps=1), [{"loss": 1.0}])
     with pytest.raises(ValueError, match=r"expected the history of a training in .*, found none"):
         TrainingMonitor.of_run(tmp_path)
     with pytest.raises(ValueError, match="expected records of a training to draw, got none"):

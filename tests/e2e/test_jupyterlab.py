@@ -49,7 +49,7 @@ def loop():
     for step in range(1, 1001):
         time.sleep(0.05)
         yield {"step": step, "unit": 1 / step, "seconds": 0.05}
-seen = [record["step"] for record in monitor.watch(loop(), lambda: cost)]
+seen = [record["step"] async for record in monitor.watch(loop(), lambda: cost)]
 print("ended after", len(seen), monitor.ended)
 """
 

@@ -1,8 +1,10 @@
 """A watched training, as a saved page without a network, and alive in JupyterLab while its cell runs."""
 
+import asyncio
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,18 @@ def page(tmp_path: Path, open_page: Callable) -> object:
     """The saved page of a finished training."""
     monitor, now = TrainingMonitor(steps=STEPS, sentences=SENTENCES), {"step": 0}
 
-    def loop():
+    def loop() -> Iterator[dict]:
         for step in range(1, STEPS + 1):
             now["step"] = step
             score = step / STEPS if step % 10 == 0 else None
             yield {"step": step, "unit": 3 * math.exp(-step / 10), "order": 3.0, "score": score, "seconds": 0.01}
 
-    for _ in monitor.watch(loop(), lambda: cost_at(now["step"]), every=10):
-        pass
+    async def cell() -> None:
+        async for _ in monitor.watch(loop(), lambda: cost_at(now["step"]), every=10):
+            pass
+
+    with ThreadPoolExecutor(1) as beside:  # the browser's driver has a loop in this thread
+        beside.submit(lambda: asyncio.run(cell())).result()
     return open_page(monitor.save(tmp_path / "monitor.html").as_uri())
 
 

@@ -1,9 +1,10 @@
 """A training, watched: its curves, what becomes of one pair's alignment, and buttons that pause and stop it."""
 
+import asyncio
 import math
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,7 +32,8 @@ MOST_RECORDS = 2000  # points of a curve that a browser is given; neighbours are
 MOST_CELLS = 100_000  # of the pair
 MOST_NUMBERS = 250_000  # in all looks at it, of which every second is left out beyond
 MOST_LOOKS = 60
-EVERY = 0.5  # seconds between two messages to the browser
+TELL = 0.5  # seconds between two messages to the browser
+LISTEN = 0.2  # seconds between two pauses for messages from it
 FILE = "looks.npz"  # in a run's folder
 
 Record = TypeVar("Record")
@@ -40,9 +42,9 @@ Record = TypeVar("Record")
 class TrainingMonitor(View):
     """The curves of a training, and one pair's costs and alignment at several steps of it, with a slider through time.
 
-    In a notebook, pause holds the loop between two steps, and stop ends it in order. Both act while the cell runs
-    where the kernel takes messages beside its work (ipykernel 7, JupyterLab 4.4 and later); elsewhere, interrupt the
-    kernel: training continues from its last checkpoint.
+    In a notebook, pause holds the loop between two steps, and stop ends it in order. For that, the kernel must take
+    messages while a cell runs, as ipykernel does from 7.4 on; elsewhere, interrupt it: training continues from its
+    last checkpoint.
 
     Args:
         steps: Of the whole training.
@@ -56,8 +58,12 @@ class TrainingMonitor(View):
 
     Example:
         >>> monitor = TrainingMonitor(steps=2)
-        >>> for record in monitor.watch(iter([{"step": 1, "unit": 0.7}, {"step": 2, "unit": 0.5}])):
-        ...     pass
+        >>> async def cell():  # a notebook's cell begins with the next line
+        ...     async for record in monitor.watch([{"step": 1, "unit": 0.7}, {"step": 2, "unit": 0.5}]):
+        ...         print(record["unit"])
+        >>> asyncio.run(cell())
+        0.7
+        0.5
         >>> monitor.state
         'ended'
     """
@@ -95,7 +101,7 @@ class TrainingMonitor(View):
         self._folder = None if folder is None else Path(folder)
         self._records: list[dict] = [] if folder is None else read_history(folder)
         self._looks: dict[int, np.ndarray] = {}
-        self._sent = -math.inf
+        self._sent = self._heard = -math.inf
         super().__init__(
             steps=steps,
             gamma=float(gamma),
@@ -104,6 +110,7 @@ class TrainingMonitor(View):
         )
         if self._folder is not None:
             self._read_looks(self._folder / FILE)
+        self.on_msg(self._hear)
         self._show()
 
     @classmethod
@@ -124,9 +131,9 @@ class TrainingMonitor(View):
         """Return whether the reader asked for the end of training: `train` is passed this as `stop`."""
         return self.wish == "stop"
 
-    def watch(
+    async def watch(
         self, loop: Iterable[Record], look: Callable[[], Tensor] | None = None, *, every: int | None = None
-    ) -> Iterator[Record]:
+    ) -> AsyncIterator[Record]:
         """Yield the records of a loop, show them, and hold it while the reader has paused it.
 
         Args:
@@ -155,13 +162,13 @@ class TrainingMonitor(View):
                 last = bool(entry.get("ended")) or entry["step"] >= self.steps
                 if look is not None and (last or entry["step"] % every == 0):
                     self._add_look(entry["step"], look())
-                if last or time.monotonic() - self._sent > EVERY:
+                if last or time.monotonic() - self._sent > TELL:
                     self._show()
                 yield record
                 if asked and not last:  # it had one step to end by itself, with a checkpoint
                     ended = "stopped"
                     break
-                self._hold()
+                await self._listen()
                 asked = self.stopping()
                 if asked:
                     self.state = "stopping"
@@ -200,14 +207,22 @@ class TrainingMonitor(View):
                 axes[1].set_ylabel("")
         return figure
 
-    def _hold(self) -> None:
-        """Wait while the reader has paused."""
+    def _hear(self, _view: object, content: dict, _buffers: object) -> None:
+        """Note what the reader asks for; as a message, which the kernel hears also while a cell runs."""
+        if content.get("wish") in ("", "pause", "stop"):
+            self.wish = content["wish"]
+
+    async def _listen(self) -> None:
+        """Let messages in, now and then, and wait while the reader has paused."""
+        if time.monotonic() - self._heard > LISTEN:
+            await asyncio.sleep(0.005)
+            self._heard = time.monotonic()
         if self.wish != "pause":
             return
         self._show()
         self.state = "paused"
         while self.wish == "pause":
-            time.sleep(0.05)
+            await asyncio.sleep(0.02)
         self.state = "running"
 
     def _add_look(self, step: int, cost: Tensor) -> None:

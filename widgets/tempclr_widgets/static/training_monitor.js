@@ -44,28 +44,37 @@ function render({ model, el }) {
     made.addEventListener("click", act);
     return made;
   };
-  const pause = button("Pause", "hold training after this step", () => wish(model.get("state") === "paused" || model.get("wish") === "pause" ? "" : "pause"));
+  const pause = button("Pause", "hold training after this step", () => wish(asked() === "pause" ? "" : "pause"));
   const stop = button("Stop", "end training after this step, with a checkpoint", () => wish("stop"));
   const tools = element("span", { class: "tm-tools" }, pause, stop);
   const note = element("p", { class: "tc-problem", role: "alert", hidden: true });
 
+  let sent = null; // what was asked for and is not yet known to have arrived
+  const asked = () => sent ?? model.get("wish");
+
   /** Ask the loop for something, and tell when it does not listen. */
   function wish(what) {
-    const before = model.get("state");
-    keep(model, { wish: what });
+    sent = what;
+    model.send({ wish: what }); // a change of state would wait until the kernel is idle
     drawHead();
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      if (model.get("state") !== before || model.get("wish") !== what) return;
-      note.textContent = "The kernel has not answered yet. If a step does not last long, it takes no messages while a cell runs: interrupt the kernel instead. Training continues from its last checkpoint.";
+      if (sent === null) return;
+      note.textContent = "The kernel has not answered yet. Unless a step takes long, it takes no messages while a cell runs: interrupt the kernel instead. Training continues from its last checkpoint.";
       note.hidden = false;
     }, PATIENCE + 2000 * model.get("seconds"));
   }
 
+  function heard() {
+    sent = null;
+    note.hidden = true;
+    drawHead();
+  }
+
   function drawHead() {
     const now = model.get("state"), step = model.get("step"), steps = model.get("steps"), seconds = model.get("seconds");
-    const asked = model.get("wish"), busy = ["running", "paused", "stopping"].includes(now);
-    state.textContent = now === "running" && asked === "pause" ? "Pausing after this step" : now === "running" && asked === "stop" ? WORDS.stopping : WORDS[now];
+    const wanted = asked(), busy = ["running", "paused", "stopping"].includes(now);
+    state.textContent = now === "running" && wanted === "pause" ? "Pausing after this step" : now === "running" && wanted === "stop" ? WORDS.stopping : WORDS[now];
     const left = seconds * (steps - step);
     const parts = [`step ${step} of ${steps}`];
     if (seconds) parts.push(`${seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`} per step`);
@@ -75,9 +84,8 @@ function render({ model, el }) {
     bar.value = step;
     bar.textContent = `${step} of ${steps}`;
     tools.hidden = model.baked || !busy;
-    pause.textContent = now === "paused" || asked === "pause" ? "Continue" : "Pause";
-    pause.disabled = stop.disabled = asked === "stop" || now === "stopping";
-    if (!busy || now === "paused") note.hidden = true;
+    pause.textContent = wanted === "pause" ? "Continue" : "Pause";
+    pause.disabled = stop.disabled = wanted === "stop" || now === "stopping";
   }
 
   // ---- curves
@@ -243,7 +251,7 @@ function render({ model, el }) {
 
   on(root, model, {
     "change:_curves change:_costs change:_look_steps": oncePerFrame(drawAll), "change:look change:gamma": drawPair,
-    "change:state change:wish change:ended change:step change:seconds": drawHead,
+    "change:state change:wish": heard, "change:ended change:step change:seconds": drawHead,
   });
   root.onTheme(() => (drawCurves(), drawPair()));
   drawAll();
