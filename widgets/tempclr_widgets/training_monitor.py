@@ -194,9 +194,7 @@ class TrainingMonitor(View):
                     ax.get_legend().remove()
             for part in below:
                 steps = (self._look_steps[0], self._look_steps[self.look])
-                known = np.concatenate([self._looks[at].ravel() for at in steps])
-                known = known[np.isfinite(known)]
-                limits = (float(known.min()), float(known.max())) if len(known) else None
+                limits = alignment.shared_limits(*(self._looks[at] for at in steps))
                 axes = part.subplots(1, 2, sharey=True)
                 for ax, at in zip(axes, steps, strict=True):
                     cost = torch.from_numpy(self._looks[at]).double()

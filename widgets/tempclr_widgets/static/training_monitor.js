@@ -17,7 +17,7 @@ const STYLE = `
 .tm-head progress { flex: 1 1 120px; height: 8px; accent-color: var(--accent); min-width: 80px; }
 .tm-state { font-weight: 600; } .tm-tools { display: inline-flex; gap: 6px; }
 .tm-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(230px, 100%), 1fr)); gap: 12px 18px; }
-.tm-chart { min-width: 0; } .tm-chart header { display: flex; justify-content: space-between; gap: 8px; font-size: 12px; }
+.tm-chart { min-width: 0; max-width: 380px; } .tm-chart header { display: flex; justify-content: space-between; gap: 8px; font-size: 12px; }
 .tm-chart svg { display: block; width: 100%; height: auto; border-radius: 4px; } .tm-chart output { font-weight: 600; }
 .tm-chart text { font-size: 10px; fill: var(--soft); } .tm-chart .grid { stroke: var(--line); }
 .tm-chart .line { fill: none; stroke: var(--tint); stroke-width: 1.75; stroke-linejoin: round; } .tm-chart .dot { fill: var(--tint); }
@@ -130,7 +130,7 @@ function render({ model, el }) {
       box.hidden = !points.length;
       if (!points.length) return;
       const [low, high] = limits(points.map(([, y]) => y)), pad = (high - low || Math.abs(high) || 1) * 0.06;
-      const last = Math.max(model.get("steps"), points.at(-1)[0]);
+      const last = Math.max(2, table[table.length - width]); // one range for all
       x = scale(0, last, BOX.left, BOX.width - BOX.right);
       const y = scale(low - pad, high + pad, BOX.height - BOX.bottom, BOX.top);
       const parts = [];

@@ -1,0 +1,216 @@
+"""The order loss, taken apart: wrong orders, what each costs, and where the gradient pulls the costs."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import matplotlib
+import numpy as np
+import torch
+import traitlets
+from matplotlib.figure import Figure
+from torch import Tensor
+
+import tempclr
+from tempclr import negatives
+from tempclr.losses.order import contrast
+from tempclr.plots import alignment, style
+from tempclr_widgets.costs import checked_cost
+from tempclr_widgets.view import View, module
+
+KINDS: Mapping[str, negatives.Shuffle] = MappingProxyType(
+    {
+        "segments": negatives.permute_segments,
+        "clips": negatives.permute_clips,
+        "both": negatives.permute_both,
+        "sentences": negatives.permute_segments,
+        "swaps": negatives.swap_neighbours,
+        "blocks": negatives.move_blocks,
+        "reversed": negatives.reverse,
+    }
+)
+MOST_CELLS = 40_000
+MOST_ORDERS = 63
+PAGE_DRAWS = 8  # further draws that a saved page holds, since it has no kernel
+
+
+class ShuffleLab(View):
+    """The true order of one video against wrong ones, on one colour scale, with the order loss and its gradient.
+
+    Choose what changes places, draw orders, and pick one to see why it costs more, or does not. The gradient says
+    which costs training will lower, and which it will raise.
+
+    Args:
+        cost: n x m, rows are sentences and columns clips, as `AlignmentExplorer` takes it.
+        sentences: Text of each row.
+        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which keeps its place between the segments.
+        shuffle: What changes places at first: whole "segments" of clips, "clips" within their segment, "both",
+            "sentences", neighbouring segments ("swaps"), a run of segments ("blocks"), or all ("reversed").
+        count: Wrong orders, 1 to 63; fewer where fewer exist. 31 as published.
+        gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cost.
+        temperature: Of the loss, 0.01 to 10.
+        seed: Of the first draw.
+
+    Raises:
+        ValueError: If an argument does not match the cost or is out of its range, or the video has no wrong order
+            of any kind.
+
+    Example:
+        >>> lab = ShuffleLab([[0.0, 1.0], [1.0, 0.0]], sentences=["crack eggs", "whisk them"], segments=[0, 1])
+        >>> lab.orders.tolist()
+        [[1, 0]]
+        >>> lab.loss < 0.5
+        True
+    """
+
+    title = "Wrong orders"
+    _esm = module("shuffle_lab.js")
+
+    shuffle = traitlets.Enum(list(KINDS), "segments", help="what changes places").tag(sync=True)
+    seed = traitlets.Int(0, min=0, help="of the draw").tag(sync=True)
+    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
+    temperature = traitlets.Float(1.0, min=0.01, max=10.0, help="of the order loss").tag(sync=True)
+    order = traitlets.Int(0, min=0, help="number of the wrong order that is shown").tag(sync=True)
+
+    sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
+    segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
+    kinds = traitlets.List(traitlets.Unicode(), help="of wrong orders that this video has").tag(sync=True)
+    _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
+    _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
+    _orders = traitlets.Bytes(help="int32, order by order").tag(sync=True)
+    _drawn = traitlets.List(help="kind and seed of these orders").tag(sync=True)
+
+    def __init__(
+        self,
+        cost: object,
+        *,
+        sentences: Sequence[str],
+        segments: Sequence[int] | Tensor,
+        shuffle: str = "segments",
+        count: int = 31,
+        gamma: float = 0.1,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        self._matrix = checked_cost(cost, MOST_CELLS)
+        n, m = self._matrix.shape
+        if isinstance(sentences, str) or len(sentences) != n:
+            got = "one string" if isinstance(sentences, str) else len(sentences)
+            raise ValueError(f"expected {n} sentences for a cost of {n} rows, got {got}")
+        numbers = [int(each) for each in segments]
+        if len(numbers) != m or not set(numbers) <= {-1, *range(n)}:
+            raise ValueError(f"expected a segment from -1 to {n - 1} for each of {m} clips, got {numbers[:8]}")
+        if not 1 <= count <= MOST_ORDERS:
+            raise ValueError(f"expected 1 to {MOST_ORDERS} wrong orders, got {count}")
+        if shuffle not in KINDS:
+            raise ValueError(f"expected shuffle to be one of {', '.join(KINDS)}, got {shuffle!r}")
+        for name, value, low in (("gamma", gamma, 0.001), ("temperature", temperature, 0.01)):
+            if not low <= value <= 10:
+                raise ValueError(f"expected a {name} from {low} to 10, got {value}")
+        self._count, self._texts, self._segments = count, [str(text) for text in sentences], numbers
+        kinds = [kind for kind in KINDS if len(self._draw(kind, seed))]
+        if not kinds:
+            raise ValueError(
+                f"expected a video with a wrong order, got {n} sentence{'s' * (n > 1)} and {m} clip{'s' * (m > 1)} "
+                f"in segments {numbers[:8]}"
+            )
+        super().__init__(
+            shuffle=shuffle if shuffle in kinds else kinds[0],
+            seed=seed,
+            gamma=float(gamma),
+            temperature=float(temperature),
+            sentences=self._texts,
+            segments=numbers,
+            kinds=kinds,
+            _shape=[n, m],
+            _cost=self._matrix.numpy().astype("<f4").tobytes(),
+        )
+        self._redraw()
+        self.observe(lambda _: self._redraw(), ["shuffle", "seed"])
+
+    @property
+    def orders(self) -> Tensor:
+        """Wrong orders as shown, [count, steps]: place by place, the clip (or sentence) that stands there."""
+        return self._draw(self.shuffle, self.seed)
+
+    @property
+    def distances(self) -> Tensor:
+        """Soft-DTW of the true order, first, and of each wrong one."""
+        return tempclr.soft_dtw(self._reordered(self._matrix), gamma=self.gamma)
+
+    @property
+    def loss(self) -> float:
+        """The order loss in nats; log(1 + count) when order makes no difference."""
+        return self._loss(self._matrix).item()
+
+    @property
+    def gradient(self) -> Tensor:
+        """Gradient of the loss on the costs of the true order, [n, m], in nats per unit of cost."""
+        cost = self._matrix.clone().requires_grad_()
+        return torch.autograd.grad(self._loss(cost), cost)[0]
+
+    def figure(self) -> Figure:
+        """Return the true order and the wrong one that is shown, on one colour scale, and the gradient."""
+        chosen = min(self.order, len(self.orders) - 1)
+        costs = self._reordered(self._matrix)[[0, 1 + chosen]].numpy()
+        values = self.distances[[0, 1 + chosen]].tolist()
+        places = self.orders[chosen].tolist() if self.shuffle == "sentences" else range(len(self._texts))
+        texts = [self._texts, [self._texts[row] for row in places]]
+        gradient = self.gradient.numpy()
+        with style.paper():
+            figure = Figure(figsize=(10.2, 2.9), layout="constrained")
+            axes = figure.subplots(1, 3)
+            names = ("true order", f"wrong order {chosen + 1}")
+            limits = alignment.shared_limits(*costs)
+            for ax, each, name, value, labels in zip(axes, costs, names, values, texts, strict=False):
+                path = {} if value == torch.inf else {"path": tempclr.dtw_path(torch.from_numpy(each)).numpy()}
+                title = f"{name}: soft-DTW {value:.2f}"
+                alignment.cost_matrix(
+                    each, labels=labels, limits=limits, title=title, colorbar=ax is axes[1], ax=ax, **path
+                )
+            most = max(np.abs(gradient).max(), 1e-12)
+            image = axes[2].imshow(gradient, cmap=matplotlib.colormaps["PuOr"], vmin=-most, vmax=most, aspect="auto")
+            axes[2].set(title=f"gradient of the loss ({self.loss:.2f} nats)", xlabel="clip")
+            axes[2].set_yticks([])
+            axes[2].xaxis.get_major_locator().set_params(integer=True)
+            figure.colorbar(image, ax=axes[2], label="nats per unit of cost")
+        return figure
+
+    def page_state(self) -> dict[str, object]:
+        """Return the synchronized state, and draws of other seeds, for which a page has no kernel to ask."""
+        draws = {
+            f"{kind} {seed}": np.ascontiguousarray(self._draw(kind, seed).numpy(), "<i4").tobytes()
+            for kind in self.kinds
+            for seed in range(self.seed, self.seed + PAGE_DRAWS)
+        }
+        return super().page_state() | {"_draws": draws}
+
+    def _draw(self, kind: str, seed: int) -> Tensor:
+        """Wrong orders of one kind, as many as there are."""
+        rows = kind == "sentences"
+        segments = torch.arange(len(self._texts)) if rows else torch.tensor(self._segments)
+        texts = self._texts if rows else [self._texts[each] if each >= 0 else "" for each in self._segments]
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        captions = torch.tensor([numbers[text] for text in texts])
+        generator = torch.Generator().manual_seed(seed)
+        drawn = negatives.wrong_orders(
+            segments[None], self._count, KINDS[kind], captions=captions[None], generator=generator
+        )
+        return drawn[0]
+
+    def _redraw(self) -> None:
+        """Draw the orders that are asked for, and tell the browser."""
+        if self.shuffle not in self.kinds:
+            return
+        with self.hold_sync():
+            self._orders = np.ascontiguousarray(self.orders.numpy(), "<i4").tobytes()
+            self._drawn = [self.shuffle, self.seed]
+
+    def _reordered(self, cost: Tensor) -> Tensor:
+        """Costs in true order, first, and in each wrong one."""
+        axis = 0 if self.shuffle == "sentences" else 1
+        return torch.stack([cost, *(cost.index_select(axis, order) for order in self.orders)])
+
+    def _loss(self, cost: Tensor) -> Tensor:
+        """The order loss of these costs."""
+        distances = tempclr.soft_dtw(self._reordered(cost), gamma=self.gamma)[None]
+        return contrast(distances, torch.ones_like(distances, dtype=torch.bool), self.temperature)[0]
