@@ -42,7 +42,7 @@ class ShuffleLab(View):
     Args:
         cost: n x m, rows are sentences and columns clips, as `AlignmentExplorer` takes it.
         sentences: Text of each row.
-        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which keeps its place between the segments.
+        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which stays between its segments.
         shuffle: What changes places at first: whole "segments" of clips, "clips" within their segment, "both",
             "sentences", neighbouring segments ("swaps"), a run of segments ("blocks"), or all ("reversed").
         count: Wrong orders, 1 to 63; fewer where fewer exist. 31 as published.
