@@ -203,7 +203,7 @@ function render({ model, el }) {
       drawn = `${n} ${m}`;
       maps.forEach((map) => map.end());
       const height = (wide) => clamp(wide * clamp(n / m, 0.5, 1), 160, 340);
-      maps = titles.map((name) => heatMap(root, { name, n, m, rowName: "step of x", columnName: "step of y", height, cursor: visit, brush: () => keep(model, { cursor: [] }) }));
+      maps = titles.map((name) => heatMap(root, { name, n, m, rowName: "x step", columnName: "y step", height, cursor: visit, brush: () => keep(model, { cursor: [] }) }));
       maps.forEach((map, k) => places[k].replaceChildren(map.box));
     }
     const [least, most] = limits(cost);
