@@ -1,0 +1,221 @@
+"""One paragraph and the videos that were ranked for it: why the first one beat the right one."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+import traitlets
+from matplotlib.figure import Figure
+from torch import Tensor
+
+import tempclr
+from tempclr.costs import cosine_cost
+from tempclr.losses import TempCLR
+from tempclr.metrics import ranks
+from tempclr.plots import alignment, style
+from tempclr.sequences import Pair, Sequences
+from tempclr.tasks import retrieval
+from tempclr_widgets.view import View, module
+
+MEASURES = list(retrieval.MEASURES)
+MOST_QUERIES = 5000
+TOP = 5  # ranked videos that are shown
+PAGE_BYTES = 3_000_000  # of costs in a saved page; the queries that were answered worst come first
+
+
+class RetrievalInspector(View):
+    """Every paragraph with the videos that each measure ranks first, and two of them side by side.
+
+    Beside the video that is right stands another one, at first the best of the wrong ones: the costs of both with
+    their alignments, and what each sentence contributes to the difference of their scores.
+
+    Args:
+        paragraphs: Embedded, at least two.
+        videos: Embedded; number i is the right one for paragraph i.
+        sentences: Texts of the steps of each paragraph.
+        names: Of the videos; by default their numbers.
+        measure: Shown at first: "mean-pool", "Cap.Avg.", "DTW" or "soft-DTW", as of `tempclr.tasks.retrieval`.
+        gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cosine cost.
+        query: Paragraph shown at first.
+
+    Raises:
+        ValueError: If there are fewer than two or more than 5,000 paragraphs, not as many videos, or texts that do not
+            match; if embeddings are not finite, or anything else is out of its range.
+
+    Example:
+        >>> from tempclr.sequences import pad
+        >>> steps = pad([torch.eye(3), torch.eye(3).flip(0)])
+        >>> view = RetrievalInspector(steps, steps, sentences=[["a", "b", "c"], ["c", "b", "a"]])
+        >>> view.ranks["DTW"].tolist(), view.ranks["mean-pool"].tolist()  # who ignores order must guess
+        ([1.0, 1.0], [1.5, 1.5])
+    """
+
+    title = "Retrieval"
+    _esm = module("retrieval_inspector.js")
+
+    measure = traitlets.Enum(MEASURES, "DTW", help="how videos are ranked").tag(sync=True)
+    query = traitlets.Int(0, min=0, help="number of the paragraph").tag(sync=True)
+    rival = traitlets.Int(-1, help="video beside the right one; -1 is the best of the wrong ones").tag(sync=True)
+    search = traitlets.Unicode("", help="what the list of paragraphs is narrowed to").tag(sync=True)
+    wrong_only = traitlets.Bool(False, help="whether only paragraphs that missed their video are listed").tag(sync=True)
+    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
+
+    names = traitlets.List(traitlets.Unicode(), help="of the videos").tag(sync=True)
+    sentences = traitlets.List(traitlets.List(traitlets.Unicode()), help="of each paragraph").tag(sync=True)
+    _ranks = traitlets.Bytes(help="float32 [measures, queries], from 1; ties count half").tag(sync=True)
+    _first = traitlets.Bytes(help="int32 [measures, queries, top] videos, the best first").tag(sync=True)
+    _first_scores = traitlets.Bytes(help="float32, their scores").tag(sync=True)
+    _right_scores = traitlets.Bytes(help="float32 [measures, queries], scores of the right videos").tag(sync=True)
+    _costs = traitlets.Dict(help="by query: its videos, their clips, and float32 costs one after the other").tag(
+        sync=True
+    )
+
+    def __init__(
+        self,
+        paragraphs: Sequences,
+        videos: Sequences,
+        *,
+        sentences: Sequence[Sequence[str]],
+        names: Sequence[str] | None = None,
+        measure: str = "DTW",
+        gamma: float = 0.1,
+        query: int = 0,
+    ) -> None:
+        count = len(paragraphs)
+        if not 2 <= count <= MOST_QUERIES or len(videos) != count:
+            raise ValueError(
+                f"expected 2 to {MOST_QUERIES:,} paragraphs and as many videos, got {count} and {len(videos)}"
+            )
+        texts = [[str(text) for text in each] for each in sentences]
+        if (
+            any(isinstance(each, str) for each in sentences)
+            or [len(each) for each in texts] != paragraphs.lengths.tolist()
+        ):
+            raise ValueError("expected the sentences of each paragraph, as many as it has steps, got others")
+        named = [str(number) for number in range(count)] if names is None else [str(name) for name in names]
+        if len(named) != count:
+            raise ValueError(f"expected {count} names, got {len(named)}")
+        if measure not in MEASURES:
+            raise ValueError(f"expected a measure of {', '.join(MEASURES)}, got {measure!r}")
+        if not 0.001 <= gamma <= 10:
+            raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
+        if not 0 <= query < count:
+            raise ValueError(f"expected a query from 0 to {count - 1}, got {query}")
+        self._paragraphs, self._videos = paragraphs.to("cpu"), videos.to("cpu")
+        found = self._scores(gamma)
+        top = min(TOP, count)
+        first = [scores.topk(top, dim=1) for scores in found.values()]
+        self._found = found
+        super().__init__(
+            measure=measure,
+            gamma=float(gamma),
+            query=query,
+            names=named,
+            sentences=texts,
+            _ranks=_floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
+            _first=np.ascontiguousarray(torch.stack([each.indices for each in first]).numpy(), "<i4").tobytes(),
+            _first_scores=_floats(torch.stack([each.values for each in first])),
+            _right_scores=_floats(torch.stack([scores.diagonal() for scores in found.values()])),
+        )
+        self._show_query()
+        self.observe(lambda _: self._show_query(), ["query"])
+
+    @classmethod
+    def of_model(cls, model: TempCLR, pairs: Sequence[Pair], **options: object) -> Self:
+        """Return the inspector of pairs as a model embeds them; further arguments are those of the class."""
+        embedded = retrieval.embed(model, pairs)
+        return cls(
+            embedded.paragraphs,
+            embedded.videos,
+            sentences=[pair.captions for pair in pairs],
+            names=[pair.name for pair in pairs],
+            **options,
+        )
+
+    @property
+    def ranks(self) -> dict[str, Tensor]:
+        """By measure, the rank of each paragraph's video, from 1; of ties, half count as before it."""
+        return {measure: ranks(scores) + 1 for measure, scores in self._found.items()}
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Numbers of the right video, and of the one beside it."""
+        return self.query, self._rival(self.query) if self.rival < 0 else self.rival
+
+    def cost(self, query: int, video: int) -> Tensor:
+        """Return the cosine costs of a paragraph with a video, [n, m]."""
+        return cosine_cost(self._paragraphs[query].double(), self._videos[video].double()).float().double()
+
+    def figure(self) -> Figure:
+        """Return the costs of the right video and of the other one, on one colour scale, with their paths."""
+        costs = [self.cost(self.query, video) for video in self.shown]
+        scores = [self._found[self.measure][self.query, video].item() for video in self.shown]
+        titles = [
+            f"{kind}, {style_name(self.names[video])}: {score:.3f}"
+            for kind, video, score in zip(("right", "other"), self.shown, scores, strict=True)
+        ]
+        with style.paper():
+            figure = Figure(figsize=(8.4, 2.8), layout="constrained")
+            axes = figure.subplots(1, 2, sharey=True)
+            limits = alignment.shared_limits(*(cost.numpy() for cost in costs))
+            for ax, cost, title in zip(axes, costs, titles, strict=True):
+                drawn = {"path": tempclr.dtw_path(cost).numpy()} if "DTW" in self.measure else {}
+                alignment.cost_matrix(
+                    cost.numpy(), labels=self.sentences[self.query], limits=limits, title=title,
+                    colorbar=ax is axes[1], ax=ax, **drawn,
+                )  # fmt: skip
+            axes[1].set_ylabel("")
+            figure.suptitle(f"{self.measure}: the right video has rank {self.ranks[self.measure][self.query]:g}")
+        return figure
+
+    def page_state(self) -> dict[str, object]:
+        """Return the synchronized state with the costs of as many queries as a page shall hold, the worst first."""
+        state, size, kept = super().page_state(), 0, {}
+        worst = torch.stack(list(self.ranks.values())).amax(0).argsort(descending=True, stable=True).tolist()
+        for query in [self.query, *worst]:
+            costs = self._costs_of(query)
+            size += len(costs["costs"]) if str(query) not in kept else 0
+            if size > PAGE_BYTES and kept:
+                break
+            kept[str(query)] = costs
+        return state | {"_costs": kept}
+
+    def _scores(self, gamma: float) -> dict[str, Tensor]:
+        """Scores of all pairs by measure."""
+        measures = dict(retrieval.MEASURES) | {"soft-DTW": partial(retrieval.soft_dtw, gamma=gamma)}
+        return {
+            name: retrieval.retrieve(self._paragraphs, self._videos, measures[name]).scores.float() for name in MEASURES
+        }
+
+    def _rival(self, query: int) -> int:
+        """The best of the wrong videos."""
+        scores = self._found[self.measure][query].clone()
+        scores[query] = -torch.inf
+        return int(scores.argmax())
+
+    def _costs_of(self, query: int) -> dict[str, object]:
+        """Costs of a query with its own video and with those that any measure ranks first."""
+        first = {
+            int(video) for scores in self._found.values() for video in scores[query].topk(min(TOP, len(scores))).indices
+        }
+        videos = [query, *sorted(first - {query})]
+        costs = [self.cost(query, video) for video in videos]
+        joined = b"".join(np.ascontiguousarray(cost.numpy(), "<f4").tobytes() for cost in costs)
+        return {"videos": videos, "clips": [cost.shape[1] for cost in costs], "costs": joined}
+
+    def _show_query(self) -> None:
+        """Tell the browser the costs of the paragraph that is looked at."""
+        if self.query < len(self._paragraphs):
+            self._costs = {str(self.query): self._costs_of(self.query)}
+
+
+def style_name(name: str) -> str:
+    """A name short enough for a title."""
+    return name if len(name) <= 24 else f"{name[:11]}…{name[-11:]}"
+
+
+def _floats(values: Tensor) -> bytes:
+    """Numbers as bytes for the browser."""
+    return np.ascontiguousarray(values.numpy(), "<f4").tobytes()
