@@ -17,14 +17,14 @@ import torch
 import traitlets
 from PIL import Image
 from recording import HOSTILE, asked, from_browser, state_of
-from tempclr_widgets import AlignmentExplorer, ShuffleLab, SoftDTWPlayground, TrainingMonitor
+from tempclr_widgets import AlignmentExplorer, RetrievalInspector, ShuffleLab, SoftDTWPlayground, TrainingMonitor
 from tempclr_widgets.pictures import MOST_PIXELS, sheet_of
 from tempclr_widgets.view import STATIC, View, module
 
 import tempclr
 from tempclr.plots import style
 
-VIEWS = [AlignmentExplorer, ShuffleLab, SoftDTWPlayground, TrainingMonitor]
+VIEWS = [AlignmentExplorer, RetrievalInspector, ShuffleLab, SoftDTWPlayground, TrainingMonitor]
 
 
 pytestmark = pytest.mark.usefixtures("recording")

@@ -72,7 +72,7 @@ function render({ model, el }) {
     listed = all.slice(0, LISTED);
     queries.replaceChildren(...listed.map((q) => {
       const rank = rankOf(q), good = rank <= 1;
-      const row = element("div", { class: "tr-row", role: "option", id: `${root.id}-q${q}`, "data-query": q, "aria-selected": String(q === query()) }, label(names[q]), element("span", { class: good ? "tr-good" : "tr-bad" }, `rank ${rankText(rank)}`), element("small", {}, label(sentences[q].join(" · "))));
+      const row = element("div", { class: "tr-row", role: "option", id: `${root.id}-q${q}`, "data-query": q, "aria-selected": String(q === query()) }, label(names[q]), element("span", { class: good ? "tr-good" : "tr-bad" }, `rank ${rankText(rank)}`), element("small", {}, ...sentences[q].flatMap((text, k) => [k ? " · " : "", label(text)])));
       row.addEventListener("click", () => keep(model, { query: q, rival: -1 }));
       return row;
     }));
