@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Shaped, UInt8
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
@@ -84,7 +84,7 @@ def procedures(split: str, rooms: int, *, steps: int = 5, hidden: int = 0, order
 
 def pairs(
     videos: Sequence[Procedure],
-    embed: Callable[[Sequence[str]], Float[Tensor, "texts dim"]],
+    embed: Callable[[Sequence[str]], Shaped[Tensor, "texts features"]],
     *,
     clips_per_step: int = 2,
     frames_per_clip: int = 2,
