@@ -104,8 +104,7 @@ class Comparison:
 
     def by_room(self, values: Float[Tensor, "seeds queries"]) -> Float[Tensor, "seeds rooms"]:
         """Return the means over the queries of each room, which are what is independent."""
-        names = list(dict.fromkeys(self.rooms))
-        return torch.stack([values[:, [room == name for room in self.rooms]].mean(1) for name in names], 1)
+        return metrics.group_means(values, self.rooms)
 
     def recall(self, method: str, measure: str, k: int, generator: Generator) -> Interval:
         """Return R@k with its interval over seeds and rooms."""

@@ -131,7 +131,7 @@ class Experiment:
             anchor=self.anchor,
             others=self.others,
             units=self.units or None,
-            distance=self._distance(),
+            distance=named_distance(self.distance, gamma=self.gamma, drop=self.drop, each=self.per_cell),
             debiased=self.distance == "divergence",
             temperature=self.temperature,
             unit=partial({"MIL-NCE": mil_nce}.get(self.unit, unit_loss), **comparison),
@@ -170,17 +170,21 @@ class Experiment:
                 tune(encoder, self.tuned)
         return text, video
 
-    def _distance(self) -> Distance:
-        """The distance of the order loss; OTAM as the sum of both directions, as published."""
-        found = {
-            "soft-DTW": partial(soft_dtw, gamma=self.gamma),
-            "DTW": dtw,
-            "OTAM": both_ways(partial(otam, gamma=self.gamma)),
-            "Drop-DTW": partial(drop_dtw, drop_y=self.drop, gamma=self.gamma),
-            "divergence": partial(soft_dtw, gamma=self.gamma),
-        }[self.distance]
-        return per_cell(found) if self.per_cell else found
-
     def generator(self) -> Generator:
         """Return a source of randomness for training."""
         return torch.Generator().manual_seed(self.seed)
+
+
+def named_distance(name: str, *, gamma: float, drop: float, each: bool = False) -> Distance:
+    """Return a distance of `DISTANCES`, per cell of the alignment if `each`.
+
+    OTAM is the sum of both directions, as published. The divergence is soft-DTW, debiased by the loss.
+    """
+    found = {
+        "soft-DTW": partial(soft_dtw, gamma=gamma),
+        "DTW": dtw,
+        "OTAM": both_ways(partial(otam, gamma=gamma)),
+        "Drop-DTW": partial(drop_dtw, drop_y=drop, gamma=gamma),
+        "divergence": partial(soft_dtw, gamma=gamma),
+    }[name]
+    return per_cell(found) if each else found

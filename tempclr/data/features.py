@@ -28,6 +28,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tempclr.data.labelled import Video, even_clips
 from tempclr.sequences import Pair
 
 FIELDS = {
@@ -36,9 +37,8 @@ FIELDS = {
     "rows": int,
     "dim": int,
     "seconds": (int, float),
-    "sentences": list,
-    "segments": list,
 }
+TEXTS = {"sentences": list, "segments": list}
 
 
 def pairs(
@@ -83,8 +83,36 @@ def pairs(
     ]
 
 
-def read_manifest(folder: Path | str) -> list[dict]:
+def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
+    """Return the videos of one split with their `group` as class; their lines need neither sentences nor segments.
+
+    Args:
+        folder: Where `manifest.jsonl` and the `.npy` files are.
+        split: Which videos to read.
+        clips: Rows taken evenly from each video, so that all have as many; short videos repeat some.
+
+    Raises:
+        ValueError: As `pairs`, or if a line has no group.
+    """
+    entries = [entry for entry in read_manifest(folder, texts=False) if entry["split"] == split]
+    if not entries or not all(entry.get("group") for entry in entries):
+        raise ValueError(f"expected videos of split {split!r} in {folder}, each with a group, its class")
+    return [
+        Video(
+            f"{entry['group']}/{entry['video']}",
+            even_clips(_read_rows(Path(folder), entry).numpy(), clips, 1)[:, 0],
+            entry["group"],
+        )
+        for entry in tqdm(entries, desc=f"reading {split} features", unit="video", disable=len(entries) < 100)
+    ]
+
+
+def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
     """Return the lines of a folder's manifest, checked.
+
+    Args:
+        folder: Where it is.
+        texts: Whether each line must have sentences and segments.
 
     Raises:
         ValueError: If it is missing, a line is malformed, or two differ in dim; the message names the line.
@@ -96,7 +124,7 @@ def read_manifest(folder: Path | str) -> list[dict]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
             try:
-                entries.append(_checked(json.loads(line)))
+                entries.append(_checked(json.loads(line), texts))
                 if entries[-1]["dim"] != entries[0]["dim"]:
                     raise ValueError(f"expected dim {entries[0]['dim']} as before, got {entries[-1]['dim']}")
             except ValueError as error:
@@ -104,11 +132,11 @@ def read_manifest(folder: Path | str) -> list[dict]:
     return entries
 
 
-def _checked(entry: object) -> dict:
+def _checked(entry: object, texts: bool) -> dict:
     """One line of the manifest, refused unless every field is there and makes sense."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected a JSON object, got {type(entry).__name__}")
-    for name, kind in FIELDS.items():
+    for name, kind in {**FIELDS, **(TEXTS if texts else {})}.items():
         if not isinstance(entry.get(name), kind) or isinstance(entry[name], bool):
             raise ValueError(f"expected a field {name!r}, got {entry.get(name)!r}")
     if Path(entry["video"]).name != entry["video"] or entry["video"] in ("", ".", ".."):
@@ -119,6 +147,13 @@ def _checked(entry: object) -> dict:
         raise ValueError(
             f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
         )
+    if texts:
+        _check_texts(entry)
+    return entry
+
+
+def _check_texts(entry: dict) -> None:
+    """Refuse a line whose sentences and segments do not make sense."""
     if not entry["sentences"] or len(entry["sentences"]) != len(entry["segments"]):
         raise ValueError(
             f"expected as many segments as sentences, at least one, "
@@ -134,7 +169,6 @@ def _checked(entry: object) -> dict:
             and 0 <= segment[0] < segment[1]
         ):
             raise ValueError(f"expected segments [start, stop] with 0 <= start < stop in seconds, got {segment!r}")
-    return entry
 
 
 def _read_rows(folder: Path, entry: dict) -> Tensor:
