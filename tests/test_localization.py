@@ -137,7 +137,7 @@ def test_what_cannot_be_placed_is_refused(model: TempCLR, vectors: dict[str, Ten
         best_places(torch.zeros(3, 2))
     with pytest.raises(ValueError, match="finite scores, got 1 that are not"):
         best_places(torch.tensor([[0.0, torch.nan]]))
-    with pytest.raises(ValueError, match="a step from 0 to 1 and 0 <= start < stop, got 2, 0.0, 1.0"):
+    with pytest.raises(ValueError, match=r"a step from 0 to 1 and 0 <= start < stop, got 2, 0.0, 1.0"):
         shown_by([(2, 0.0, 1.0)], 2, 3)
     pairs = [video("tea", ["take", "fill"], [1], vectors)]
     with pytest.raises(ValueError, match="expected steps that a video shows, got 'fry'"):

@@ -116,7 +116,7 @@ def place(
     *,
     cosine: bool = False,
     temperature: float = 1.0,
-) -> list[Int[Tensor, " steps"] | None]:
+) -> list[Int[Tensor, " _"] | None]:
     """Return for each video the clip of each step of its list; None where there are fewer clips than steps.
 
     Args:
@@ -148,7 +148,7 @@ def place(
     return places
 
 
-def place_evenly(pairs: Sequence[Pair], lists: Sequence[StepList]) -> list[Int[Tensor, " steps"] | None]:
+def place_evenly(pairs: Sequence[Pair], lists: Sequence[StepList]) -> list[Int[Tensor, " _"] | None]:
     """Return steps spread evenly over each video, whatever it shows: what the order of the list alone can do."""
     return [
         None
@@ -188,9 +188,7 @@ class Localization:
         return bootstrap(group_means(self.hits.double(), self.tasks)[None], generator=generator)
 
 
-def judge(
-    pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int[Tensor, " steps"] | None]
-) -> Localization:
+def judge(pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int[Tensor, " _"] | None]) -> Localization:
     """Return which steps were found: those whose clip shows them.
 
     Steps of a list that a video does not show do not count, nor do those that have no clip in it.
