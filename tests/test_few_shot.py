@@ -134,7 +134,8 @@ def test_methods_are_compared_on_the_same_episodes(episodes: Episodes, generator
 def test_an_encoder_is_scored_on_what_it_embeds(generator: torch.Generator):
     clips = list(planted(generator, noise=0.1).values)
     episodes = draw_episodes(LABELS, ways=3, shots=1, count=50, generator=generator)
-    assert few_shot_accuracy(tempclr.encoders.Projection(16, 16), clips, episodes) > 0.9
+    encoder = tempclr.encoders.Projection(16, 16)
+    assert few_shot_accuracy(tempclr.TempCLR(encoder, encoder), clips, episodes) > 0.9
 
 
 # refusals

@@ -132,7 +132,7 @@ def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
     return entries
 
 
-def _checked(entry: object, texts: bool) -> dict:
+def _checked(entry: object, texts: bool = True) -> dict:
     """One line of the manifest, refused unless every field is there and makes sense."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected a JSON object, got {type(entry).__name__}")

@@ -14,7 +14,7 @@ Source:
     Cao et al., "Few-Shot Video Classification via Temporal Alignment", CVPR 2020.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from torch import Generator, Tensor, nn
 
 from tempclr import alignment
 from tempclr.encoders import encode
+from tempclr.losses import TempCLR
 from tempclr.losses.distances import both_ways
 from tempclr.metrics import Interval
 from tempclr.pairs import distances
@@ -184,11 +185,9 @@ def embed(encoder: nn.Module, clips: Sequence[Tensor]) -> Sequences:
         return encode(encoder, pad(clips).to(next(encoder.parameters()).device))
 
 
-def few_shot_accuracy(
-    encoder: nn.Module, clips: Sequence[Tensor], episodes: Episodes, measure: Callable[..., Tensor] = otam
-) -> float:
+def few_shot_accuracy(model: TempCLR, clips: Sequence[Tensor], episodes: Episodes, measure: Measure = dtw) -> float:
     """Return the mean accuracy over episodes, 0 to 1: the score that training is validated by."""
-    embedded = embed(encoder, clips)
+    embedded = embed(model.video, clips)
     with torch.no_grad():
         return recognize(measure(embedded, embedded).cpu(), episodes).accuracy.mean
 
