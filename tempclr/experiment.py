@@ -32,6 +32,7 @@ SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
 
 
 TOKENS, PIECES = 32, 61  # of a clip and of a sentence, as published
+ANCHORS = ("text", "video", "both")
 DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
 UNITS = ("InfoNCE", "MIL-NCE", "steps")
 ENCODERS = ("steps", "context", "minilm", "paper")
@@ -66,7 +67,7 @@ class Experiment:
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
     shuffle: str = "segments"  # what changes places, see SHUFFLES
-    anchor: str = "text"  # what is kept in order: "text", "video", or "both" in turn
+    anchor: str = "text"  # what is kept in order, see ANCHORS: "both" is the mean of either
     others: bool = False  # whether a sequence is also told from the others of the batch
     units: int = 0  # sentences per video that the order loss takes; 0 takes all
     distance: str = "soft-DTW"  # of the order loss, see DISTANCES
@@ -79,7 +80,14 @@ class Experiment:
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
-        choices = {"shuffle": SHUFFLES, "distance": DISTANCES, "encoder": ENCODERS, "unit": UNITS, "tuned": TUNED}
+        choices = {
+            "shuffle": SHUFFLES,
+            "anchor": ANCHORS,
+            "distance": DISTANCES,
+            "unit": UNITS,
+            "encoder": ENCODERS,
+            "tuned": TUNED,
+        }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")

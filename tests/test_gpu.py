@@ -162,7 +162,7 @@ def test_a_step_of_training_is_the_same_as_with_diagonals(device: str, monkeypat
         anchor, positive = (torch.randn(2, steps, 4, generator=generator).to(device) for steps in (3, 4))
         weight = torch.eye(4, device=device).requires_grad_()
         orders = tempclr.negatives.shuffled_orders(4, 3, generator=generator).to(device)
-        loss = tempclr.losses.order_loss(anchor @ weight, positive, orders, gamma=0.1, temperature=0.2)
+        loss = tempclr.losses.order_loss(anchor @ weight, positive, orders, temperature=0.2)
         optimizer = torch.optim.SGD([weight], lr=0.1)
         loss.backward()
         optimizer.step()
