@@ -68,6 +68,7 @@ def find_trained(folder: Path | str = "") -> list[Trained]:
     for place in places:
         candidates = [place, *sorted(place.iterdir())] if place.is_dir() else []
         found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
+        found = [path for path in found if "experiment" in runs.read_params(path)]  # others train for another task
         if found:
             return sorted(map(open_trained, found), key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
     raise ValueError(

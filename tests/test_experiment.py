@@ -84,6 +84,12 @@ def test_the_published_preset_is_the_published_recipe(folder: Path):
     assert tune(model, wanted.tuned) == 59_904  # as is done when a checkpoint is given
 
 
+def test_the_preset_of_localization_is_that_of_crosstask():
+    given = launch.preset("06_localization", "published")
+    assert (given["weight"], given["negatives"], given["shuffle"], given["batch"]) == (0.12, 31, "both", 1)
+    assert (given["learning_rate"], given["warmup"], given["optimizer"], given["cosine"]) == (5e-5, 122, "adam", False)
+
+
 def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(generator: torch.Generator):
     texts = ["go to the red ball", "go to the grey key"]
     frozen, trained = (Experiment(encoder=encoder, dim=8) for encoder in ("steps", "minilm"))

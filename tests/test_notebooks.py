@@ -144,6 +144,8 @@ def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path:
     assert gain == pytest.approx(accuracy["DTW"]["mean"] - accuracy["mean-pool"]["mean"])
     assert load(out / "episodes.pt")["2-shot"]["support"].shape == (50, 3, 2)
     assert pictures(out) == {"curves", "accuracy", "confusion", "episode"}
+    with pytest.raises(ValueError, match="found none; run 02_train"):
+        comparison.find_trained(out)  # which has weights, but for another task
 
 
 def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
