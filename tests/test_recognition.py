@@ -97,6 +97,10 @@ def test_own_features_are_read_by_their_group(tmp_path: Path):
     assert [(each.name, each.label) for each in found] == [("jump/v0", "jump"), ("jump/v1", "jump")]
     with pytest.raises(ValueError, match=r"split 'test' in .*, each with a group"):
         features.labelled(tmp_path, "test", clips=3)
+    lines.append({**lines[0], "split": "test"})
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match="every class in one split alone, got 'jump' in 'train' and 'test'"):
+        features.labelled(tmp_path, "train", clips=3)
 
 
 # refusals

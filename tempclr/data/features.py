@@ -92,11 +92,18 @@ def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
         clips: Rows taken evenly from each video, so that all have as many; short videos repeat some.
 
     Raises:
-        ValueError: As `pairs`, or if a line has no group.
+        ValueError: As `pairs`, or if a line has no group, or a class is in another split too.
     """
-    entries = [entry for entry in read_manifest(folder, texts=False) if entry["split"] == split]
+    every = read_manifest(folder, texts=False)
+    entries = [entry for entry in every if entry["split"] == split]
     if not entries or not all(entry.get("group") for entry in entries):
         raise ValueError(f"expected videos of split {split!r} in {folder}, each with a group, its class")
+    elsewhere = {entry.get("group"): entry["split"] for entry in every if entry["split"] != split}
+    shared = sorted({entry["group"] for entry in entries} & elsewhere.keys())
+    if shared:
+        raise ValueError(
+            f"expected every class in one split alone, got {shared[0]!r} in {split!r} and {elsewhere[shared[0]]!r}"
+        )
     return [
         Video(
             f"{entry['group']}/{entry['video']}",
