@@ -13,6 +13,8 @@ Read it in this order; each file needs only the ones before it:
     trainer              the loop; what it is made of is in training
     metrics, pairs       ranks and intervals; all pairs
     tasks/retrieval      a paragraph finds its video
+    tasks/localization   a step finds its clip
+    tasks/few_shot       a video finds its class
 """
 
 from tempclr import losses as losses

@@ -43,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter; repeat for more"
     )
+    run.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="parameters chosen together, such as `published` for 02_train and 06_localization, or a JSON file of "
+        "them; those given by -p come before",
+    )
     run.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for everything it makes")
     run.set_defaults(command=_run)
 
@@ -77,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     """Execute one notebook."""
-    given = {}
+    given: dict[str, object] = {}
     for text in options.parameter:
         name, equals, value = text.partition("=")
         if not equals or not name:
@@ -85,7 +91,8 @@ def _run(options: argparse.Namespace) -> None:
         if name in given:
             raise ValueError(f"expected each parameter once, got {name} twice")
         given[name] = value
-    print(launch.run(options.notebook, given, options.out))
+    chosen = launch.preset(options.notebook, options.preset) if options.preset else {}
+    print(launch.run(options.notebook, {**chosen, **given}, options.out))
 
 
 def _params(options: argparse.Namespace) -> None:

@@ -68,6 +68,7 @@ def find_trained(folder: Path | str = "") -> list[Trained]:
     for place in places:
         candidates = [place, *sorted(place.iterdir())] if place.is_dir() else []
         found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
+        found = [path for path in found if "experiment" in runs.read_params(path)]  # others train for another task
         if found:
             return sorted(map(open_trained, found), key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
     raise ValueError(
@@ -104,8 +105,7 @@ class Comparison:
 
     def by_room(self, values: Float[Tensor, "seeds queries"]) -> Float[Tensor, "seeds rooms"]:
         """Return the means over the queries of each room, which are what is independent."""
-        names = list(dict.fromkeys(self.rooms))
-        return torch.stack([values[:, [room == name for room in self.rooms]].mean(1) for name in names], 1)
+        return metrics.group_means(values, self.rooms)
 
     def recall(self, method: str, measure: str, k: int, generator: Generator) -> Interval:
         """Return R@k with its interval over seeds and rooms."""

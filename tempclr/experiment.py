@@ -1,20 +1,21 @@
 """What an experiment is made of: the data and the model that a notebook's parameters describe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor, nn
 
 from tempclr import negatives
 from tempclr.alignment import drop_dtw, dtw, otam, soft_dtw
 from tempclr.data import babyai, features
-from tempclr.encoders import ClipEncoder, ContextEncoder, Projection
-from tempclr.losses import TempCLR
+from tempclr.data.excerpts import excerpts
+from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
+from tempclr.losses import TempCLR, mil_nce, step_loss, unit_loss
 from tempclr.losses.distances import Distance, both_ways, per_cell
-from tempclr.media.text import DIM, sentence_embeddings
+from tempclr.media.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -30,9 +31,12 @@ SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
 )
 
 
+TOKENS, PIECES = 32, 61  # of a clip and of a sentence, as published
 ANCHORS = ("text", "video", "both")
 DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
-ENCODERS = ("steps", "context")
+UNITS = ("InfoNCE", "MIL-NCE", "steps")
+ENCODERS = ("steps", "context", "minilm", "paper")
+TUNED = ("layernorm", "lora", "all")
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,14 @@ class Experiment:
     jitter: int = 1  # frames by which bounds of steps are off
     clips_per_step: int = 2
     frames_per_clip: int = 2
-    encoder: str = "steps"  # "steps" one by one, or "context": a transformer across steps, see ENCODERS
-    layers: int = 2  # of that transformer
+    apart: bool = False  # whether sentences of own features are left out that overlap an earlier one
+    least: int = 1  # sentences; training videos with fewer are left out
+    most: int = 0  # sentences; training videos with more are dealt into several; 0 leaves them whole
+    encoder: str = "steps"  # "steps" one by one; "context": a transformer across steps; "minilm": trains also
+    # the language model behind the sentences; "paper": its own two, over own features [rows, dim]; see ENCODERS
+    layers: int = 2  # of the transformer across steps
+    tuned: str = "layernorm"  # which weights of a pretrained BERT are trained: "layernorm", "lora", "all"
+    checkpoint: str = ""  # published, for the paper's encoders; without, all their weights are trained from scratch
     dim: int = 64  # of the shared space
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
@@ -65,29 +75,48 @@ class Experiment:
     drop: float = 0.8  # what Drop-DTW pays for a clip that it leaves out, in the unit of the cosine cost
     per_cell: bool = False  # whether the distance is divided by the cells of its alignment
     temperature: float = 1.0  # of the order loss
+    unit: str = "InfoNCE"  # unit loss; "steps": each clip against the list of its own video, see UNITS
+    cosine: bool = True  # whether units are compared by cosine; if not, by the dot product, as published
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
-        choices = {"shuffle": SHUFFLES, "anchor": ANCHORS, "distance": DISTANCES, "encoder": ENCODERS}
+        choices = {
+            "shuffle": SHUFFLES,
+            "anchor": ANCHORS,
+            "distance": DISTANCES,
+            "unit": UNITS,
+            "encoder": ENCODERS,
+            "tuned": TUNED,
+        }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.checkpoint and self.encoder != "paper":
+            raise ValueError(f"expected a checkpoint for the encoder 'paper' alone, got one for {self.encoder!r}")
 
     def pairs(self, split: str) -> list[Pair]:
         """Return the videos of a split; the videos of one room stand next to each other."""
         if self.data != "babyai":
-            return features.pairs(self.data, split, sentence_embeddings, background=self.background)
+            paper = self.encoder == "paper"
+            kept = {"background": self.background, "apart": self.apart, "tokens": TOKENS if paper else 0}
+            return features.pairs(self.data, split, self._texts, **kept)
+        if self.encoder == "paper":
+            raise ValueError("expected a folder of own features for the encoder 'paper', got the simulator's frames")
         videos = self.procedures(split)
         generator = torch.Generator().manual_seed(self.seed)
         return babyai.pairs(
             videos,
-            sentence_embeddings,
+            self._texts,
             clips_per_step=self.clips_per_step,
             frames_per_clip=self.frames_per_clip,
             jitter=self.jitter,
             background=self.background,
             generator=generator,
         )
+
+    def excerpts(self, videos: list[Pair]) -> list[Pair]:
+        """Return training videos as they go into batches, without those that have too few sentences."""
+        return excerpts(videos, self.most, self.least, generator=self.generator())
 
     def procedures(self, split: str) -> list[babyai.Procedure]:
         """Return the rendered procedures behind a split of the simulator's data."""
@@ -97,16 +126,10 @@ class Experiment:
 
     def model(self, pairs: list[Pair]) -> TempCLR:
         """Return an untrained model for data such as these; its weights depend on the seed alone."""
-        clips = pairs[0].clips
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(self.seed)
-            if clips.dtype == torch.uint8:
-                video = ClipEncoder(self.dim, frames=clips.shape[1], size=clips.shape[2])
-            else:
-                video = Projection(clips.shape[1], self.dim)
-            text = Projection(DIM, self.dim)
-            if self.encoder == "context":
-                text, video = (ContextEncoder(step, self.dim, layers=self.layers) for step in (text, video))
+            text, video = self._paper(pairs[0].clips) if self.encoder == "paper" else self._encoders(pairs[0].clips)
+        comparison = {} if self.cosine else {"cosine": False}
         return TempCLR(
             text,
             video,
@@ -116,24 +139,60 @@ class Experiment:
             anchor=self.anchor,
             others=self.others,
             units=self.units or None,
-            distance=self._distance(),
+            distance=named_distance(self.distance, gamma=self.gamma, drop=self.drop, each=self.per_cell),
             debiased=self.distance == "divergence",
             temperature=self.temperature,
+            unit=partial({"MIL-NCE": mil_nce}.get(self.unit, unit_loss), **comparison),
+            within=partial(step_loss, cosine=self.cosine) if self.unit == "steps" else None,
             unit_temperature=self.unit_temperature,
             gather=AllProcesses(),
         )
 
-    def _distance(self) -> Distance:
-        """The distance of the order loss; OTAM as the sum of both directions, as published."""
-        found = {
-            "soft-DTW": partial(soft_dtw, gamma=self.gamma),
-            "DTW": dtw,
-            "OTAM": both_ways(partial(otam, gamma=self.gamma)),
-            "Drop-DTW": partial(drop_dtw, drop_y=self.drop, gamma=self.gamma),
-            "divergence": partial(soft_dtw, gamma=self.gamma),
-        }[self.distance]
-        return per_cell(found) if self.per_cell else found
+    def _texts(self, sentences: Sequence[str]) -> Tensor:
+        """What the text encoder takes: frozen embeddings, or word pieces."""
+        if self.encoder == "minilm":
+            return sentence_pieces(sentences)
+        return sentence_pieces(sentences, most=PIECES) if self.encoder == "paper" else sentence_embeddings(sentences)
+
+    def _encoders(self, clips: Tensor) -> tuple[nn.Module, nn.Module]:
+        """Of text and video, to `dim`."""
+        text: nn.Module = Projection(DIM, self.dim)
+        if clips.dtype == torch.uint8:
+            video = ClipEncoder(self.dim, frames=clips.shape[1], size=clips.shape[2])
+        else:
+            video = Projection(clips.shape[1], self.dim)
+        if self.encoder == "context":
+            text, video = (ContextEncoder(step, self.dim, layers=self.layers) for step in (text, video))
+        if self.encoder == "minilm":
+            language = sentence_encoder()
+            tune(language, self.tuned)
+            text = nn.Sequential(language, text)
+        return text, video
+
+    def _paper(self, clips: Tensor) -> tuple[nn.Module, nn.Module]:
+        """The paper's own, with the published weights if they are given."""
+        text, video = TextBert(most=PIECES), VideoBert(features=clips.shape[2], most=TOKENS)
+        if self.checkpoint:
+            load_published(self.checkpoint, video, text)
+            for encoder in (text, video):
+                tune(encoder, self.tuned)
+        return text, video
 
     def generator(self) -> Generator:
         """Return a source of randomness for training."""
         return torch.Generator().manual_seed(self.seed)
+
+
+def named_distance(name: str, *, gamma: float, drop: float, each: bool = False) -> Distance:
+    """Return a distance of `DISTANCES`, per cell of the alignment if `each`.
+
+    OTAM is the sum of both directions, as published. The divergence is soft-DTW, debiased by the loss.
+    """
+    found = {
+        "soft-DTW": partial(soft_dtw, gamma=gamma),
+        "DTW": dtw,
+        "OTAM": both_ways(partial(otam, gamma=gamma)),
+        "Drop-DTW": partial(drop_dtw, drop_y=drop, gamma=gamma),
+        "divergence": partial(soft_dtw, gamma=gamma),
+    }[name]
+    return per_cell(found) if each else found

@@ -103,6 +103,34 @@ def resolve(notebook: str | Path, given: Mapping[str, object]) -> dict[str, obje
     }
 
 
+def preset(notebook: str | Path, name: str) -> dict[str, object]:
+    """Return parameters that were chosen together, such as those of a published recipe.
+
+    Args:
+        notebook: Path or name.
+        name: Of a preset that stands beside the notebook as `<notebook>.<name>.json`, or the path of a JSON file.
+
+    Raises:
+        ValueError: If there is none, or it is no JSON object of parameters of the notebook.
+    """
+    path = notebook_path(notebook)
+    file = Path(name) if name.endswith(".json") else path.with_suffix(f".{name}.json")
+    if not file.is_file():
+        prefix = f"{path.stem}."
+        names = [each.stem.removeprefix(prefix) for each in sorted(path.parent.glob(f"{prefix}*.json"))]
+        raise ValueError(
+            f"expected a JSON file or a preset of {path.stem} ({', '.join(names) or 'none'}), got {name!r}"
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"expected a JSON object in {file}: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a JSON object of parameters in {file}, got {type(content).__name__}")
+    resolve(path, content)
+    return content
+
+
 def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, progress: bool = True) -> Path:
     """Execute a notebook into a new folder and return it.
 

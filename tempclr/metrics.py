@@ -3,6 +3,7 @@
 A score is higher for what fits better. The positive of query i is item i.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,25 @@ def recall_at(scores: Float[Tensor, "queries items"], k: int, *, ties: Ties = "e
 def median_rank(scores: Float[Tensor, "queries items"], *, ties: Ties = "expected") -> float:
     """Return the median rank of the positive, from 1; the mean of the middle two for an even number."""
     return ranks(scores, ties=ties).double().quantile(0.5).item() + 1
+
+
+def group_means(values: Float[Tensor, "*rows units"], groups: Sequence[str]) -> Float[Tensor, "*rows groups"]:
+    """Return the mean of each group of units, such as queries of one room, in the order in which groups first come.
+
+    Units of one group are not independent, their means are: these are what `bootstrap` takes.
+
+    Raises:
+        ValueError: If there is not one group for each unit.
+
+    Example:
+        >>> group_means(torch.tensor([1.0, 2.0, 6.0]), ["a", "b", "b"])
+        tensor([1., 4.])
+    """
+    if len(groups) != values.shape[-1]:
+        raise ValueError(f"expected a group for each of {values.shape[-1]} units, got {len(groups)}")
+    names = list(dict.fromkeys(groups))
+    numbers = torch.tensor([names.index(name) for name in groups], device=values.device)
+    return torch.stack([values[..., numbers == number].mean(-1) for number in range(len(names))], -1)
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -73,6 +74,21 @@ def test_an_interrupt_stops_every_process_at_once_and_keeps_what_was_done(tmp_pa
     assert "the same command continues" in errors
     assert "Traceback" not in errors
     assert list(out.glob("train-*")) and not (out / "index.html").exists()
+
+
+def test_parameters_come_before_those_of_a_preset(tmp_path: Path):
+    cell = nbformat.v4.new_code_cell('number: int = 1\nshare: float = 0.5\nrun_dir: str = ""')
+    cell.metadata["tags"] = ["parameters"]
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    (tmp_path / "small.large.json").write_text('{"number": 7, "share": 0.25}')
+    out = tmp_path / "out"
+    assert main(["run", str(tmp_path / "small.ipynb"), "--preset", "large", "-p", "number=8", "--out", str(out)]) == 0
+    assert json.loads((out / "env.json").read_text())["parameters"] == {"number": 8, "share": 0.25}
 
 
 # refusals

@@ -53,6 +53,30 @@ def test_background_is_kept_on_request(folder: Path):
     assert pair.segments.tolist() == [0, 0, 1, 1, 1, -1]
 
 
+def test_rows_between_bounds_are_the_tokens_of_a_clip(folder: Path):
+    rows = torch.arange(18.0).reshape(6, 3)
+    (pair,) = pairs(folder, "train", embed, tokens=4)
+    # middles at 1, 3, 5, 7, 9, 11 seconds; the clips [0, 5) and [4, 9.5) share none of these, but time
+    assert pair.clips.shape == (2, 4, 3) and pair.segments.tolist() == [0, 1]
+    assert torch.equal(pair.clips[0], torch.cat((rows[:2], torch.zeros(2, 3))))
+    assert torch.equal(pair.clips[1], torch.cat((rows[2:5], torch.zeros(1, 3))))
+    write(folder, {**ENTRY, "segments": [[0, 8], [4, 12]]})
+    (pair,) = pairs(folder, "train", embed, tokens=3)
+    assert torch.equal(pair.clips, torch.stack((rows[:3], rows[2:5])))  # row 2 is in both; each is cut to 3
+
+
+def test_sentences_that_overlap_an_earlier_one_are_left_out_greedily(folder: Path):
+    sentences = ["one", "two", "three", "four"]
+    write(folder, {**ENTRY, "sentences": sentences, "segments": [[0, 4], [3, 8], [4, 8], [7, 12]]})
+    (pair,) = pairs(folder, "train", embed, apart=True)  # "three" overlaps "two" alone, which is not kept
+    assert pair.captions == ("one", "three") and pair.segments.tolist() == [0, 0, 1, 1]
+
+
+def test_a_group_comes_before_the_name(folder: Path):
+    write(folder, {**ENTRY, "group": "cook pasta"})
+    assert pairs(folder, "train", embed)[0].name == "cook pasta/pasta"
+
+
 # laws
 
 
@@ -87,12 +111,30 @@ def test_the_right_checksum_is_accepted(folder: Path):
         ({"segments": [[0, 5], [40, 50]]}, "got none for number 1"),
         ({"sha256": "0" * 64}, "the file changed"),
         ({"split": "test"}, "videos of split 'train'"),
+        ({"group": "a/b"}, "a text without / as group, got 'a/b'"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder: Path, change: dict, message: str):
     write(folder, {**ENTRY, **change})
     with pytest.raises(ValueError, match=message):
         pairs(folder, "train", embed)
+
+
+def test_files_of_different_width_are_refused(folder: Path):
+    write(folder, ENTRY, {**ENTRY, "video": "other", "split": "validation", "dim": 4})
+    with pytest.raises(ValueError, match="line 2: expected dim 3 as before, got 4"):
+        pairs(folder, "train", embed)
+
+
+def test_clips_of_tokens_that_cannot_be_made_are_refused(folder: Path):
+    with pytest.raises(ValueError, match="no background with them, got 4 and True"):
+        pairs(folder, "train", embed, tokens=4, background=True)
+    np.save(folder / "pasta.npy", np.zeros((6, 3), np.float32))
+    with pytest.raises(ValueError, match="not all 0 in the clips of pasta, got such in 0"):
+        pairs(folder, "train", embed, tokens=4)
+    write(folder, {**ENTRY, "segments": [[0, 5], [40, 50]]})
+    with pytest.raises(ValueError, match="got none for number 1"):
+        pairs(folder, "train", embed, tokens=4)
 
 
 def test_the_line_at_fault_is_named(folder: Path):

@@ -45,6 +45,13 @@ def test_text_stands_for_what_it_says(notebook: Path):
     assert resolve(notebook, {"run_dir": "12"})["run_dir"] == "12"
 
 
+def test_a_preset_stands_beside_its_notebook_or_in_a_file(notebook: Path, tmp_path: Path):
+    notebook.with_suffix(".large.json").write_text('{"number": 7}')
+    (tmp_path / "mine.json").write_text('{"share": 0.25}')
+    assert launch.preset(notebook, "large") == {"number": 7}
+    assert launch.preset(notebook, str(tmp_path / "mine.json")) == {"share": 0.25}
+
+
 # laws
 
 
@@ -118,6 +125,21 @@ def test_parameters_that_do_not_fit_are_refused_before_anything_starts(
     assert not list(tmp_path.glob("out*"))
 
 
+def test_presets_that_do_not_fit_are_refused(notebook: Path):
+    beside = notebook.with_suffix(".large.json")
+    for content, message in (
+        ("[1]", "expected a JSON object of parameters in .*, got list"),
+        ("{", "expected a JSON object in .*large.json"),
+        ('{"nubmer": 1}', "expected parameters among number, share, run_dir, got nubmer"),
+        ('{"number": "x"}', "number to be of type int, got 'x'"),
+    ):
+        beside.write_text(content)
+        with pytest.raises(ValueError, match=message):
+            launch.preset(notebook, "large")
+    with pytest.raises(ValueError, match=r"a preset of small \(large\), got 'larger'"):
+        launch.preset(notebook, "larger")
+
+
 def test_a_folder_that_exists_is_refused_and_untouched(notebook: Path, tmp_path: Path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("precious")
@@ -139,7 +161,7 @@ def test_two_processes_do_not_write_one_folder(notebook: Path, tmp_path: Path):
 
 
 def test_a_notebook_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="02_train, 03_retrieval, 04_explore, 05_gallery, got '99_nothing'"):
+    with pytest.raises(ValueError, match=r"02_train, 03_retrieval, 04_explore, 05_gallery.*, got '99_nothing'"):
         parameters("99_nothing")
 
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"pairs", "data", "media"},
     {"losses"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
-    {"comparison", "launch"},
+    {"comparison", "launch", "recognition"},
     {"report", "exhibit"},
     {"demo"},
     {"cli"},

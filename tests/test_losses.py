@@ -9,7 +9,7 @@ from torch import Tensor
 from tempclr import drop_dtw, dtw, otam, soft_dtw, soft_dtw_divergence
 from tempclr.alignment import reference
 from tempclr.alignment.recursion import Recursion
-from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, transposed, unit_loss
+from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, transposed, unit_loss
 from tempclr.negatives import shuffled_orders, wrong_orders
 
 
@@ -190,6 +190,20 @@ def test_mil_nce_without_negatives_has_a_gradient_of_zero():
     torch.testing.assert_close(x.grad, torch.zeros(3, 4), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("cosine", [False, True])
+def test_the_step_loss_equals_a_loop_over_cells(cosine: bool, generator: torch.Generator):
+    x, y = (torch.randn(2, steps, 4, generator=generator, dtype=torch.float64) for steps in (3, 5))
+    shown = torch.rand(2, 3, 5, generator=generator) < 0.4
+    real = torch.rand(2, 3, 5, generator=generator) < 0.8
+    each = []
+    for b, i, j in real.nonzero().tolist():
+        score = (torch.cosine_similarity(x[b, i], y[b, j], dim=0) if cosine else x[b, i] @ y[b, j]).item() / 0.7
+        chance = 1 / (1 + math.exp(-score))
+        each.append(-math.log(chance if shown[b, i, j] else 1 - chance))
+    found = step_loss(x, y, shown, real, temperature=0.7, cosine=cosine)
+    assert found.item() == pytest.approx(sum(each) / len(each), abs=1e-12)
+
+
 @pytest.mark.parametrize("loss", [unit_loss, mil_nce])
 def test_the_mean_over_own_units_is_a_part_of_that_over_all(loss: Callable, generator: torch.Generator):
     x, y = torch.randn(2, 7, 4, generator=generator, dtype=torch.float64)
@@ -263,6 +277,11 @@ def test_shapes_that_do_not_fit_are_refused(embedded: tuple[Tensor, Tensor]):
         unit_loss(torch.ones(0, 3), torch.ones(0, 3))
     with pytest.raises(ValueError, match=r"got \(2, 3\) and \(3, 3\)"):
         unit_loss(torch.ones(2, 3), torch.ones(3, 3))
+    cells = torch.ones(1, 2, 3, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"cells \[batch, n, m\], got \(1, 3, 4\), \(1, 2, 4\), \(1, 2, 3\)"):
+        step_loss(torch.ones(1, 3, 4), torch.ones(1, 2, 4), cells)
+    with pytest.raises(ValueError, match="at least one cell that is no padding"):
+        step_loss(torch.ones(1, 2, 4), torch.ones(1, 3, 4), cells, ~cells)
 
 
 def test_temperatures_and_ramps_out_of_range_are_refused():

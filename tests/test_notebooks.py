@@ -9,6 +9,7 @@ import pytest
 
 from tempclr import comparison, exhibit, launch
 from tempclr.runs import read_history, read_metrics
+from tempclr.training.checkpoints import load
 
 TINY = {
     "train_rooms": 16,
@@ -88,6 +89,63 @@ def test_soft_dtw_counts_paths(tmp_path: Path):
     assert metrics["paths"] == [1, 3, 13, 63, 321, 1683]
     assert metrics["largest gradient difference"] < 1e-6
     assert pictures(out) == {"path", "gamma", "gradient"}
+
+
+def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
+    lines, folder = [], tmp_path / "features"
+    folder.mkdir()
+    texts = [["take", "fill", "stir"], ["take", "stir", "fill"], ["stir", "stir", "stir"], ["fill"]]
+    for split in ("train", "validation"):
+        for number, sentences in enumerate(texts):
+            name, segments = f"{split}-{number}", [[2 * k, 2 * k + 2] for k in range(len(sentences))]
+            np.save(folder / f"{name}.npy", np.random.default_rng(number).normal(size=(8, 5)).astype(np.float32))
+            lines.append(
+                {"video": name, "split": split, "rows": 8, "dim": 5, "seconds": 1.0, "sentences": sentences}
+                | {"segments": segments}
+            )
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    small = {"batch": 3, "steps": 2, "warmup": 1, "validate_every": 1, "checkpoint_every": 1, "dim": 8}
+    given = {"data": str(folder), "encoder": "minilm", "least": 2, **small}
+    metrics = read_metrics(launch.run("02_train", given, tmp_path / "out", progress=False))
+    assert metrics["videos left out"] == 1  # of a single sentence
+    assert metrics["videos skipped by the order loss"] == 2  # once each step: equal sentences have no other order
+    layernorms = 13 * 2 * 384
+    assert metrics["weights that learn"] == layernorms + (2 * 384 + 385 * 8) + (2 * 5 + 6 * 8)
+    assert metrics["interval"]["n"] == metrics["validation videos"] == 4
+
+
+def test_localization_begins_from_a_run_and_judges_all_tasks(trained: Path, tmp_path: Path):
+    small = {name: value for name, value in TINY.items() if name not in ("batch", "train_rooms")}
+    given = {**small, "train_rooms": 8, "trained": str(trained / "tempclr")}
+    out = launch.run("06_localization", given, tmp_path / "out", progress=False)
+    metrics = read_metrics(out)
+    assert (metrics["tasks"], metrics["videos"], metrics["steps"]) == (4, 8, 32)
+    for recalls in metrics["recall"].values():
+        for each in recalls.values():
+            assert 0 <= each["low"] <= each["mean"] <= each["high"] <= 1 and each["n"] == 4
+    assert "CrossTask" in metrics["protocol"] and metrics["videos with fewer clips than steps"] == 0
+    assert pictures(out) == {"curves", "recall", "timeline"}
+    assert len(read_history(out)) == 6 and not (out / "first").exists()
+
+
+def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path: Path):
+    small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders"}
+    sets = {"train_sets": 2, "validation_sets": 2, "test_sets": 2, "things": 2, "orders": 2, "videos": 3}
+    given = {**small, **sets, "ways": 3, "shots": [1, 2], "episodes": 50}
+    out = launch.run("07_few_shot", given, tmp_path / "out", progress=False)
+    metrics = read_metrics(out)
+    assert (metrics["classes"], metrics["videos"]) == (4, 12)
+    for row in metrics["accuracy"].values():
+        assert set(row) == {"untrained", "trained"}
+        for each in row["trained"].values():
+            assert 0 <= each["mean"] <= 1 and each["n"] == 50
+    gain = metrics["DTW minus mean-pool, trained"]["1-shot"]["mean"]
+    accuracy = metrics["accuracy"]["1-shot"]["trained"]
+    assert gain == pytest.approx(accuracy["DTW"]["mean"] - accuracy["mean-pool"]["mean"])
+    assert load(out / "episodes.pt")["2-shot"]["support"].shape == (50, 3, 2)
+    assert pictures(out) == {"curves", "accuracy", "confusion", "episode"}
+    with pytest.raises(ValueError, match="found none; run 02_train"):
+        comparison.find_trained(out)  # which has weights, but for another task
 
 
 def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ from tempclr import Pair, TempCLR, drop_dtw, otam, soft_dtw
 from tempclr.alignment import reference
 from tempclr.alignment.recursion import Recursion
 from tempclr.encoders import Projection, encode
-from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, unit_loss
+from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, unit_loss
 from tempclr.losses.selection import evenly_spaced
 from tempclr.negatives import (
     even_segments,
@@ -165,6 +165,23 @@ def test_of_sixteen_sentences_the_published_five_are_taken(generator: torch.Gene
     assert chosen.clips[0].tolist() == [0, 1, 7, 11, 14, 18] and chosen.clips[1, :3].tolist() == [0, 2, 3]
     assert torch.equal(chosen.captions[0], batch.captions[0, [0, 4, 8, 11, 15]])
     assert chosen.captions[1, 2:].eq(-1).all()
+
+
+def test_within_videos_every_clip_meets_the_list_of_its_own(generator: torch.Generator):
+    data = [*pairs(1, generator, (0, -1, 1, 1, 2)), *pairs(2, generator, (1, 0, 0, -1), start=1)]
+    data[0] = Pair("repeats", data[0].sentences, data[0].clips, data[0].segments, ("stir", "pour", "stir"))
+    trained = model(weight=0.12, within=step_loss, unit_temperature=0.5, units=9, shuffle=permute_both)
+    each = []
+    for pair in data:
+        for clip, segment in zip(trained.video(pair.clips), pair.segments.tolist(), strict=True):
+            for sentence, caption in zip(trained.text(pair.sentences), pair.captions, strict=True):
+                shown = segment >= 0 and pair.captions[segment] == caption
+                score = (sentence @ clip).item() / 0.5
+                each.append(math.log1p(math.exp(-score if shown else score)))
+    losses = trained(collate(data), generator=generator)
+    assert losses.unit.item() == pytest.approx(sum(each) / len(each), abs=1e-5)
+    torch.testing.assert_close(losses.total, 0.88 * losses.unit + 0.12 * losses.order)
+    assert losses.order > 0
 
 
 def test_the_weight_follows_the_progress(generator: torch.Generator):

@@ -4,7 +4,20 @@ import sys
 import pytest
 import torch
 
-from tempclr.media.text import sentence_embeddings
+from tempclr.encoders import tune
+from tempclr.media.text import sentence_embeddings, sentence_encoder, sentence_pieces
+
+# known answers
+
+
+def test_the_model_to_be_trained_gives_the_embeddings_before():
+    sentences = ["slice the onion", "Déjà vu, twice!", "a long one " * 200]
+    encoder = sentence_encoder().eval()
+    with torch.no_grad():
+        found = torch.nn.functional.normalize(encoder(sentence_pieces(sentences)), dim=-1)
+    torch.testing.assert_close(found, sentence_embeddings(sentences), atol=1e-5, rtol=0)  # float32, other batches
+    assert tune(encoder, "layernorm") == 13 * 2 * 384
+
 
 # laws
 

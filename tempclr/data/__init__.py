@@ -1,1 +1,4 @@
-"""Where pairs of video and paragraph come from: one file per source, all yielding `sequences.Pair`."""
+"""Where pairs of video and paragraph come from: one file per source, all yielding `sequences.Pair`.
+
+`excerpts` cuts long ones.
+"""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Shaped, UInt8
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
@@ -78,13 +78,13 @@ def procedures(split: str, rooms: int, *, steps: int = 5, hidden: int = 0, order
         "hidden": hidden,
         "orders": orders,
     }
-    arrays = cached("babyai", key, lambda: _as_arrays(_render(split, rooms, steps, hidden, orders)))
-    return _from_arrays(arrays)
+    arrays = cached("babyai", key, lambda: as_arrays(_render(split, rooms, steps, hidden, orders)))
+    return from_arrays(arrays)
 
 
 def pairs(
     videos: Sequence[Procedure],
-    embed: Callable[[Sequence[str]], Float[Tensor, "texts dim"]],
+    embed: Callable[[Sequence[str]], Shaped[Tensor, "texts features"]],
     *,
     clips_per_step: int = 2,
     frames_per_clip: int = 2,
@@ -164,21 +164,21 @@ def _render(split: str, rooms: int, steps: int, hidden: int, orders: int) -> lis
 def _room(name: str, seed: int, steps: int, hidden: int, orders: int) -> Iterator[Procedure]:
     """The same steps in one room, in different orders; nothing where objects are too few or the bot fails."""
     generator = np.random.default_rng(seed)
-    objects = _objects(seed)
-    if len(objects) < steps + hidden:
+    things = objects(seed)
+    if len(things) < steps + hidden:
         return
-    chosen = [objects[index] for index in generator.permutation(len(objects))[: steps + hidden]]
+    chosen = [things[index] for index in generator.permutation(len(things))[: steps + hidden]]
     slots = np.sort(generator.permutation(steps + hidden)[:hidden])  # places of the hidden steps
     for number, order in enumerate(_orders(steps, orders, generator)):
         described = [index not in slots for index in range(steps + hidden)]
         plan = iter([chosen[index] for index in order])
         unseen = iter(chosen[steps:])
         targets = [next(plan) if seen else next(unseen) for seen in described]
-        performed = _perform(seed, targets)
+        performed = perform(seed, targets)
         if performed is None:
             return
         frames, bounds = performed
-        texts = tuple(f"go to the {colour} {kind}" for kind, colour in targets)
+        texts = tuple(map(sentence, targets))
         yield Procedure(f"{name}/{number}", frames, texts, tuple(bounds), tuple(described))
 
 
@@ -203,15 +203,21 @@ def _environment(seed: int):
     return room
 
 
-def _objects(seed: int) -> list[tuple[str, str]]:
-    """Kind and colour of the things that are there once, so that a sentence names exactly one."""
+def objects(seed: int) -> list[tuple[str, str]]:
+    """Return kind and colour of the things in a room that are there once, so that a sentence names exactly one."""
     grid = _environment(seed).unwrapped.grid.grid
     things = [(thing.type, thing.color) for thing in grid if thing is not None and thing.type in ("ball", "key", "box")]
     return sorted(thing for thing in set(things) if things.count(thing) == 1)
 
 
-def _perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list[tuple[int, int]]] | None:
-    """Frames and bounds of the bot going to each target in turn; None where it does not get there."""
+def sentence(target: tuple[str, str]) -> str:
+    """Return what is said of going to a target."""
+    kind, colour = target
+    return f"go to the {colour} {kind}"
+
+
+def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list[tuple[int, int]]] | None:
+    """Return frames and bounds of the bot going to each target in turn; None where it does not get there."""
     verifier = need("minigrid.envs.babyai.core.verifier", "demo")
     bots = need("minigrid.utils.baby_ai_bot", "demo")
     environment = _environment(seed)
@@ -237,8 +243,8 @@ def _perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, lis
     return np.stack(frames), bounds
 
 
-def _as_arrays(videos: list[Procedure]) -> dict[str, np.ndarray]:
-    """Procedures as plain arrays, for the cache."""
+def as_arrays(videos: list[Procedure]) -> dict[str, np.ndarray]:
+    """Return procedures as plain arrays, for the cache."""
     return {
         "names": np.array([video.name for video in videos]),
         "frames": np.concatenate([video.frames for video in videos]),
@@ -249,8 +255,8 @@ def _as_arrays(videos: list[Procedure]) -> dict[str, np.ndarray]:
     }
 
 
-def _from_arrays(arrays: dict[str, np.ndarray]) -> list[Procedure]:
-    """The inverse of `_as_arrays`."""
+def from_arrays(arrays: dict[str, np.ndarray]) -> list[Procedure]:
+    """Return procedures from what `as_arrays` made of them."""
     frames = np.split(arrays["frames"], np.cumsum(arrays["durations"])[:-1])
     return [
         Procedure(

@@ -1,6 +1,6 @@
 """The objective: match units with units, and whole sequences with sequences in the right order.
 
-units         unit_loss, mil_nce: single clips and sentences
+units         unit_loss, mil_nce: single clips and sentences; step_loss: those of one video, with background
 order         order_loss: a sequence in its true order against wrong ones
 distances     what may stand for soft-DTW in it
 temperature   a number, or learnt
@@ -22,4 +22,5 @@ from tempclr.losses.order import order_loss as order_loss
 from tempclr.losses.schedule import ramp as ramp
 from tempclr.losses.temperature import Temperature as Temperature
 from tempclr.losses.units import mil_nce as mil_nce
+from tempclr.losses.units import step_loss as step_loss
 from tempclr.losses.units import unit_loss as unit_loss

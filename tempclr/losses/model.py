@@ -16,9 +16,9 @@ from tempclr.losses.schedule import Schedule
 from tempclr.losses.selection import evenly_spaced, everything
 from tempclr.losses.sides import Side, text_side, to_orders, to_others, video_side
 from tempclr.losses.temperature import Temperature, check_temperature, current
-from tempclr.losses.units import UnitLoss, unit_loss
+from tempclr.losses.units import StepLoss, UnitLoss, unit_loss
 from tempclr.negatives import Orders, Shuffle, permute_segments, wrong_orders
-from tempclr.sequences import Batch, Sequences
+from tempclr.sequences import Batch, Sequences, pair_mask
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class TempCLR(nn.Module):
         pieces: Clips per segment, for videos none of whose clips has a sentence; such are skipped if it is None.
         temperature: Of the order loss, > 0, or a `Temperature` to be learnt.
         unit: `unit_loss`, `mil_nce`, or another function like them.
+        within: `step_loss`, or another function like it, in place of `unit`: every clip, also of background, is
+            compared with the sentences of its own video alone, as in supervised fine-tuning.
         unit_temperature: Of the unit loss, as `temperature`.
         chunk: Sequences that an encoder that looks across steps encodes at a time; if there are more, it
             computes them again on the way back instead of keeping all.
@@ -85,6 +87,7 @@ class TempCLR(nn.Module):
         pieces: int | None = None,
         temperature: float | Temperature = 1.0,
         unit: UnitLoss = unit_loss,
+        within: StepLoss | None = None,
         unit_temperature: float | Temperature = 0.1,
         chunk: int = 64,
         gather: Gather | None = None,
@@ -104,7 +107,7 @@ class TempCLR(nn.Module):
         self.weight, self.negatives, self.shuffle, self.anchor = weight, negatives, shuffle, anchor
         self.distance, self.debiased, self.others = distance, debiased, others
         self.units, self.pieces, self.chunk = units, pieces, chunk
-        self.unit, self.temperature, self.unit_temperature = unit, temperature, unit_temperature
+        self.unit, self.within, self.temperature, self.unit_temperature = unit, within, temperature, unit_temperature
         self.gather = Alone() if gather is None else gather
 
     def forward(self, batch: Batch, *, generator: Generator, progress: float | None = None) -> Losses:
@@ -120,7 +123,7 @@ class TempCLR(nn.Module):
         """
         weight = self._weight(progress)
         sentences, clips = encode(self.text, batch.sentences), encode(self.video, batch.clips)
-        unit = self._unit_loss(sentences, clips, batch)
+        unit = (self._unit_loss if self.within is None else self._step_loss)(sentences, clips, batch)
         order, skipped = unit.new_zeros(()), 0
         if weight > 0:
             order, skipped = self._order_loss(batch, sentences, clips, generator)
@@ -145,6 +148,16 @@ class TempCLR(nn.Module):
         own = own_items(self.gather, video)
         mean = self.unit(x, y, groups, temperature=current(self.unit_temperature), own=own)
         return self._mean(mean * own.sum(), torch.ones_like(video))
+
+    def _step_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> Tensor:
+        """Every clip of this process against the sentences of its own video; equal captions are one step."""
+        spoken = batch.captions.gather(1, batch.segments.clamp(min=0)).masked_fill(batch.segments < 0, -1)
+        lengths = torch.stack((sentences.lengths, clips.lengths), 1)
+        real = pair_mask(lengths, batch.captions.shape[1], spoken.shape[1])
+        shown = (batch.captions[:, :, None] == spoken[:, None]) & (spoken >= 0)[:, None]
+        temperature = current(self.unit_temperature)
+        mean = self.within(sentences.values, clips.values, shown, real, temperature=temperature)
+        return self._mean(mean * real.sum(), real)
 
     def _order_loss(
         self, batch: Batch, sentences: Sequences, clips: Sequences, generator: Generator

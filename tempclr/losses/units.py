@@ -1,16 +1,20 @@
-"""Unit losses: match single units, such as each clip with its sentence, among all units."""
+"""Unit losses: match single units, such as each clip with its sentence, among all units.
+
+`step_loss` is for videos whose clips are all labelled, background too: it looks at one video at a time.
+"""
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
 from tempclr.losses.temperature import check_temperature
 from tempclr.precision import as_single, in_single
 
 UnitLoss = Callable[..., Tensor]  # (x, y, groups, *, temperature, own) -> loss, as below
+StepLoss = Callable[..., Tensor]  # (sentences, clips, shown, real, *, temperature) -> loss, as `step_loss`
 
 
 def unit_loss(
@@ -103,11 +107,60 @@ def mil_nce(
     return each.sum() / max(1, len(each))
 
 
+def step_loss(
+    sentences: Float[Tensor, "batch n dim"],
+    clips: Float[Tensor, "batch m dim"],
+    shown: Bool[Tensor, "batch n m"],
+    real: Bool[Tensor, "batch n m"] | None = None,
+    *,
+    temperature: float | Float[Tensor, ""] = 1.0,
+    cosine: bool = False,
+) -> Float[Tensor, ""]:
+    """Return the binary cross-entropy of telling for every clip which steps of its video's list it shows.
+
+    With s the similarity over the temperature, the mean over all cells of log(1 + exp(-s)) where the clip shows
+    the step and log(1 + exp(s)) where it does not.
+
+    Args:
+        sentences: The steps of each video's list.
+        clips: All clips of the video, or frames; background shows no step.
+        shown: Whether a clip shows a step.
+        real: Cells that are no padding; all if it is not given.
+        temperature: > 0; 1 as published.
+        cosine: Whether to compare by cosine; if not, by the dot product, as published.
+
+    Returns:
+        Nats per cell; log 2 where nothing is known.
+
+    Raises:
+        ValueError: If shapes do not fit, no cell is real, or the temperature is not positive.
+
+    Example:
+        >>> step_loss(torch.zeros(1, 2, 4), torch.zeros(1, 3, 4), torch.ones(1, 2, 3, dtype=torch.bool))
+        tensor(0.6931)
+
+    Source:
+        Xu et al., "VideoCLIP", EMNLP 2021, section 5.2, and its published configuration for CrossTask.
+    """
+    check_temperature(temperature)
+    real = torch.ones_like(shown) if real is None else real
+    shape = (*sentences.shape[:2], clips.shape[1]) if sentences.ndim == clips.ndim == 3 else None
+    if shown.shape != shape or real.shape != shape or sentences.shape[::2] != clips.shape[::2]:
+        raise ValueError(
+            f"expected sentences [batch, n, dim], clips [batch, m, dim] and cells [batch, n, m], got "
+            f"{tuple(sentences.shape)}, {tuple(clips.shape)}, {tuple(shown.shape)} and {tuple(real.shape)}"
+        )
+    if not (real.is_meta or real.any()):
+        raise ValueError("expected at least one cell that is no padding, got none")
+    scores = _scores(sentences, clips, cosine) / temperature
+    return binary_cross_entropy_with_logits(scores[real], shown[real].to(scores.dtype))
+
+
 def _scores(x: Tensor, y: Tensor, cosine: bool) -> Tensor:
     """Similarities of all x with all y, at least in single precision."""
     with in_single(x.device):
         x, y = as_single(x), as_single(y)
-        return normalize(x, dim=-1) @ normalize(y, dim=-1).T if cosine else x @ y.T
+        return normalize(x, dim=-1) @ normalize(y, dim=-1).mT if cosine else x @ y.mT
 
 
 def _check(x: Tensor, y: Tensor, temperature: float | Tensor) -> None:

@@ -37,6 +37,20 @@ def load(path: Path) -> dict:
         raise ValueError(f"expected a checkpoint of tensors and plain containers at {path}: {error}") from error
 
 
+def load_weights(model: nn.Module, path: Path | str) -> None:
+    """Put the weights of a checkpoint, such as a run's `best.pt`, into a model of the same make.
+
+    Raises:
+        ValueError: If the file is no checkpoint, or holds the weights of another model; the message lists
+            what differs. The model is then as before.
+    """
+    stored = load(Path(path))
+    if "model" not in stored:
+        raise ValueError(f"expected the checkpoint of a training at {path}, got one of {', '.join(stored)}")
+    check_weights(stored["model"], model, Path(path))
+    model.load_state_dict(stored["model"])
+
+
 def check_setup(stored: Mapping[str, object], setup: Mapping[str, object], path: Path) -> None:
     """Raise `ValueError` unless a training was begun as it is to be continued."""
     differing = [

@@ -1,0 +1,64 @@
+"""Videos of which nothing is known but their class, and pairs of two of one class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Generator, Tensor
+
+from tempclr.sequences import Pair
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video and its class."""
+
+    name: str
+    clips: Shaped[Tensor, "clips *features"]
+    label: str
+
+
+def even_clips(
+    frames: Shaped[np.ndarray, "frames *features"], clips: int, frames_per_clip: int
+) -> Shaped[Tensor, "{clips} {frames_per_clip} *features"]:
+    """Return frames taken evenly from the whole video; short videos repeat some.
+
+    Example:
+        >>> even_clips(np.arange(12), 3, 2).tolist()
+        [[1, 3], [5, 7], [9, 11]]
+    """
+    count = clips * frames_per_clip
+    picks = ((np.arange(count) + 0.5) * len(frames) / count).astype(int)
+    return torch.from_numpy(frames[picks].reshape(clips, frames_per_clip, *frames.shape[1:]))
+
+
+def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator) -> list[Pair]:
+    """Return ordered pairs of two different videos of one class: an anchor, in place of sentences, and a positive.
+
+    No clip is said to belong to another (all segments are -1), so that it is the alignment that has to find out. The
+    captions are the class: pairs of equal ones are no negatives of each other.
+
+    Args:
+        videos: Of classes with at least 2 videos; the only one of a class is left out.
+        most: Pairs of each class, drawn at random; 0 takes all.
+        generator: Source of the draw.
+
+    Raises:
+        ValueError: If no class has two videos, or `most` is negative.
+    """
+    if most < 0:
+        raise ValueError(f"expected most >= 0 pairs of each class, got {most}")
+    result = []
+    for label in dict.fromkeys(video.label for video in videos):
+        own = [video for video in videos if video.label == label]
+        both = [(one, other) for one in own for other in own if one is not other]
+        chosen = torch.randperm(len(both), generator=generator).tolist()[: most or None]
+        for one, other in (both[number] for number in sorted(chosen)):
+            unknown = torch.full((len(other.clips),), -1)
+            name = f"{one.name} and {other.name}"
+            result.append(Pair(name, one.clips, other.clips, unknown, (label,) * len(one.clips)))
+    if not result:
+        raise ValueError("expected a class with at least two videos, got none")
+    return result

@@ -1,0 +1,199 @@
+"""Few-shot recognition: of which class is a video, given one or a few videos of each.
+
+An episode draws N classes, K support videos of each, and a query of each. A query goes to the class whose supports
+score highest on average, by a measure of two videos:
+
+    mean_pool  cosine of the mean clips                                   order-free
+    hausdorff  each clip with the one most like it, both ways             order-free
+    diagonal   clip i with clip i                                         no alignment
+    otam       OTAM, both ways summed, as published
+    dtw        cost of the best monotone alignment, per step
+    soft_dtw   the same, smoothed
+
+Source:
+    Cao et al., "Few-Shot Video Classification via Temporal Alignment", CVPR 2020.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from tempclr import alignment
+from tempclr.encoders import encode
+from tempclr.losses import TempCLR
+from tempclr.losses.distances import both_ways
+from tempclr.metrics import Interval
+from tempclr.pairs import distances
+from tempclr.sequences import Sequences, pad, pair_mask
+from tempclr.tasks.retrieval import Measure, dtw, mean_pool, soft_dtw
+
+PROTOCOL = "few-shot, one query per class, mean score over shots, expected ties"
+
+
+def hausdorff(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
+    """Return minus the bi-directional mean Hausdorff distance: each clip to its nearest, averaged, both ways."""
+
+    def nearest(cost: Tensor, lengths: Tensor) -> Tensor:
+        real = pair_mask(lengths, *cost.shape[-2:])
+        masked = cost.masked_fill(~real, torch.inf)
+        ways = (masked.amin(-1), real[..., 0], lengths[..., 0]), (masked.amin(-2), real[..., 0, :], lengths[..., 1])
+        return sum(least.masked_fill(~mask, 0).sum(-1) / length for least, mask, length in ways)
+
+    return -distances(x, y, nearest)
+
+
+def diagonal(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
+    """Return minus the mean cost of clip i of one with clip i of the other.
+
+    Raises:
+        ValueError: If the videos differ in length.
+    """
+    found = sorted({*x.lengths.tolist(), *y.lengths.tolist()})
+    if len(found) > 1:
+        raise ValueError(f"expected videos of the same number of clips for the diagonal, got {found[0]} to {found[-1]}")
+    return -distances(x, y, lambda cost, _: cost[..., : found[0], : found[0]].diagonal(dim1=-2, dim2=-1).mean(-1))
+
+
+def otam(x: Sequences, y: Sequences, *, gamma: float = 0.1) -> Float[Tensor, "queries items"]:
+    """Return minus OTAM's cost, both ways summed, divided by n + m."""
+    both = both_ways(partial(alignment.otam, gamma=gamma))
+    return -distances(x, y, lambda cost, lengths: both(cost, lengths) / lengths.sum(-1))
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "mean-pool": mean_pool,
+        "Hausdorff": hausdorff,
+        "diagonal": diagonal,
+        "OTAM": otam,
+        "DTW": dtw,
+        "soft-DTW": soft_dtw,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes over a set of videos, drawn once so that all methods meet the same."""
+
+    classes: Int[Tensor, "episodes ways"]  # numbers of labels
+    support: Int[Tensor, "episodes ways shots"]  # numbers of videos
+    query: Int[Tensor, "episodes ways"]
+    labels: tuple[str, ...]  # of the classes
+
+
+def draw_episodes(labels: Sequence[str], *, ways: int, shots: int, count: int, generator: Generator) -> Episodes:
+    """Return episodes: `ways` different classes, and of each `shots` different supports and another as query.
+
+    Args:
+        labels: Class of each video.
+        ways: Classes of an episode, at least 2.
+        shots: Supports of each class, at least 1.
+        count: How many episodes; 10,000 are usual.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If a number is out of range, there are fewer classes, or a class has too few videos.
+    """
+    names = tuple(dict.fromkeys(labels))
+    numbers = torch.tensor([names.index(label) for label in labels])
+    if ways < 2 or shots < 1 or count < 1 or len(names) < ways:
+        raise ValueError(
+            f"expected 2 to {len(names)} ways and at least 1 shot and episode, got {ways}, {shots} and {count}"
+        )
+    small = [name for number, name in enumerate(names) if (numbers == number).sum() <= shots]
+    if small:
+        raise ValueError(f"expected at least {shots + 1} videos of every class, got fewer of {', '.join(small[:4])}")
+    classes = torch.rand(count, len(names), generator=generator).argsort(1)[:, :ways]
+    support = torch.empty(count, ways, shots, dtype=torch.int64)
+    query = torch.empty(count, ways, dtype=torch.int64)
+    for number in range(len(names)):
+        own = (numbers == number).nonzero()[:, 0]
+        episode, way = (classes == number).nonzero(as_tuple=True)
+        drawn = own[torch.rand(len(episode), len(own), generator=generator).argsort(1)[:, : shots + 1]]
+        support[episode, way], query[episode, way] = drawn[:, 1:], drawn[:, 0]
+    return Episodes(classes, support, query, names)
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """What became of every query."""
+
+    correct: Float[Tensor, "episodes ways"]  # chance that it went to its class; below 1 where classes tie
+    predicted: Int[Tensor, "episodes ways"]  # class that it went to, the first of those that tie
+    episodes: Episodes
+    protocol: str = PROTOCOL
+
+    @property
+    def accuracy(self) -> Interval:
+        """Mean accuracy, 0 to 1, with its 95 % interval over episodes (1.96 s / sqrt(n)), as is usual.
+
+        The interval is for these videos: it shrinks with the number of episodes, and says nothing of other classes.
+        """
+        return _over_episodes(self.correct.double().mean(1))
+
+    @property
+    def by_class(self) -> dict[str, float]:
+        """Mean accuracy of the queries of each class that was drawn."""
+        pairs = ((name, self.episodes.classes == number) for number, name in enumerate(self.episodes.labels))
+        return {name: self.correct[own].double().mean().item() for name, own in pairs if own.any()}
+
+    @property
+    def confusion(self) -> Int[Tensor, "classes classes"]:
+        """How many queries of each class went to which."""
+        count = len(self.episodes.labels)
+        cells = self.episodes.classes * count + self.predicted
+        return torch.bincount(cells.flatten(), minlength=count**2).view(count, count)
+
+    def minus(self, other: "FewShot") -> Interval:
+        """Return by how much more accurate this is than another on the same episodes, with the interval of that.
+
+        Raises:
+            ValueError: If the episodes differ.
+        """
+        if not torch.equal(self.episodes.query, other.episodes.query):
+            raise ValueError("expected both methods on the same episodes, got others")
+        return _over_episodes((self.correct - other.correct).double().mean(1))
+
+
+def recognize(scores: Float[Tensor, "videos videos"], episodes: Episodes) -> FewShot:
+    """Return where the queries of episodes go, by the scores of every video with every other.
+
+    Args:
+        scores: Higher for videos that are more alike, query by support.
+        episodes: Over these videos.
+
+    Raises:
+        ValueError: If a score is not finite.
+    """
+    if not scores.isfinite().all():
+        raise ValueError(f"expected finite scores, got {int((~scores.isfinite()).sum())} that are not")
+    mean = scores[episodes.query[:, :, None, None], episodes.support[:, None]].mean(-1)  # [episodes, queries, ways]
+    best = mean == mean.amax(-1, keepdim=True)
+    correct = best.diagonal(dim1=1, dim2=2) / best.sum(-1)
+    return FewShot(correct, episodes.classes.gather(1, mean.argmax(-1)), episodes)
+
+
+def embed(encoder: nn.Module, clips: Sequence[Tensor]) -> Sequences:
+    """Return videos embedded by an encoder, without a gradient, on its device."""
+    with torch.no_grad():
+        return encode(encoder, pad(clips).to(next(encoder.parameters()).device))
+
+
+def few_shot_accuracy(model: TempCLR, clips: Sequence[Tensor], episodes: Episodes, measure: Measure = dtw) -> float:
+    """Return the mean accuracy over episodes, 0 to 1: the score that training is validated by."""
+    embedded = embed(model.video, clips)
+    with torch.no_grad():
+        return recognize(measure(embedded, embedded).cpu(), episodes).accuracy.mean
+
+
+def _over_episodes(values: Float[Tensor, " episodes"]) -> Interval:
+    """Mean and its normal 95 % interval."""
+    half = 1.96 * values.std().item() / len(values) ** 0.5 if len(values) > 1 else float("inf")
+    mean = values.mean().item()
+    return Interval(mean, mean - half, mean + half, len(values))

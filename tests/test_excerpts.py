@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from tempclr.data.excerpts import excerpts
+from tempclr.sequences import Pair
+
+
+def video(name: str, sentences: int) -> Pair:
+    """Two clips per sentence, which bear its number, and background behind each."""
+    segments = torch.stack(
+        (torch.arange(sentences), torch.arange(sentences), torch.full((sentences,), -1)), 1
+    ).flatten()
+    numbers = torch.arange(sentences).float()
+    clips = torch.where(segments >= 0, segments, 99)[:, None].float()
+    return Pair(name, numbers[:, None], clips, segments, tuple(f"{name} {k}" for k in range(sentences)))
+
+
+# known answers
+
+
+def test_videos_that_are_long_enough_and_not_too_long_stay_whole(generator: torch.Generator):
+    videos = [video("a", 4), video("b", 5), video("c", 16)]
+    assert excerpts(videos, 16, 5, generator=generator) == videos[1:]
+    assert excerpts(videos, generator=generator) == videos
+
+
+# laws
+
+
+@pytest.mark.parametrize("sentences", [17, 32, 33, 50])
+def test_a_long_video_is_dealt_evenly_and_in_order(sentences: int, generator: torch.Generator):
+    whole = video("a", sentences)
+    parts = excerpts([whole], 16, 5, generator=generator)
+    sizes = [len(part.sentences) for part in parts]
+    assert len(parts) == -(-sentences // 16) and max(sizes) - min(sizes) <= 1 and sum(sizes) == sentences
+    seen = torch.cat([part.sentences[:, 0] for part in parts])
+    assert torch.equal(seen.sort().values, whole.sentences[:, 0])
+    for part in parts:
+        numbers = part.sentences[:, 0]
+        assert (numbers.diff() > 0).all() and part.name == "a"
+        assert torch.equal(part.clips[:, 0], numbers.repeat_interleave(2))  # no background, and its own clips
+        assert torch.equal(numbers[part.segments], part.clips[:, 0])
+        assert part.captions == tuple(f"a {int(k)}" for k in numbers)
+    assert any((part.sentences[:, 0].diff() > 1).any() for part in parts)  # dealt, not cut
+
+
+# refusals
+
+
+@pytest.mark.parametrize(("most", "least"), [(8, 5), (-1, 1), (0, 0)])
+def test_numbers_out_of_range_are_refused(most: int, least: int, generator: torch.Generator):
+    with pytest.raises(ValueError, match="least >= 1, and most 0 or at least twice that"):
+        excerpts([video("a", 3)], most, least, generator=generator)
