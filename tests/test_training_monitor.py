@@ -134,6 +134,7 @@ def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair]
     assert [each["step"] for each in read_history(tmp_path)] == list(range(1, 13))
     again = TrainingMonitor.of_run(tmp_path)
     assert (again._costs, again._curves, again.ended) == (monitor._costs, monitor._curves, "steps")
+    assert again.sentences == monitor.sentences == ["a", "b", "c", "d"]
 
 
 def test_a_loop_that_cannot_end_by_itself_is_left():
@@ -232,6 +233,6 @@ def test_damaged_looks_are_refused(tmp_path: Path):
     (tmp_path / "looks.npz").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ValueError, match="which is damaged; delete it"):
         TrainingMonitor(steps=1, folder=tmp_path)
-    np.savez(tmp_path / "looks.npz", steps=np.array([0]), costs=np.zeros((1, 3, 2), "f4"))
-    with pytest.raises(ValueError, match=r"expected 3 sentences, of the pair in .*, got 2"):
+    np.savez(tmp_path / "looks.npz", steps=np.array([0]), costs=np.zeros((1, 2, 2), "f4"), sentences=["a", "c"])
+    with pytest.raises(ValueError, match=r"expected the sentences of the pair in .*, got others"):
         TrainingMonitor(steps=1, sentences=["a", "b"], folder=tmp_path)

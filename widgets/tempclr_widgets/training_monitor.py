@@ -48,7 +48,7 @@ class TrainingMonitor(View):
 
     Args:
         steps: Of the whole training.
-        sentences: Texts of the rows of the pair's costs; without, nothing but curves is shown.
+        sentences: Texts of the rows of the pair's costs, if it is looked at.
         gamma: Smoothing of its soft alignment, 0.001 to 10, in the unit of the cost.
         folder: Of the run. Its `history.jsonl` is shown from the start, and looks at the pair are kept in its
             `looks.npz`, so that a training that continues is shown whole.
@@ -114,7 +114,7 @@ class TrainingMonitor(View):
         self._show()
 
     @classmethod
-    def of_run(cls, folder: Path | str, *, sentences: Sequence[str] = (), gamma: float = 0.1) -> Self:
+    def of_run(cls, folder: Path | str, *, gamma: float = 0.1) -> Self:
         """Return the monitor of a training that was watched, as its folder tells.
 
         Raises:
@@ -123,7 +123,7 @@ class TrainingMonitor(View):
         records = read_history(folder)
         if not records:
             raise ValueError(f"expected the history of a training in {folder}, found none")
-        monitor = cls(steps=records[-1]["step"], sentences=sentences, gamma=gamma, folder=folder)
+        monitor = cls(steps=records[-1]["step"], gamma=gamma, folder=folder)
         monitor.state, monitor.ended = "ended", records[-1].get("ended") or "interrupted"
         return monitor
 
@@ -237,7 +237,8 @@ class TrainingMonitor(View):
         self._shape = [n, m]
         if self._folder is not None and self._folder.is_dir():
             with written_whole(self._folder / FILE) as temporary, temporary.open("wb") as file:
-                np.savez(file, steps=np.array(list(self._looks)), costs=np.stack(list(self._looks.values())))
+                costs, texts = np.stack(list(self._looks.values())), np.array(self.sentences)
+                np.savez(file, steps=np.array(list(self._looks)), costs=costs, sentences=texts)
 
     def _read_looks(self, path: Path) -> None:
         """Take up what was kept of a training that continues, as far as its history goes."""
@@ -245,18 +246,16 @@ class TrainingMonitor(View):
             return
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                steps, costs = stored["steps"], stored["costs"]
+                steps, costs, texts = stored["steps"], stored["costs"], stored["sentences"].tolist()
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"expected the looks at a pair in {path}, which is damaged; delete it: {error}") from error
-        if costs.ndim != 3 or len(steps) != len(costs):
-            raise ValueError(f"expected the looks at a pair in {path}, got {costs.shape} for {len(steps)}; delete it")
-        if costs.shape[1] != len(self.sentences):
-            if not self.sentences:
-                self.sentences = [f"step {number + 1}" for number in range(costs.shape[1])]
-            else:
-                raise ValueError(
-                    f"expected {costs.shape[1]} sentences, of the pair in {path}, got {len(self.sentences)}"
-                )
+        if costs.ndim != 3 or len(steps) != len(costs) or costs.shape[1] != len(texts):
+            raise ValueError(f"expected the looks at a pair in {path}, got {costs.shape} for {len(texts)} sentences")
+        if self.sentences and self.sentences != texts:
+            raise ValueError(
+                f"expected the sentences of the pair in {path}, got others; delete it, or choose that pair"
+            )
+        self.sentences = texts
         last = self._records[-1]["step"] if self._records else 0
         self._looks = {int(step): cost for step, cost in zip(steps, costs, strict=True) if step <= last}
         self._shape = list(costs.shape[1:])
