@@ -39,9 +39,19 @@ def with_gradient(x: Sequences) -> Sequences:
 def test_the_plan_says_what_will_be_held_before_anything_starts():
     x = Sequences(torch.zeros(10, 100, 4), torch.full((10,), 100))
     plan = pairs.tiles(x, x, memory=2_000_000)
-    assert (plan.rows, plan.columns, len(plan)) == (1, 10, 10)
-    assert plan.bytes == 10 * 100 * 100 * 4 * pairs.FORWARD
-    assert pairs.tiles(with_gradient(x), x, memory=2_000_000).columns == 2_000_000 // (100 * 100 * 4 * pairs.BACKWARD)
+    assert (plan.rows, plan.columns, len(plan)) == (3, 3, 16)
+    assert plan.bytes == 9 * 100 * 100 * 4 * pairs.FORWARD
+    one = Sequences(x.values[:1], x.lengths[:1])
+    plan = pairs.tiles(with_gradient(one), x, memory=2_000_000)
+    assert (plan.rows, plan.columns) == (1, 2_000_000 // (100 * 100 * 4 * pairs.BACKWARD))
+
+
+def test_without_gradients_a_tile_is_no_larger_than_the_caches():
+    x = Sequences(torch.zeros(1000, 20, 4), torch.full((1000,), 20))
+    assert pairs.tiles(x, x, memory=1 << 40).bytes <= pairs.CACHED
+    assert len(pairs.tiles(with_gradient(x), x, memory=1 << 40)) == 1
+    long = Sequences(torch.zeros(2, 2000, 4), torch.full((2,), 2000))
+    assert len(pairs.tiles(long, long)) == 4
 
 
 def test_the_barycentre_of_one_sequence_is_near_it(generator: torch.Generator):

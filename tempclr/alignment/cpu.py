@@ -166,8 +166,10 @@ def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.set_materialize_grads(False)  # or zeros as large as the alignment would arrive for it
 
 
-def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+def _gradient(ctx: FunctionCtx, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     """The alignment times what arrives; where that is differentiated again, the kernel which can takes over."""
+    if grad is None:
+        return (None,) * 12
     cost, lengths, alignment = ctx.saved_tensors
     if torch.is_grad_enabled():
         again = diagonals.alignment_cost(cost, lengths, ctx.recursion)
