@@ -272,16 +272,21 @@ def values_from_series(repeats: int) -> list[dict]:
     ]
 
 
+def as_cell(value: str | float) -> str:
+    """Text of one cell; whole numbers in full."""
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:.3g}"
+
+
 def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
     """All tables, with their units in the heads."""
     lines = [f"Machine: {results['machine']}", ""]
     for title, rows in results.items():
         if isinstance(rows, str):
             continue
-        heads = list(rows[0])
+        heads = list(dict.fromkeys(head for row in rows for head in row))
         lines += [f"## {title}", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
         for row in rows:
-            cells = [each if isinstance(each, str) else f"{each:.3g}" for each in row.values()]
+            cells = [as_cell(row.get(head, "")) for head in heads]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)

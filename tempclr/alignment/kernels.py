@@ -21,9 +21,9 @@ from tempclr.alignment.recursion import OutOfRangeError, Recursion
 
 KERNELS = ("auto", "diagonals", "cpu", "gpu")
 TRITON = (3, 9)  # the first release that compiles tuples within tuples
-# Cells from which on "auto" takes the compiled loops. They are ten times as fast from the first cell on, but take two
-# seconds to load in each process, and once per machine ten or more to compile; below, a call takes milliseconds at most.
-# The choice looks at nothing else, such as what is loaded, so that a run that is continued repeats what it would have done.
+# Cells from which on "auto" takes the compiled loops. They are ten times as fast from the first cell on, but take about
+# two seconds to load in each process, and once per machine ten or more to compile; below, a call takes milliseconds.
+# The choice looks at nothing else, such as what is loaded: a run that is continued computes as if it had not stopped.
 MANY = 1_000
 log = logging.getLogger(__name__)
 
