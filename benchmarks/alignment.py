@@ -21,7 +21,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -195,9 +194,9 @@ def print_peak(library: str, *shape: int) -> None:
     work(costs(2, *shape[1:])[:, :8, :8].contiguous(), GAMMA)  # imports and compiles
     work(costs(40, 8, 8), GAMMA)
     cost = costs(*shape)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = tasks.most_memory()
     work(cost, GAMMA)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * cost.numel()))
+    print((tasks.most_memory() - before) / (4 * cost.numel()))
 
 
 def from_features(repeats: int) -> list[dict]:
