@@ -9,7 +9,9 @@ Writes alignment.json, alignment.md and alignment.png. What is measured:
     errors     of the float32 gradient, as sum|g - g64| / sum|g64|; g64 by `diagonals` in float64
     scaling    nanoseconds per cell from 32 to 4096 steps
     memory     most memory beyond the inputs, in units of the cost matrix, in a process of its own
-    tasks      all pairs from features; retrieval of 436 videos; 10,000 few-shot episodes
+    features   all pairs of two sets of series, soft-DTW with gradients
+    series     all pairs of one set of series, soft-DTW and DTW without gradients
+    tasks      those of `benchmarks/tasks.py`, on two threads
 
 pysdtw and tslearn compute soft-DTW with its gradient; aeon has the value of soft-DTW, dtaidistance that of
 DTW, both from series. All are called as their documentation shows.
@@ -19,7 +21,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import tasks
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -37,7 +39,7 @@ from tqdm import tqdm
 import tempclr
 from tempclr import pairs
 from tempclr.alignment.visits import alignment_of
-from tempclr.sequences import Sequences, pad
+from tempclr.sequences import Sequences
 
 warnings.filterwarnings("ignore", message="h5py not installed")
 
@@ -87,14 +89,19 @@ VALUE: Mapping[str, Work] = {
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, after one call that does not count, taken in turn."""
+    """Median seconds of a call of each over rounds taken in turn, in which short ones are called for a tenth of one."""
     times: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(repeats + 1):
+    calls = dict.fromkeys(works, 1)
+    for number in range(-1, repeats + 1):  # the first call loads, the second says how many make a round
         for name, work in works.items():
             began = time.perf_counter()
-            work()
-            if number:
-                times[name].append(time.perf_counter() - began)
+            for _ in range(calls[name]):
+                work()
+            seconds = (time.perf_counter() - began) / calls[name]
+            if number == 0:
+                calls[name] = max(1, round(0.1 / seconds))
+            elif number > 0:
+                times[name].append(seconds)
     return {name: statistics.median(each) for name, each in times.items()}
 
 
@@ -187,9 +194,9 @@ def print_peak(library: str, *shape: int) -> None:
     work(costs(2, *shape[1:])[:, :8, :8].contiguous(), GAMMA)  # imports and compiles
     work(costs(40, 8, 8), GAMMA)
     cost = costs(*shape)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = tasks.most_memory()
     work(cost, GAMMA)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * cost.numel()))
+    print((tasks.most_memory() - before) / (4 * cost.numel()))
 
 
 def from_features(repeats: int) -> list[dict]:
@@ -225,7 +232,10 @@ def from_features(repeats: int) -> list[dict]:
 
 
 def values_from_series(repeats: int) -> list[dict]:
-    """Distances of 20 x 20 series of 128 steps with 8 features, without gradients: what aeon and dtaidistance do."""
+    """Distances of 20 series of 128 steps with 8 features, without gradients: what aeon and dtaidistance do.
+
+    Both compute each pair of the one set once, we every pair of two sets: 400 against 190.
+    """
     from aeon.distances import dtw_pairwise_distance, soft_dtw_pairwise_distance
     from dtaidistance import dtw_ndim
 
@@ -261,35 +271,9 @@ def values_from_series(repeats: int) -> list[dict]:
     ]
 
 
-def tasks(repeats: int) -> list[dict]:
-    """The paper's tasks at their sizes, from embeddings in memory."""
-    generator = torch.Generator().manual_seed(0)
-
-    def ragged() -> Sequences:
-        lengths = torch.randint(3, 17, (436,), generator=generator).tolist()
-        return pad([torch.randn(length, 512, generator=generator) for length in lengths])
-
-    x, y = ragged(), ragged()
-    episodes, ways, frames = 10_000, 5, 8
-    support, queries = (torch.randn(200, frames, 512, generator=generator) for _ in range(2))
-    chosen = torch.randint(200, (2, episodes, ways), generator=generator)
-
-    def few_shot() -> None:
-        """Every query of an episode against every support, both ways."""
-        for part in range(0, episodes, 500):
-            one, other = (
-                source[index[part : part + 500]] for source, index in zip((support, queries), chosen, strict=True)
-            )
-            shape = (len(one), ways, ways, frames, 512)
-            cost = tempclr.cosine_cost(one[:, :, None].expand(shape), other[:, None].expand(shape))
-            _ = tempclr.otam(cost) + tempclr.otam(cost.mT)
-
-    works = {
-        "retrieval by DTW, 436 x 436 of 3 to 16 steps": lambda: pairs.distances(x, y, tempclr.dtw),
-        "retrieval by OTAM, 436 x 436 of 3 to 16 steps": lambda: pairs.distances(x, y, tempclr.otam),
-        "10,000 episodes 5-way 1-shot of 8 x 8 frames, OTAM both ways": few_shot,
-    }
-    return [{"work": name, "seconds": in_turn({name: work}, min(repeats, 2))[name]} for name, work in works.items()]
+def as_cell(value: str | float) -> str:
+    """Text of one cell; whole numbers in full."""
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
@@ -298,10 +282,10 @@ def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
     for title, rows in results.items():
         if isinstance(rows, str):
             continue
-        heads = list(rows[0])
+        heads = list(dict.fromkeys(head for row in rows for head in row))
         lines += [f"## {title}", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
         for row in rows:
-            cells = [each if isinstance(each, str) else f"{each:.3g}" for each in row.values()]
+            cells = [as_cell(row.get(head, "")) for head in heads]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
@@ -344,7 +328,7 @@ def main() -> None:
         "memory": lambda repeats: memory(),
         "features": from_features,
         "series": values_from_series,
-        "tasks": tasks,
+        "tasks": lambda repeats: tasks.rows(2),
     }
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="calls that count, of each (5)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch and numba (1)")

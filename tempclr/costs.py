@@ -47,7 +47,11 @@ def squared_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m di
                 [4.]])
     """
     _check_pair(x, y)
-    return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
+    traced = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
+    if traced or x.dtype != y.dtype or x.dtype not in (torch.float32, torch.float64):
+        return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
+    # by differences as well, but one cell after the other
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
 
 
 def all_pairs(x: Float[Tensor, "queries n dim"], y: Float[Tensor, "items m dim"]) -> Float[Tensor, "queries items n m"]:

@@ -1,5 +1,6 @@
 """Every sequence of one set against every sequence of another, in tiles that fit into memory; and their mean."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
 MEMORY = 1 << 28  # bytes
+CACHED = 1 << 25  # bytes of a tile from which on a CPU is slower, as its caches do not hold it
 FORWARD, BACKWARD = 5, 8  # most bytes held at a time, in units of the cost: measured 2.3 to 3.7, and 3.2 to 6.7
 
 Align = Callable[[Tensor, Tensor], Tensor]
@@ -40,6 +42,9 @@ class Tiles:
 def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
     """Return how `distances` will cut its work, before it starts.
 
+    On a CPU, tiles without gradients are no larger than its caches; with gradients each is computed twice if they
+    are several, and so they are as large as the memory allows.
+
     Args:
         x: As for `distances`.
         y: As for `distances`.
@@ -52,18 +57,21 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
         >>> x = Sequences(torch.randn(256, 32, 8), torch.full((256,), 32))
         >>> plan = tiles(x, x, memory=100_000_000)
         >>> len(plan), plan.rows, plan.columns, plan.bytes
-        (14, 19, 256, 99614720)
+        (49, 40, 40, 32768000)
     """
     values = max(torch.finfo(x.values.dtype).bits // 8, 4)  # half precision is computed in single
     needs = BACKWARD if torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad) else FORWARD
     each = x.values.shape[1] * y.values.shape[1] * values * needs
+    if needs == FORWARD and x.values.device.type == "cpu":
+        memory = min(memory, max(CACHED, each))
     fit = memory // each
     if fit < 1:
         raise ValueError(
             f"expected memory for at least one pair of {x.values.shape[1]} x {y.values.shape[1]} steps, "
             f"{each:,} bytes, got {memory:,}"
         )
-    columns = min(len(y), fit)
+    # as square as the sets allow, as every row and every column of a tile is prepared once
+    columns = min(len(y), max(math.isqrt(fit), fit // max(len(x), 1)))
     rows = min(len(x), fit // columns) if len(y) else 1
     return Tiles(len(x), len(y), max(rows, 1), max(columns, 1), rows * columns * each)
 

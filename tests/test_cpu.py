@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tempclr.alignment import diagonals, reference
+from tempclr.alignment.band import band_mask
 from tempclr.alignment.recursion import Recursion
 
 pytest.importorskip("numba")
@@ -63,6 +64,7 @@ rules = st.one_of(
     st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), begin=axes, end=axes, up=ups),
     st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), drops=axes),
 )
+banded = st.builds(Recursion, gamma=gammas, band=st.sampled_from([0.0, 0.5, 1.0, 2.7, 9.0, math.inf]))
 VARIANTS = {
     "soft": Recursion(gamma=0.1),
     "hard": Recursion(),
@@ -204,6 +206,26 @@ def test_a_pair_without_a_path_is_infinite_with_no_gradient_and_leaves_others_al
     assert value[2 - blocked : 2].eq(math.inf).all() and gradient[2 - blocked : 2].eq(0).all()
     alone, its_gradient = ours(free, full(free), rule)
     assert torch.equal(value[2:], alone) and torch.equal(gradient[2:], its_gradient)
+
+
+@given(banded, st.integers(1, 14), st.integers(1, 14), st.sampled_from([0, 1, 3]), st.integers(0, 10_000))
+def test_cells_beyond_the_band_are_skipped_as_if_they_were_forbidden(
+    rule: Recursion, n: int, m: int, lanes: int, seed: int
+):
+    cost = random_cost(5, n, m, seed=seed, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.stack([torch.randint(1, steps + 1, (5,), generator=generator) for steps in (n, m)], 1)
+    forbidden = cost.masked_fill(~band_mask(lengths, n, m, rule.band), math.inf)
+    expected, alignment = ours(forbidden, lengths, replace(rule, band=None), lanes)
+    value, gradient = ours(cost, lengths, rule, lanes)
+    assert value.isfinite().all() and torch.equal(value, expected)
+    assert torch.equal(gradient, alignment)
+
+
+def test_a_band_saves_the_time_of_what_it_leaves_out():
+    cost, lengths = random_cost(1, 1000, 1000), torch.tensor([[1000, 1000]])
+    cost[0, 0, 500] = math.nan  # never read
+    assert aligned(cost, lengths, Recursion(gamma=0.1, band=20.0)).isfinite()
 
 
 def long_costs() -> dict[str, Tensor]:

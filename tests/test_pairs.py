@@ -39,9 +39,19 @@ def with_gradient(x: Sequences) -> Sequences:
 def test_the_plan_says_what_will_be_held_before_anything_starts():
     x = Sequences(torch.zeros(10, 100, 4), torch.full((10,), 100))
     plan = pairs.tiles(x, x, memory=2_000_000)
-    assert (plan.rows, plan.columns, len(plan)) == (1, 10, 10)
-    assert plan.bytes == 10 * 100 * 100 * 4 * pairs.FORWARD
-    assert pairs.tiles(with_gradient(x), x, memory=2_000_000).columns == 2_000_000 // (100 * 100 * 4 * pairs.BACKWARD)
+    assert (plan.rows, plan.columns, len(plan)) == (3, 3, 16)
+    assert plan.bytes == 9 * 100 * 100 * 4 * pairs.FORWARD
+    one = Sequences(x.values[:1], x.lengths[:1])
+    plan = pairs.tiles(with_gradient(one), x, memory=2_000_000)
+    assert (plan.rows, plan.columns) == (1, 2_000_000 // (100 * 100 * 4 * pairs.BACKWARD))
+
+
+def test_without_gradients_a_tile_is_no_larger_than_the_caches():
+    x = Sequences(torch.zeros(1000, 20, 4), torch.full((1000,), 20))
+    assert pairs.tiles(x, x, memory=1 << 40).bytes <= pairs.CACHED
+    assert len(pairs.tiles(with_gradient(x), x, memory=1 << 40)) == 1
+    long = Sequences(torch.zeros(2, 2000, 4), torch.full((2,), 2000))
+    assert len(pairs.tiles(long, long)) == 4
 
 
 def test_the_barycentre_of_one_sequence_is_near_it(generator: torch.Generator):
@@ -117,10 +127,13 @@ def test_gradients_of_parameters_in_the_alignment_are_not_lost_by_tiles(ragged: 
 
 def test_training_on_all_pairs_stays_within_its_memory():
     program = """
-import resource, torch
+import torch
+from pathlib import Path
 from tempclr import pairs
 from tempclr.sequences import Sequences
-def used(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def used():  # not getrusage, which counts the process that started this one
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 def train(count, memory):
     x = Sequences(torch.randn(count, 512, 16, requires_grad=True), torch.full((count,), 512))
     y = Sequences(torch.randn(count, 32, 16, requires_grad=True), torch.full((count,), 32))

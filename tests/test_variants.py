@@ -11,7 +11,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr.alignment import diagonals, reference
-from tempclr.alignment.inputs import band_mask
+from tempclr.alignment.band import band_mask
 from tempclr.alignment.recursion import Recursion
 
 VARIANTS: dict[str, Callable[..., Tensor]] = {

@@ -35,14 +35,44 @@ def rows_of(k, n, m):
 
 @njit(**OPTIONS)
 @no_type_check
-def find_places(places, low, high, members, sizes, n, shape):
-    """Where diagonal 0 of each row of each pair would stand in memory, and which diagonals cross the row."""
+def find_places(places, low, high, members, sizes, n, shape, reach):
+    """Where diagonal 0 of each row of each pair would stand in memory, and which diagonals cross the row.
+
+    They cross it within its length and, if `reach` is not negative, within that band.
+    """
     for p in range(len(members)):
+        last_x, last_y = sizes[p] - 1
+        width = reach * max(last_x, last_y)
+        first, last = 0, 0 if reach >= 0 else sizes[p, 1]
         for i in range(n):
             slot = i * len(members) + p
             places[slot] = (members[p] * shape[1] + i) * shape[2] - i
-            low[slot] = i
-            high[slot] = i + sizes[p, 1] if i < sizes[p, 0] else i
+            low[slot] = high[slot] = i
+            if i < sizes[p, 0]:
+                while reach >= 0 and i * last_y - first * last_x > width:
+                    first += 1
+                while last <= last_y and last * last_x - i * last_y <= width:
+                    last += 1
+                low[slot], high[slot] = i + first, i + last
+
+
+@njit(**OPTIONS)
+@no_type_check
+def find_spans(spans, low, high, sizes, n, m, reach):
+    """First row, and the row after the last, that each diagonal crosses, of all pairs; neither ever moves by 2."""
+    for k in range(n + m - 1):
+        spans[k, 0], spans[k, 1] = rows_of(k, n, m) if reach < 0 else (n, 0)
+    for p in range(len(sizes) if reach >= 0 else 0):
+        first, last = 0, 0
+        for k in range(sizes[p].sum() - 1):
+            while high[first * len(sizes) + p] <= k:
+                first += 1
+            while last < sizes[p, 0] and low[last * len(sizes) + p] <= k:
+                last += 1
+            spans[k, 0], spans[k, 1] = min(spans[k, 0], first), max(spans[k, 1], last)
+    for k in range(1, n + m - 1 if reach >= 0 else 0):
+        spans[k, 1] = max(spans[k, 1], spans[k - 1, 1])
+        spans[k, 0] = min(spans[k, 0], spans[k - 1, 0] + 1, spans[k, 1])
 
 
 @njit(**OPTIONS)
@@ -50,7 +80,7 @@ def find_places(places, low, high, members, sizes, n, shape):
 def load(panel, cost, k, begin, end, places, low, high, starts):
     """Rows `begin` to `end` of SIDE diagonals from k on, one per row of the panel; +inf beyond the lengths."""
     for q in range(begin, end, SIDE):
-        if q + SIDE <= end and low[q + SIDE - 1] <= k and k + SIDE <= high[q : q + SIDE].min():
+        if q + SIDE <= end and low[q : q + SIDE].max() <= k and k + SIDE <= high[q : q + SIDE].min():
             transpose(cost, places[q:], k, panel, starts, q)
         else:
             for slot in range(q, min(q + SIDE, end)):
@@ -72,20 +102,19 @@ def exceeds(bits, infinity, limit):
 
 @njit(**OPTIONS)
 @no_type_check
-def unfold(flat, table, lanes, n, m, places, low, high, starts):
+def unfold(flat, table, lanes, squares, spans):
     """Unfold a table of visits into the matrices of its pairs."""
     apart()
+    _, starts, places, low, high = squares
     place = 0
-    for k in range(0, n + m - 1, SIDE):
-        begin, end = rows_of(k, n, m)
-        for d in range(SIDE):
-            first, last = rows_of(k + d, n, m)
+    for k in range(0, len(spans), SIDE):
+        for d in range(min(SIDE, len(spans) - k)):
+            first, last = spans[k + d]
             starts[d] = place - first * lanes
-            place += max(last - first, 0) * lanes
-            end = max(end, last)
-        begin, end = begin * lanes, end * lanes
+            place += (last - first) * lanes
+        begin, end = spans[k, 0] * lanes, spans[min(k + SIDE, len(spans)) - 1, 1] * lanes
         for q in range(begin, end, SIDE):
-            if q + SIDE <= end and low[q + SIDE - 1] <= k and k + SIDE <= high[q : q + SIDE].min():
+            if q + SIDE <= end and low[q : q + SIDE].max() <= k and k + SIDE <= high[q : q + SIDE].min():
                 transpose(table, starts, q, flat, places[q:], k)
             else:
                 for slot in range(q, min(q + SIDE, end)):
@@ -95,11 +124,17 @@ def unfold(flat, table, lanes, n, m, places, low, high, starts):
 
 @njit(**OPTIONS)
 @no_type_check
-def clear(alignment, members, sizes):
-    """Put 0 beyond the lengths of the pairs."""
+def clear(alignment, members, low, high):
+    """Put 0 beyond the lengths of the pairs, and the band."""
+    rows, columns = alignment.shape[1:]
     for p in range(len(members)):
-        alignment[members[p], : sizes[p, 0], sizes[p, 1] :] = 0
-        alignment[members[p], sizes[p, 0] :] = 0
+        for i in range(rows):
+            slot = i * len(members) + p
+            first, last = (low[slot] - i, high[slot] - i) if slot < len(low) else (0, 0)
+            for j in range(first):
+                alignment[members[p], i, j] = 0
+            for j in range(last, columns):
+                alignment[members[p], i, j] = 0
 
 
 @njit(**OPTIONS)
@@ -133,13 +168,12 @@ def borders(one, two, none, rules, k, n, m, lanes, terms):
 
 @njit(**OPTIONS)
 @no_type_check
-def _predecessors(states, rules, k, n, m, lanes, terms):
+def _predecessors(states, rules, k, n, m, first, lanes, terms):
     """States above, to the left and diagonally before diagonal k, and the place for its own; borders are set."""
     new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
     borders(one, two, none, rules, k, n, m, lanes, terms)
     above = one if rules[1] == ALWAYS else none
-    a = max(0, k - m + 1) * lanes
-    b = a + lanes
+    a, b = first * lanes, (first + 1) * lanes
     return (new[0][b:], new[1][b:]), (above[0][a:], above[1][a:]), (one[0][b:], one[1][b:]), (two[0][a:], two[1][a:])
 
 
@@ -173,7 +207,7 @@ def arrive(visits, shares, sizes, k, n):
 
 @njit(**OPTIONS)
 @no_type_check
-def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
+def _forward(cost, sizes, n, m, rules, terms, states, squares, spans, ends, tables):
     """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
     apart()
     hard, begin_y = rules[0] == HARD, rules[3]
@@ -186,16 +220,17 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
             border(states[d], slot, lanes, terms, DEAD)
     ends[0][:] = marks[DEAD]
     for k in range(n + m - 1):
-        first, last = rows_of(k, n, m)
+        first, last = spans[k]
         count = (last - first) * lanes
         if k % SIDE == 0:
             for d in range(SIDE):
                 starts[d] = d * n * lanes
-            load(panel, cost, k, first * lanes, min(k + SIDE, n) * lanes, places, low, high, starts)
+            end = spans[min(k + SIDE, n + m - 1) - 1, 1] * lanes
+            load(panel, cost, k, first * lanes, end, places, low, high, starts)
         costs = panel[(k % SIDE * n + first) * lanes :][:count]
         if not hard and exceeds(costs.view(limits.dtype), limits[0], limits[1]):
             return False
-        new, above, left, diagonal = _predecessors(states, rules, k, n, m, lanes, terms)
+        new, above, left, diagonal = _predecessors(states, rules, k, n, m, first, lanes, terms)
         share_up, share_left = table_up[place:], table_left[place:]
         if hard and keep:
             hard_kept(new[0], above[0], left[0], diagonal[0], costs, share_up, share_left)
@@ -209,6 +244,9 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, ends, tables):
         else:
             soft(new, above, left, diagonal, costs, rates, marks_e[DEAD])
         collect(ends, new, sizes, k, n, first, rules)
+        # of what an earlier diagonal left here, the next two see these
+        border(states[k % 3], first, lanes, terms, DEAD)
+        border(states[k % 3], last + 1, lanes, terms, DEAD)
         if keep:
             place += count
     return True
@@ -251,17 +289,17 @@ def finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
 
 @njit(**OPTIONS)
 @no_type_check
-def _backward(sizes, n, m, shares, flows, tables):
+def _backward(sizes, n, spans, shares, flows, tables):
     """Turn the table of a block into how often a path visits each cell."""
     apart()
     ups, lefts, diagonals = flows[:2], flows[2:4], flows[4:]
     table_up, table_left = tables
     lanes = len(sizes)
-    place = n * m * lanes
+    place = (spans[:, 1] - spans[:, 0]).sum() * lanes
     for d in range(len(flows)):
         flows[d][: (n + 2) * lanes] = 0
-    for k in range(n + m - 2, -1, -1):
-        first, last = rows_of(k, n, m)
+    for k in range(len(spans) - 1, -1, -1):
+        first, last = spans[k]
         count = (last - first) * lanes
         place -= count
         a, b, c = first * lanes, (first + 1) * lanes, (first + 2) * lanes
@@ -272,31 +310,32 @@ def _backward(sizes, n, m, shares, flows, tables):
         table, share_up = table_left[place : place + count], table_up[place:]
         back(table, share_up, down[c:], right[b:], onward[c:], up[b:], left[b:], diagonal[b:])
         up[a:b], left[a:b], diagonal[a:b] = 0, 0, 0
+        a, b = (last + 1) * lanes, (last + 2) * lanes
+        up[a:b], left[a:b], diagonal[a:b] = 0, 0, 0
 
 
 @njit(**OPTIONS)
 @no_type_check
-def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignment):
+def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignment, spaces, reach):
     """Value, and expected alignment unless `alignment` is empty, of the blocks of pairs `start`, `start + step`, ...
 
     Return whether no finite cost exceeds its limit; where one does, the results are not to be used.
 
     `rules` says whether the minimum is hard, where the move from above is allowed, the states from which an alignment
     begins at (i, 0) and (0, j), and whether it may end early along x and y. `terms` holds z and e of the three states
-    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma.
+    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma. `spaces` are
+    room for two tables of a block, the first only if pairs share a block. `reach` is that of the band, or negative.
     """
     pairs, rows, columns = cost.shape
     flat = cost.reshape(-1)
     marks, marks_e, _, _, gamma = terms
     keep = len(alignment) > 0
-    slots, cells = (rows + 2) * lanes, rows * columns * lanes if keep else 0
-    table_left = np.empty(cells, alignment.dtype)
-    spare = np.empty(cells if lanes > 1 else 0, alignment.dtype)
+    slots, (spare, table_left) = (rows + 2) * lanes, spaces
     z, e = np.empty((4, slots), marks.dtype), np.empty((4, slots), marks_e.dtype)
     states = ((z[0], e[0]), (z[1], e[1]), (z[2], e[2]), (z[3], e[3]))
     flows = np.empty((7, slots if keep else 0), alignment.dtype)
     panel, starts = np.empty(SIDE * rows * lanes, cost.dtype), np.empty(SIDE, np.int64)
-    places, low, high = np.empty((3, rows * lanes), np.int64)
+    all_places, all_spans = np.empty((3, rows * lanes), np.int64), np.empty((rows + columns - 1, 2), np.int64)
     all_ends, all_ends_e = np.empty((lanes, rows + columns)), np.empty((lanes, rows + columns), np.int64)
     for begin in range(start * lanes, pairs, step * lanes):
         members = order[begin : begin + lanes]
@@ -305,9 +344,12 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
         # a pair alone in its block lends its place in the result to one of the two tables
         tables = (alignment[members[0]].reshape(-1) if keep and lanes == 1 else spare, table_left)
         ends, ends_e = all_ends[: len(members), : n + m], all_ends_e[: len(members), : n + m]
-        find_places(places, low, high, members, sizes, n, cost.shape)
+        places, low, high = all_places[:, : n * len(members)]
+        find_places(places, low, high, members, sizes, n, cost.shape, reach)
+        spans = all_spans[: n + m - 1]
+        find_spans(spans, low, high, sizes, n, m, reach)
         squares = (panel, starts, places, low, high)
-        if not _forward(flat, sizes, n, m, rules, terms, states, squares, (ends, ends_e), tables):
+        if not _forward(flat, sizes, n, m, rules, terms, states, squares, spans, (ends, ends_e), tables):
             return False
         for p in range(len(members)):
             corner, skip, skip_e = sizes[p, 0] - 1, marks[ELSEWHERE], marks_e[ELSEWHERE]
@@ -316,7 +358,7 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
             else:
                 value[members[p]] = finish_soft(ends[p], ends_e[p], corner, skip, skip_e, gamma)
         if keep:
-            _backward(sizes, n, m, ends, flows, tables)
-            unfold(alignment.reshape(-1), table_left, len(members), n, m, places, low, high, starts)
-            clear(alignment, members, sizes)
+            _backward(sizes, n, spans, ends, flows, tables)
+            unfold(alignment.reshape(-1), table_left, len(members), squares, spans)
+            clear(alignment, members, low, high)
     return True

@@ -24,6 +24,7 @@ from tempclr.alignment.cpu_loops import (
     collect,
     exceeds,
     find_places,
+    find_spans,
     finish_hard,
     finish_soft,
     load,
@@ -214,14 +215,17 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
     work = (np.empty(slots, marks_e.dtype), floor, total, mean)
     flows = np.empty((3, count, slots if keep else 0), alignment.dtype)
     panel, starts = np.empty((count, SIDE * rows * lanes), cost.dtype), np.empty(SIDE, np.int64)
-    places, low, high = np.empty((3, rows * lanes), np.int64)
+    all_places, all_spans = np.empty((3, rows * lanes), np.int64), np.empty((rows + columns - 1, 2), np.int64)
     all_ends, all_ends_e = np.empty((lanes, count, rows + columns)), np.empty((lanes, count, rows + columns), np.int64)
     for begin in range(start * lanes, pairs, step * lanes):
         members = order[begin : begin + lanes]
         sizes = lengths[members]
         n, m = sizes[:, 0].max(), sizes[:, 1].max()
         ends, ends_e = all_ends[: len(members)], all_ends_e[: len(members)]
-        find_places(places, low, high, members, sizes, n, (pairs, count * rows, columns))
+        places, low, high = all_places[:, : n * len(members)]
+        find_places(places, low, high, members, sizes, n, (pairs, count * rows, columns), -1.0)
+        spans = all_spans[: n + m - 1]
+        find_spans(spans, low, high, sizes, n, m, -1.0)
         squares = (panel, starts, places, low, high)
         if not _forward(flat, area, sizes, n, m, moves, rules, terms, states, work, squares, (ends, ends_e), tables):
             return False
@@ -231,6 +235,6 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
         if keep:
             _backward(sizes, n, m, moves, rules, terms, states, work, ends, flows, tables)
             for s in range(count):
-                unfold(alignment.reshape(-1)[s * area :], tables[0][s], len(members), n, m, places, low, high, starts)
-                clear(alignment[:, s], members, sizes)
+                unfold(alignment.reshape(-1)[s * area :], tables[0][s], len(members), squares, spans)
+                clear(alignment[:, s], members, low, high)
     return True

@@ -29,6 +29,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from tempclr.alignment.band import within
 from tempclr.alignment.recursion import UP, Recursion, curvature, minimum
 
 LONG = 1 << 24  # cells of a pair from which on its table is computed twice rather than kept
@@ -38,7 +39,8 @@ def alignment_cost(
     cost: Float[Tensor, "pairs states n m"], lengths: Int[Tensor, "pairs 2"], recursion: Recursion
 ) -> Float[Tensor, " pairs"]:
     """Return the cost of aligning each pair; the gradient is how often each cell is visited in each state."""
-    return _Value.apply(cost.contiguous(), lengths, recursion)  # made so here, where autograd sees it
+    # made so here, where autograd sees it
+    return _Value.apply(within(cost, lengths, recursion.band).contiguous(), lengths, recursion)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def dtw(
         Sakoe & Chiba, "Dynamic Programming Algorithm Optimization for Spoken Word
         Recognition", IEEE TASSP 1978, with the plain (unweighted) steps.
     """
-    return align(cost, lengths, Recursion(), band=band, kernel=kernel)
+    return align(cost, lengths, Recursion(band=band), kernel=kernel)
 
 
 def dtw_path(cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:

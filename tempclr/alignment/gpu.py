@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from tempclr.alignment import diagonals, gpu_sweeps
+from tempclr.alignment.band import within
 from tempclr.alignment.recursion import OutOfRangeError, Recursion, minimum
 
 LANES = {1: 4096, 2: 2048, 4: 1024, 8: 64}  # of one program by weight: as many as their numbers fit into registers
@@ -43,6 +44,7 @@ def alignment_cost(
         raise OutOfRangeError(
             f"expected gamma from {least:.0e} to {1 / least:.0e} in {cost.dtype}, got {recursion.gamma}"
         )
+    cost = within(cost, lengths, recursion.band)
     keep = cost.requires_grad and torch.is_grad_enabled()
     rules = "/".join(getattr(recursion, name) for name in _RULES)
     value, _ = _align(

@@ -12,11 +12,9 @@ from tempclr.alignment.recursion import Recursion
 from tempclr.sequences import check_lengths, pair_mask
 
 
-def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, band: float | None, kernel: str) -> Tensor:
+def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, kernel: str) -> Tensor:
     """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m] that was not checked yet."""
     pairs, pair_lengths = as_pairs(cost, lengths)
-    if band is not None:
-        pairs = pairs.masked_fill(~band_mask(pair_lengths, *pairs.shape[1:], band), torch.inf)
     return alignment_cost(pairs[:, None], pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
 
 
@@ -65,27 +63,3 @@ def check_gamma(gamma: float, instead: str) -> None:
     """Raise `ValueError` unless a smoothing is a positive number; `instead` says what else to use."""
     if not isinstance(gamma, Real) or not 0 < gamma < math.inf:
         raise ValueError(f"expected a finite gamma > 0, got {gamma}; {instead}")
-
-
-def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, radius: float) -> Tensor:
-    """Return which cells [pairs, n, m] lie in a band around the line between the corners of each pair.
-
-    For each step of the longer sequence, those steps of the shorter within max(radius, 1/2) of the line, so that
-    the band always holds a path, also when the sequences differ in length.
-
-    Raises:
-        ValueError: If the radius is not a number of steps >= 0.
-
-    Example:
-        >>> band_mask(torch.tensor([[2, 4]]), 2, 4, 0.0)[0].int()
-        tensor([[1, 1, 0, 0],
-                [0, 0, 1, 1]], dtype=torch.int32)
-    """
-    if not isinstance(radius, Real) or not radius >= 0:
-        raise ValueError(f"expected a band of >= 0 steps, got {radius}")
-    last = (lengths - 1).double()[:, :, None, None]
-    i = torch.arange(n, device=lengths.device)[:, None]
-    j = torch.arange(m, device=lengths.device)
-    last_x, last_y = last[:, 0], last[:, 1]
-    off = (i * last_y - j * last_x).abs()  # distance from the line in steps of the shorter, times the longer
-    return off <= max(radius, 0.5) * torch.maximum(last_x, last_y)

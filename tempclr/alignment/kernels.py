@@ -21,7 +21,10 @@ from tempclr.alignment.recursion import OutOfRangeError, Recursion
 
 KERNELS = ("auto", "diagonals", "cpu", "gpu")
 TRITON = (3, 9)  # the first release that compiles tuples within tuples
-MANY = 50_000  # cells from which on compiled loops are worth loading
+# Cells from which on "auto" takes the compiled loops. They are ten times as fast from the first cell on, but take about
+# two seconds to load in each process, and once per machine ten or more to compile; below, a call takes milliseconds.
+# The choice looks at nothing else, such as what is loaded: a run that is continued computes as if it had not stopped.
+MANY = 1_000
 log = logging.getLogger(__name__)
 
 

@@ -46,4 +46,4 @@ def otam(
     """
     closed = Recursion(gamma=gamma)
     recursion = replace(closed, begin="x", end="x", skip=-gamma * math.log(2), up="first")
-    return align(cost, lengths, recursion, band=None, kernel=kernel)
+    return align(cost, lengths, recursion, kernel=kernel)

@@ -54,7 +54,7 @@ class Recursion:
     """What one kind of alignment is, for every kernel.
 
     Raises:
-        ValueError: If a field is out of range, or drops are combined with open ends.
+        ValueError: If a field is out of range, or drops, open ends and a band are combined.
     """
 
     gamma: float = 0.0  # smoothing, in the unit of the cost; 0 is the hard minimum
@@ -64,6 +64,7 @@ class Recursion:
     skip: float = 0.0  # cost of beginning, and of ending, elsewhere than in the corner
     up: str = "always"  # where (i-1, j) -> (i, j) is allowed: "always", "first" (column 0), "never"
     drops: str = ""  # axes of which steps may be dropped anywhere, at a cost of their own
+    band: float | None = None  # cells take part within so many steps of the line between the corners; None: all
 
     def __post_init__(self) -> None:
         if not isinstance(self.gamma, Real) or not 0 <= self.gamma < torch.inf:
@@ -74,6 +75,10 @@ class Recursion:
             raise ValueError(f"expected either drops or open ends, got {self}: dropping at an end is free to happen")
         if self.smooth and (self.gamma == 0 or self.skip):
             raise ValueError(f"expected gamma > 0 and no skip with the weighted mean, got {self}")
+        if self.band is not None and (not isinstance(self.band, Real) or not self.band >= 0):
+            raise ValueError(f"expected a band of >= 0 steps, got {self.band}")
+        if self.band is not None and (self.begin or self.end or self.drops):
+            raise ValueError(f"expected either a band or open ends or drops, got {self}: it lies between the corners")
 
     @property
     def predecessors(self) -> tuple[tuple[Move, ...], ...]:

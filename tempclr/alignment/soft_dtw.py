@@ -59,7 +59,7 @@ def soft_dtw(
         Time-Series", ICML 2017, equation 1.
     """
     check_gamma(gamma, "for the hard minimum use dtw")
-    return align(cost, lengths, Recursion(gamma=gamma), band=band, kernel=kernel)
+    return align(cost, lengths, Recursion(gamma=gamma, band=band), kernel=kernel)
 
 
 def expected_alignment(
@@ -140,4 +140,4 @@ def smooth_dtw(
         Cycle-Consistency", CVPR 2021, equation 3.
     """
     check_gamma(gamma, "for the hard minimum use dtw")
-    return align(cost, lengths, Recursion(gamma=gamma, smooth=True), band=band, kernel=kernel)
+    return align(cost, lengths, Recursion(gamma=gamma, smooth=True, band=band), kernel=kernel)

@@ -41,4 +41,4 @@ def subsequence_dtw(
     Source:
         Müller, "Information Retrieval for Music and Motion", Springer 2007, section 4.4.
     """
-    return align(cost, lengths, Recursion(gamma=gamma, begin="y", end="y"), band=None, kernel=kernel)
+    return align(cost, lengths, Recursion(gamma=gamma, begin="y", end="y"), kernel=kernel)
