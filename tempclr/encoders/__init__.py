@@ -17,6 +17,8 @@ from tempclr.encoders.bert import TextBert as TextBert
 from tempclr.encoders.bert import VideoBert as VideoBert
 from tempclr.encoders.context import ContextEncoder as ContextEncoder
 from tempclr.encoders.encode import encode as encode
+from tempclr.encoders.encode import encode_across as encode_across
+from tempclr.encoders.encode import encode_steps as encode_steps
 from tempclr.encoders.encode import is_contextual as is_contextual
 from tempclr.encoders.frames import ClipEncoder as ClipEncoder
 from tempclr.encoders.frames import FrameEncoder as FrameEncoder

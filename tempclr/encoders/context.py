@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from tempclr.encoders.encode import encode, is_contextual
 from tempclr.encoders.rotary import rotate
-from tempclr.sequences import Sequences
+from tempclr.sequences import Sequences, step_mask
 
 Positions = Literal["rotary", "learnt", "none"]
 
@@ -70,8 +70,13 @@ class ContextEncoder(nn.Module):
         self, values: Shaped[Tensor, "batch steps *features"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch steps dim"]:
         """Return one embedding per step of padded sequences; what stands at padding means nothing."""
-        sequences = encode(self.step, Sequences(values, lengths))
-        x, mask = sequences.values, sequences.mask
+        return self.across(encode(self.step, Sequences(values, lengths)).values, lengths)
+
+    def across(
+        self, x: Float[Tensor, "batch steps features"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Return the same from steps that were encoded one by one, by `step`."""
+        mask = step_mask(lengths, x.shape[1])
         if x.shape[-1] != self.dim:
             raise ValueError(f"expected {type(self.step).__name__} to give dim {self.dim}, got {x.shape[-1]}")
         steps = x.shape[1]

@@ -28,6 +28,23 @@ def encode(encoder: nn.Module, sequences: Sequences) -> Sequences:
     return Sequences(padded, sequences.lengths)
 
 
+def encode_steps(encoder: nn.Module, sequences: Sequences) -> Sequences:
+    """Return what an encoder that looks across steps makes of single steps before, once for all orders of them.
+
+    `encode_across` does the rest, in any order. An encoder that has no such part (`step`, and `across` for the
+    rest, as `ContextEncoder`) sees the features themselves in every order.
+    """
+    return encode(encoder.step, sequences) if hasattr(encoder, "across") else sequences
+
+
+def encode_across(encoder: nn.Module, sequences: Sequences) -> Sequences:
+    """Return embeddings of what `encode_steps` returned, in its order or another; padding becomes 0."""
+    if not hasattr(encoder, "across"):
+        return encode(encoder, sequences)
+    embeddings = encoder.across(sequences.values, sequences.lengths)
+    return Sequences(embeddings.masked_fill(~sequences.mask[..., None], 0), sequences.lengths)
+
+
 def is_contextual(encoder: nn.Module) -> bool:
     """Return whether an encoder, or any part of it, looks across steps: then order must be changed before it."""
     return any(getattr(module, "contextual", False) for module in encoder.modules())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tempclr.costs import all_pairs
-from tempclr.encoders import encode, is_contextual
+from tempclr.encoders import encode_across, encode_steps, is_contextual
 from tempclr.losses.distances import Distance
 from tempclr.losses.order import encoded_costs, order_distances, permuted_costs, step_cost, with_true_order
 from tempclr.losses.selection import Selection, selected, taken
@@ -23,7 +23,7 @@ class Side:
     """The sentences of a batch, or its clips."""
 
     encoder: nn.Module
-    features: Sequences | None  # which an encoder that looks across steps sees again in every order; else None
+    steps: Sequences | None  # what an encoder that looks across steps sees again in every order; else None
     embedded: Sequences  # in true order
     segments: Int[Tensor, "batch steps"]  # as `wrong_orders` takes them, as are the next two
     captions: Int[Tensor, "batch steps"]
@@ -80,24 +80,24 @@ def to_others(
 def _seen(
     encoder: nn.Module, whole: Sequences, embedded: Sequences, places: Tensor, lengths: Tensor
 ) -> tuple[Sequences | None, Sequences]:
-    """Features, if they are needed again, and embeddings of the steps that are kept."""
+    """What is looked across in every order, if an encoder does so, and embeddings of the steps that are kept."""
     if not is_contextual(encoder):
         return None, selected(embedded, places, lengths)
-    features = selected(whole, places, lengths)
+    steps = encode_steps(encoder, selected(whole, places, lengths))
     if torch.equal(lengths, whole.lengths):
-        return features, selected(embedded, places, lengths)
-    return features, encode(encoder, features)  # which must not show what was left out
+        return steps, selected(embedded, places, lengths)
+    return steps, encode_across(encoder, steps)  # which must not show what was left out
 
 
 def _encoded_orders(side: Side, orders: Tensor, chunk: int) -> Float[Tensor, "batch all_orders steps dim"]:
-    """Embeddings of each sequence in each order, shuffled before it is encoded, `chunk` sequences at a time."""
+    """Embeddings of each sequence in each order, shuffled before it is looked across, `chunk` sequences at a time."""
     batch, count = orders.shape[:2]
     video = torch.arange(batch, device=orders.device).repeat_interleave(count)
     places = orders.flatten(0, 1)
 
     def encoded(rows: slice) -> Tensor:
-        shuffled = taken(side.features.values[video[rows]], places[rows])
-        return encode(side.encoder, Sequences(shuffled, side.features.lengths[video[rows]])).values
+        shuffled = taken(side.steps.values[video[rows]], places[rows])
+        return encode_across(side.encoder, Sequences(shuffled, side.steps.lengths[video[rows]])).values
 
     parts = [slice(start, start + chunk) for start in range(0, batch * count, chunk)]
     if len(parts) > 1 and torch.is_grad_enabled():
