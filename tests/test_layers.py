@@ -14,7 +14,7 @@ LAYERS = [
     {"losses"},
     {"trainer", "tasks", "plots", "runs", "experiment"},
     {"comparison", "launch", "recognition"},
-    {"report", "exhibit"},
+    {"report", "exhibit", "ablation"},
     {"demo"},
     {"cli"},
     {"__main__"},

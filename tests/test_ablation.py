@@ -1,0 +1,125 @@
+"""Effects of choices: pairing, intervals and words, on planted results and through the notebook."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tempclr import ablation, launch
+from tempclr.ablation import SETTINGS, Effect, Setting, chosen, effects, jobs
+from tempclr.metrics import bootstrap
+from tempclr.runs import read_metrics
+
+BASE = Setting("base", "reference", "as it is", {}, "base")
+BETTER = Setting("better", "gamma", "2", {"gamma": 2.0}, "base")
+SAME = Setting("same", "anchor", "none", {"anchor": "video"}, "base")
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator) -> dict[str, Tensor]:
+    """Hits of three seeds in 40 rooms: one setting is better by 0.2 everywhere, one by nothing."""
+    base = torch.rand(3, 40, generator=generator) * 0.5
+    noise = torch.randn(3, 40, generator=generator) * 0.05
+    hits = {"base": base, "better": base + 0.2 + noise, "same": base + noise - noise.mean()}
+    monkeypatch.setattr(ablation, "_hits", lambda setting, folder: hits[setting.name])
+    return hits
+
+
+def found(generator: torch.Generator) -> list[Effect]:
+    return effects([BASE, BETTER, SAME], Path(), generator=generator)
+
+
+# known answers
+
+
+def test_a_planted_effect_is_found_and_a_missing_one_is_not(planted: dict[str, Tensor], generator: torch.Generator):
+    base, better, same = found(generator)
+    assert base.difference is None and not base.clear
+    assert better.difference.mean == pytest.approx((planted["better"] - planted["base"]).mean().item(), abs=1e-6)
+    assert better.clear and better.difference.low > 0.15 and better.difference.high < 0.25
+    assert not same.clear and same.difference.mean == pytest.approx(0, abs=1e-6)
+    words = ablation.verdict([base, better, same])
+    assert "Of 2 comparisons, 1 are clear" in words and "gamma, 2: better than base, +0.2" in words
+    assert "No clear difference was seen for: anchor." in words
+
+
+# laws
+
+
+@pytest.mark.usefixtures("planted")
+def test_the_adjusted_interval_is_the_wider(generator: torch.Generator):
+    for each in found(generator)[1:]:
+        assert each.adjusted.low < each.difference.low < each.difference.high < each.adjusted.high
+
+
+def test_pairing_takes_the_seeds_that_both_have(planted: dict[str, Tensor], generator: torch.Generator):
+    planted["better"] = torch.cat((planted["better"], planted["better"][:1] + 9))
+    _, better, _ = found(generator)
+    assert better.seeds == 4 and better.difference.mean < 0.25
+
+
+def test_every_setting_is_its_own_and_has_a_reference():
+    names = [setting.name for setting in SETTINGS]
+    assert len(set(names)) == len(names)
+    assert len({(setting.reference, str(setting.changes)) for setting in SETTINGS}) == len(SETTINGS)
+    for setting in SETTINGS:
+        assert setting.reference in names
+        known = {parameter.name for parameter in launch.parameters("02_train")}
+        assert set(setting.changes) <= known
+
+
+def test_a_choice_comes_with_its_reference():
+    assert [setting.name for setting in chosen("gamma")] == ["published", "gamma-0.01", "gamma-1"]
+    assert [setting.name for setting in chosen("background, cost")][:2] == ["published", "per-cell"]
+    assert chosen("") == SETTINGS
+
+
+def test_encoders_are_compared_over_more_seeds(tmp_path: Path):
+    trainings = jobs(chosen("encoder, anchor"), tmp_path, seeds=3, encoder_seeds=5, size={"steps": 7})
+    count = {}
+    for job in trainings:
+        count.setdefault(job.out.name.rsplit("-", 1)[0], []).append(job.parameters["seed"])
+    assert {name: len(seeds) for name, seeds in count.items()} == {
+        "published": 5, "context": 5, "anchor-video": 3, "anchor-both": 3,
+    }  # fmt: skip
+    assert all(job.parameters["steps"] == 7 and job.parameters["negatives"] == 31 for job in trainings)
+
+
+@pytest.mark.usefixtures("planted")
+def test_metrics_and_table_carry_n_seeds_and_protocol(generator: torch.Generator):
+    shown = found(generator)
+    metrics = ablation.as_metrics(shown)
+    assert metrics["protocol"] and "Bonferroni" in metrics["adjusted"] and "97.50%" in metrics["adjusted"]
+    assert [row["seeds"] for row in metrics["table"]] == [3, 3, 3]
+    assert metrics["table"][1]["difference"]["n"] == bootstrap(torch.rand(3, 40), generator=generator).n
+    lines = ablation.as_text(shown).splitlines()
+    assert len(lines) == 5 and lines[3].startswith("gamma") and "clear" in lines[3]
+    assert dataclasses.asdict(shown[1].setting)["reference"] == "base"
+
+
+def test_the_notebook_makes_the_table_and_goes_on_where_it_was(tmp_path: Path):
+    tiny = {"train_rooms": 16, "validation_rooms": 3, "test_rooms": 4, "steps": 4, "batch": 8, "warmup": 1}
+    given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2, "encoder_seeds": 2}
+    out = launch.run("08_ablation", given, tmp_path / "out", progress=False)
+    rows = read_metrics(out)["table"]
+    assert [row["choice"] for row in rows] == ["reference", "cost"]
+    assert rows[0]["difference"] is None and -1 <= rows[1]["difference"]["mean"] <= 1
+    assert (out / "effects.png").stat().st_size > 5000
+    for path in (out / "trainings").iterdir():
+        assert (path / "best.pt").is_file() and read_metrics(path)["validation videos"] == 12
+
+
+# refusals
+
+
+def test_unknown_choices_and_too_few_seeds_are_refused(tmp_path: Path, generator: torch.Generator):
+    with pytest.raises(ValueError, match="expected choices among reference, weight, .*, got 'luck'"):  # noqa: RUF043
+        chosen("luck")
+    with pytest.raises(ValueError, match="at least 2 seeds, got 1"):
+        jobs(SETTINGS, tmp_path, seeds=1, encoder_seeds=5, size={})
+    with pytest.raises(ValueError, match="at least one process, got 0"):
+        ablation.train_all([], processes=0)
+    with pytest.raises(ValueError, match="expected trainings of base in .*, found none"):  # noqa: RUF043
+        effects([BASE], tmp_path, generator=generator)
