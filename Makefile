@@ -33,6 +33,8 @@ lint: $(STAMP)  ## check style and that notebooks carry no outputs
 
 bench: $(STAMP)  ## measure against other libraries on this machine
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/views.py
 
 clean:  ## remove what the targets made, but neither runs/ nor the cache
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis

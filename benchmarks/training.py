@@ -1,0 +1,220 @@
+"""What a step of training costs, and which part of it is the order loss.
+
+    python benchmarks/training.py [--repeats 5] [--threads 1] [--only share loop ...] [--out runs/bench]
+
+The shape is that of the published pre-training: 16 videos of 16 sentence-clip pairs, of which the order loss takes 5,
+with 31 wrong orders each; sentences and clips are frozen features. Everything is timed in turn in one run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from alignment import as_markdown, in_turn, machine
+from tasks import most_memory
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from tempclr import TempCLR, TrainConfig, soft_dtw, train
+from tempclr.encoders import ContextEncoder, Perceptron, Projection
+from tempclr.sequences import Pair, collate
+from tempclr.training.processes import AllProcesses
+
+VIDEOS, PAIRS, UNITS, NEGATIVES = 16, 16, 5, 31
+TEXT, VIDEO, DIM = 384, 512, 768  # widths of the features, and of the shared space
+
+
+def data(videos: int = VIDEOS, pairs: int = PAIRS) -> list[Pair]:
+    """Random features, one clip for each sentence."""
+    generator = torch.Generator().manual_seed(0)
+    segments, features = torch.arange(pairs), partial(torch.randn, generator=generator)
+    return [
+        Pair(str(k), features(pairs, TEXT), features(pairs, VIDEO), segments, tuple(f"{k} {i}" for i in range(pairs)))
+        for k in range(videos)
+    ]
+
+
+def projections() -> tuple[nn.Module, nn.Module]:
+    """The lightest encoders that train on frozen features: linear."""
+    return Projection(TEXT, DIM), Projection(VIDEO, DIM)
+
+
+def perceptrons() -> tuple[nn.Module, nn.Module]:
+    """The paper's projection of video features, for both sides."""
+    return Perceptron(TEXT, DIM), Perceptron(VIDEO, DIM)
+
+
+def transformers() -> tuple[nn.Module, nn.Module]:
+    """Two layers over the steps: every order is encoded by itself."""
+    text, video = projections()
+    return ContextEncoder(text, DIM), ContextEncoder(video, DIM)
+
+
+def step(
+    encoders: Callable[[], tuple[nn.Module, nn.Module]] = perceptrons, *, pairs: int = PAIRS, **options: object
+) -> Callable[[], None]:
+    """A step of training: both losses, their gradient, and the optimiser."""
+    torch.manual_seed(0)
+    model = TempCLR(*encoders(), **({"units": UNITS, "negatives": NEGATIVES} | options))
+    optimizer, generator = torch.optim.Adam(model.parameters(), lr=1e-5), torch.Generator().manual_seed(0)
+    batch = collate(data(pairs=pairs))
+
+    def work() -> None:
+        optimizer.zero_grad()
+        model(batch, generator=generator).total.backward()
+        optimizer.step()
+
+    return work
+
+
+def loop_per_cell(cost: Tensor, lengths: Tensor | None, *, gamma: float = 0.1) -> Tensor:
+    """Soft-DTW as it is usually written: a Python loop over cells, each an operation on all pairs."""
+    n, m = cost.shape[-2:]
+    rows = [[cost.new_full(cost.shape[:-2], torch.inf) for _ in range(m + 1)] for _ in range(n + 1)]
+    rows[0][0] = torch.zeros_like(rows[0][0])
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            before = torch.stack((rows[i - 1][j - 1], rows[i - 1][j], rows[i][j - 1]))
+            rows[i][j] = cost[..., i - 1, j - 1] - gamma * torch.logsumexp(-before / gamma, 0)
+    return rows[n][m]
+
+
+def share(repeats: int) -> list[dict]:
+    """Time of a step with both losses and with the unit loss alone, by encoder."""
+    rows = []
+    for name, encoders in tqdm({"linear": projections, "perceptron": perceptrons, "transformer": transformers}.items()):
+        works = {"both": step(encoders, weight=0.7), "unit": step(encoders, weight=0.0)}
+        seconds = in_turn(works, repeats)
+        rows.append({"encoders": name, **as_row(seconds)})
+    return rows
+
+
+def as_row(seconds: dict[str, float]) -> dict[str, float]:
+    """A step with both losses, without the order loss, and how much of the whole that was."""
+    return {
+        "step (ms)": 1e3 * seconds["both"],
+        "without order loss (ms)": 1e3 * seconds["unit"],
+        "share of the order loss": 1 - seconds["unit"] / seconds["both"],
+    }
+
+
+def loops(repeats: int) -> list[dict]:
+    """Steps per second with the engine and with a loop per cell."""
+    rows = []
+    for units in (5, 16):
+        works = {
+            "auto": step(units=units),
+            "cpu": step(units=units, distance=partial(soft_dtw, kernel="cpu")),
+            "diagonals": step(units=units, distance=partial(soft_dtw, kernel="diagonals")),
+            "loop": step(units=units, distance=loop_per_cell),
+        }
+        seconds = in_turn(works, repeats)
+        named = {f"{name} (steps per s)": 1 / each for name, each in seconds.items()}
+        rows.append({"sentences in the order loss": units, **named, "auto / loop": seconds["loop"] / seconds["auto"]})
+    return rows
+
+
+def scaling(repeats: int) -> list[dict]:
+    """A step by the sentences and by the wrong orders in the order loss."""
+    rows = []
+    shapes = [(units, NEGATIVES) for units in (3, 5, 8, 16, 32)] + [(UNITS, count) for count in (7, 63, 119)]
+    for units, negatives in tqdm(shapes, desc="scaling"):
+        pairs = max(PAIRS, units)
+        options = {"pairs": pairs, "units": units, "negatives": negatives}
+        seconds = in_turn({"both": step(**options), "unit": step(weight=0.0, **options)}, repeats)
+        rows.append({"sentences": units, "wrong orders": negatives, "pairs per video": pairs, **as_row(seconds)})
+    return rows
+
+
+def memory() -> list[dict]:
+    """Most memory of a step beyond the model and the batch, each in a process of its own."""
+    rows = []
+    for weight in (0.0, 0.7):
+        command = [sys.executable, __file__, "--peak", str(weight)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        rows.append({"weight of the order loss": weight, "most memory of a step (MB)": float(done.stdout) / 1e6})
+    return rows
+
+
+def print_peak(weight: float) -> None:
+    """Bytes that a second step holds beyond what was there before the first."""
+    work, before = step(weight=weight), most_memory()
+    work()
+    work()
+    print(most_memory() - before)
+
+
+def processes(repeats: int) -> list[dict]:
+    """Steps per second of the same batch of 16 videos on one and two processes of one thread."""
+    rows = []
+    for count in (1, 2):
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+        done = subprocess.run([*launch, __file__, "--worker", str(repeats)], capture_output=True, text=True, check=True)
+        rows.append({"processes": count, "steps per s": float(done.stdout.split()[-1])})
+    rows[1]["times one process"] = rows[1]["steps per s"] / rows[0]["steps per s"]
+    return rows
+
+
+def work_in_one(repeats: int) -> None:
+    """Train on this process's share of every batch, and print how fast."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = TempCLR(*perceptrons(), units=UNITS, negatives=NEGATIVES, gather=AllProcesses())
+    accelerator = Accelerator(cpu=True)
+    config = TrainConfig(steps=8 * repeats + 2, batch=VIDEOS, warmup=1, learning_rate=1e-5)
+    loop = train(model, data(), config, accelerator=accelerator, generator=torch.Generator().manual_seed(0))
+    rate = 1 / median_seconds(loop)
+    if accelerator.is_main_process:
+        print(rate)
+
+
+def median_seconds(loop: Iterator) -> float:
+    """Seconds between two records, without the first ones."""
+    times = []
+    for _ in loop:
+        times.append(time.perf_counter())
+    return torch.tensor(times).double().diff()[1:].median().item()
+
+
+def main() -> None:
+    """Measure what was asked for, print the tables, and write them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = {
+        "share": share,
+        "loop": loops,
+        "scaling": scaling,
+        "memory": lambda repeats: memory(),
+        "processes": processes,
+    }
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds that count (5)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch and numba (1)")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="what to measure (all)")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="where to write")
+    parser.add_argument("--peak", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.peak is not None:
+        return print_peak(options.peak)
+    if options.worker is not None:
+        return work_in_one(options.worker)
+    results: dict = {"machine": machine(options.threads)}
+    for name in options.only:
+        results[name] = parts[name](options.repeats)
+    text = as_markdown(results)
+    print(text)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "training.json").write_text(json.dumps(results, indent=2))
+    (options.out / "training.md").write_text(text)
+    return None
+
+
+if __name__ == "__main__":
+    main()
