@@ -222,7 +222,7 @@ def test_cells_beyond_the_band_are_skipped_as_if_they_were_forbidden(
     assert torch.equal(gradient, alignment)
 
 
-def test_a_band_saves_the_time_of_what_it_leaves_out():
+def test_what_lies_beyond_the_band_is_never_read():
     cost, lengths = random_cost(1, 1000, 1000), torch.tensor([[1000, 1000]])
     cost[0, 0, 500] = math.nan  # never read
     assert aligned(cost, lengths, Recursion(gamma=0.1, band=20.0)).isfinite()
