@@ -30,6 +30,9 @@ from tempclr.files import digest, write_text
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 
 
+VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One line of a notebook's parameter cell."""
@@ -323,18 +326,34 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
 
 
 def as_html(notebook: Path) -> str:
-    """Return an executed notebook as one HTML page that asks nothing of the network."""
+    """Return an executed notebook as one HTML page that asks nothing of the network; its views are alive in it."""
     exporter = need("nbconvert", "notebooks").HTMLExporter(template_name="classic", embed_images=True)
-    for name in (
-        "mathjax_url",
-        "require_js_url",
-        "jquery_url",
-        "mermaid_js_url",
-        "html_manager_semver_range",
-        "jupyter_widgets_base_url",
-        "widget_renderer_url",
-    ):
+    empty = "data:text/javascript,"
+    for name, value in {
+        "mathjax_url": "",
+        "require_js_url": empty,
+        "jquery_url": empty,
+        "mermaid_js_url": f"{empty}export%20default%20%7Binitialize()%7B%7D%7D",
+        "html_manager_semver_range": "",
+        "jupyter_widgets_base_url": "",
+        "widget_renderer_url": empty,
+    }.items():
         if exporter.has_trait(name):
-            setattr(exporter, name, "")
-    html, _ = exporter.from_filename(str(notebook))
+            setattr(exporter, name, value)
+    content = need("nbformat", "notebooks").read(str(notebook), as_version=4)
+    _bake(content)
+    html, _ = exporter.from_notebook_node(content)
     return html
+
+
+def _bake(notebook: dict) -> None:
+    """Put pages in the place of live views, and text in that of other widgets, which need a kernel."""
+    saved_page = need("tempclr_widgets.view", "notebooks").saved_page
+    need("tempclr_widgets", "notebooks")
+    widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
+    for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
+        shown = output.get("data", {}).pop(VIEW, None)
+        saved = widgets.get(shown["model_id"]) if shown else None
+        page = saved_page(saved) if saved else None
+        if page is not None:
+            output["data"]["text/html"] = page._repr_html_()

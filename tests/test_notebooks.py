@@ -70,6 +70,8 @@ def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Pa
     out = launch.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
     assert pictures(out) == {"frames", "training", "order"}
     assert 0 <= read_metrics(out)["shuffled orders that cost more"] <= 1
+    report = (out / "report.html").read_text()
+    assert report.count("<iframe") == 4 and "widget-view+json" not in report
     for name in ("explorer", "orders", "training", "retrieval"):
         assert "tempclr-state" in (out / f"{name}.html").read_text()
     for folder, video in ((out, None), (trained / "tempclr", 3)):  # as it was saved, and as it is embedded anew

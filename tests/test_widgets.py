@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 from recording import HOSTILE, asked, from_browser, state_of
 from tempclr_widgets import AlignmentExplorer, RetrievalInspector, ShuffleLab, SoftDTWPlayground, TrainingMonitor
 from tempclr_widgets.pictures import MOST_PIXELS, sheet_of
-from tempclr_widgets.view import STATIC, View, module
+from tempclr_widgets.view import STATIC, View, module, saved_page
 
 import tempclr
 from tempclr.plots import style
@@ -206,6 +207,18 @@ def test_a_joined_module_is_one_that_a_browser_accepts(kind: type[View], tmp_pat
     path.write_text(str(kind._esm))
     done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_notebook_has_saved_becomes_a_page_without_a_kernel(cost: torch.Tensor):
+    view = AlignmentExplorer(cost, sentences=HOSTILE, gamma=0.3)
+    packed, paths, buffers = _remove_buffers(view.get_state())
+    encoded = [
+        {"path": path, "encoding": "base64", "data": base64.b64encode(each).decode()}
+        for path, each in zip(paths, buffers, strict=True)
+    ]
+    page = saved_page({"state": packed, "buffers": encoded})
+    assert state_of(page.html) == state_of(view.static().html)
+    assert saved_page({"state": {"_anywidget_id": "other.Widget"}}) is None
 
 
 # refusals

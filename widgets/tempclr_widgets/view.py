@@ -19,6 +19,7 @@ import html
 import json
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,14 +130,7 @@ class View(anywidget.AnyWidget):
         Args:
             height: Of its frame in a notebook, in pixels.
         """
-        state = json.dumps(self.page_state(), default=_as_base64, allow_nan=False)  # ASCII: no U+2028
-        text = PAGE.format(
-            policy=POLICY,
-            title=html.escape(self.title),
-            state=state.replace("<", "\\u003c"),  # neither </script> nor <!--
-            module=str(self._esm).replace("export default { render };", "").replace("</script", "<\\/script"),
-        )
-        return Page(text, height)
+        return _page(self.title, str(self._esm), self.page_state(), height)
 
     def page_state(self) -> dict[str, object]:
         """Return what the page is given: the synchronized state that the view defines."""
@@ -160,6 +154,40 @@ class View(anywidget.AnyWidget):
         with written_whole(path) as temporary:
             self.figure().savefig(temporary, format=suffix[1:], dpi=200)
         return path
+
+
+def saved_page(saved: Mapping[str, object], *, height: int = 760) -> Page | None:
+    """Return the page of a view that an executed notebook has saved, with what its state holds; None for other widgets.
+
+    Args:
+        saved: The entry of its model in the notebook's widget state.
+        height: As for `View.static`.
+    """
+    state = dict(saved["state"])
+    name = str(state.get("_anywidget_id", "")).rpartition(".")[2]
+    kind = next((each for each in View.__subclasses__() if each.__name__ == name), None)
+    if kind is None:
+        return None
+    for buffer in saved.get("buffers", []):
+        *inner, last = buffer["path"]
+        place = state
+        for key in inner:
+            place[key] = place = dict(place[key])
+        place[last] = {"base64": buffer["data"]}
+    shown = {name: value for name, value in state.items() if kind.class_own_traits().get(name) is not None}
+    return _page(kind.title, str(kind._esm), shown, height)
+
+
+def _page(title: str, module: str, state: Mapping[str, object], height: int) -> Page:
+    """A view's module and state as one page."""
+    text = json.dumps(state, default=_as_base64, allow_nan=False)  # ASCII: no U+2028
+    page = PAGE.format(
+        policy=POLICY,
+        title=html.escape(title),
+        state=text.replace("<", "\\u003c"),  # neither </script> nor <!--
+        module=module.replace("export default { render };", "").replace("</script", "<\\/script"),
+    )
+    return Page(page, height)
 
 
 def _of_anywidget(name: str) -> bool:

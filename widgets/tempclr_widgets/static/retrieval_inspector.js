@@ -28,7 +28,7 @@ const STYLE = `
 .tr td { text-align: end; padding: 3px 8px; border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent); } .tr tfoot td { font-weight: 600; border-bottom: 0; }
 .tr-bar { position: relative; width: 30%; min-width: 90px; } .tr-bar i { position: absolute; top: 5px; height: 10px; border-radius: 2px; } .tr-bar::before { content: ""; position: absolute; left: 50%; top: 0; bottom: 0; border-inline-start: 1px solid var(--line); }
 .tr-scroll { overflow-x: auto; } .tr-right { display: grid; gap: 14px; min-width: 0; } .tr .tr-found { font-size: 12px; min-height: 1.45em; }
-@container (max-width: 760px) { .tr-main, .tr-panels { grid-template-columns: minmax(0, 1fr); } .tr-queries { max-height: 220px; } .tr-name { padding-inline-start: 0; } }
+@container (max-width: 640px) { .tr-main, .tr-panels { grid-template-columns: minmax(0, 1fr); } .tr-queries { max-height: 220px; } .tr-name { padding-inline-start: 0; } }
 `;
 
 function render({ model, el }) {

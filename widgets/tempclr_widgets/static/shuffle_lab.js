@@ -26,14 +26,14 @@ const STYLE = `
 .ts-foot { display: flex; flex-wrap: wrap; gap: 4px 22px; align-items: center; font-size: 12px; color: var(--soft); }
 .ts-scale { display: inline-flex; gap: 6px; align-items: center; } .ts-scale canvas { width: 110px; height: 8px; border-radius: 4px; }
 .ts-list { columns: 2 260px; column-gap: 24px; font-size: 12px; margin: 0; padding-inline-start: 26px; }
-@container (max-width: 760px) { .ts-panels { grid-template-columns: minmax(0, 1fr); } .ts-name, .ts .ts-words { padding-inline-start: 0; } .tc-slider { max-width: none; } }
+@container (max-width: 640px) { .ts-panels { grid-template-columns: minmax(0, 1fr); } .ts-name, .ts .ts-words { padding-inline-start: 0; } .tc-slider { max-width: none; } }
 `;
 
 function render({ model, el }) {
   const root = mount(el, STYLE);
   const [n, m] = model.get("_shape"), cost = floats(model.get("_cost")), sentences = model.get("sentences"), segments = model.get("segments");
   const [low, high] = limits(cost);
-  let orders = [], shown = null, found = null, cursor = null;
+  let orders = [], shown = null, found = null, cursor = null, waiting = 0;
 
   // ---- controls
 
@@ -41,7 +41,7 @@ function render({ model, el }) {
   const draw = element("button", { type: "button", title: "draw other wrong orders" }, "Draw others");
   draw.addEventListener("click", () => {
     const seed = model.get("seed") + 1;
-    keep(model, { seed: model.baked && !model.get("_draws")[`${model.get("shuffle")} ${seed}`] ? firstSeed() : seed, order: 0 });
+    keep(model, { seed: model.baked && !draws()[`${model.get("shuffle")} ${seed}`] ? firstSeed() : seed, order: 0 });
     root.say("Other orders are drawn.");
   });
   const power = (name, hint, min, max, key) => slider({
@@ -50,7 +50,8 @@ function render({ model, el }) {
   });
   const gamma = power("gamma", "gamma: smoothing, in the unit of the cost", -3, 1, "gamma");
   const temperature = power("temperature", "temperature of the loss, in the unit of the summed cost", -2, 1, "temperature");
-  const firstSeed = () => Math.min(...Object.keys(model.get("_draws")).map((name) => Number(name.split(" ")[1])));
+  const draws = () => model.get("_draws") ?? {};
+  const firstSeed = () => Math.min(...Object.keys(draws()).map((name) => Number(name.split(" ")[1])));
 
   // ---- parts
 
@@ -69,10 +70,12 @@ function render({ model, el }) {
     return { map, value, ribbon, words, box: element("section", { "aria-label": name }, element("div", { class: "ts-name" }, element("strong", {}, name), value), map.box, ribbon, words) };
   });
   const scale = element("span", { class: "ts-scale" });
+  const missing = element("p", { class: "tc-problem", role: "alert", hidden: true }, "These orders are drawn in Python, which does not answer: run the cell again, or save the view as a page, which holds some of every kind.");
+  root.onEnd(() => clearTimeout(waiting));
   const list = element("ol", { class: "ts-list", start: 0, "aria-label": "sentences" }, ...sentences.map((text) => element("li", {}, label(text || "(empty)"))));
   root.append(element("div", { class: "ts" },
     element("div", { class: "tc-bar" }, kinds.box, draw), element("div", { class: "tc-bar" }, gamma.box, temperature.box),
-    element("div", { class: "ts-facts" }, ...Object.values(facts).map(({ box }) => box)), element("div", {}, bars, key),
+    missing, element("div", { class: "ts-facts" }, ...Object.values(facts).map(({ box }) => box)), element("div", {}, bars, key),
     element("div", { class: "ts-panels" }, ...panels.map(({ box }) => box)), element("div", { class: "ts-foot" }, scale, "Gradient in nats per unit of cost: blue costs are lowered by training, orange ones raised."), list));
 
   // ---- what there is
@@ -84,7 +87,7 @@ function render({ model, el }) {
     const kind = model.get("shuffle"), [known, seed] = model.get("_drawn"), steps = kind === "sentences" ? n : m;
     let bytes = known === kind && seed === model.get("seed") ? model.get("_orders") : null;
     if (!bytes && model.baked) {
-      const kept = model.get("_draws")[`${kind} ${model.get("seed")}`];
+      const kept = draws()[`${kind} ${model.get("seed")}`];
       bytes = kept && bytesOf(kept.base64);
     }
     if (!bytes) return false; // the kernel is drawing
@@ -119,7 +122,11 @@ function render({ model, el }) {
 
   const drawAll = oncePerFrame(() => {
     kinds.set(model.get("shuffle")), gamma.set(model.get("gamma")), temperature.set(model.get("temperature"));
-    if (!readOrders()) return;
+    const known = readOrders();
+    clearTimeout(waiting);
+    if (known) missing.hidden = true;
+    else waiting = setTimeout(() => (missing.hidden = false), model.baked ? 0 : 1500);
+    if (!known) return;
     found = compute();
     drawOrders();
     drawChosen();

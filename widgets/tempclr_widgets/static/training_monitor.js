@@ -27,7 +27,7 @@ const STYLE = `
 .tm-pair ol { margin: 0; padding-inline-start: 26px; font-size: 12px; } .tm-pair li { margin-bottom: 3px; }
 .tm-name { display: flex; flex-wrap: wrap; gap: 0 10px; padding-inline-start: 38px; margin-bottom: 4px; } .tm [hidden] { display: none; }
 .tm .tm-found { min-height: 1.45em; font-size: 12px; text-align: end; }
-@container (max-width: 760px) { .tm-pair { grid-template-columns: minmax(0, 1fr); } .tm-name { padding-inline-start: 0; } }
+@container (max-width: 640px) { .tm-pair { grid-template-columns: minmax(0, 1fr); } .tm-name { padding-inline-start: 0; } }
 `;
 
 function render({ model, el }) {
