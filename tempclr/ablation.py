@@ -32,7 +32,7 @@ class Setting:
 
 
 PUBLISHED = {"weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
-BACKGROUND = {"hidden": 2, "background": True}
+BACKGROUND = {"hidden": 1, "background": True}
 SETTINGS = (
     Setting("published", "reference", "as published"),
     Setting("weight-0", "weight", "0: unit loss alone", {"weight": 0.0}),

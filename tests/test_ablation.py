@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tempclr import ablation, launch
 from tempclr.ablation import SETTINGS, Effect, Setting, chosen, effects, jobs
+from tempclr.experiment import Experiment
 from tempclr.metrics import bootstrap
 from tempclr.runs import read_metrics
 
@@ -68,6 +69,11 @@ def test_every_setting_is_its_own_and_has_a_reference():
         assert setting.reference in names
         known = {parameter.name for parameter in launch.parameters("02_train")}
         assert set(setting.changes) <= known
+
+
+def test_the_data_of_every_setting_exist():
+    for hidden in {setting.changes.get("hidden", 0) for setting in SETTINGS}:
+        assert len(Experiment(train_rooms=1, hidden=hidden).procedures("train")) == 1
 
 
 def test_a_choice_comes_with_its_reference():
