@@ -35,12 +35,12 @@ PUBLISHED = {"weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "seg
 BACKGROUND = {"hidden": 1, "background": True}
 SETTINGS = (
     Setting("published", "reference", "as published"),
-    Setting("weight-0", "weight", "0: unit loss alone", {"weight": 0.0}),
+    Setting("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
     Setting("weight-0.3", "weight", "0.3", {"weight": 0.3}),
     Setting("weight-0.9", "weight", "0.9", {"weight": 0.9}),
     Setting("temperature-0.2", "temperature", "0.2", {"temperature": 0.2}),
     Setting("negatives-3", "negatives", "3", {"negatives": 3}),
-    Setting("negatives-119", "negatives", "119: all", {"negatives": 119}),
+    Setting("negatives-119", "negatives", "119 (all)", {"negatives": 119}),
     Setting("shuffle-clips", "granularity", "clips in segments", {"shuffle": "clips"}),
     Setting("shuffle-both", "granularity", "segments and clips", {"shuffle": "both"}),
     Setting("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
