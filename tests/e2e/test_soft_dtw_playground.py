@@ -53,9 +53,11 @@ def test_every_control_has_the_engines_numbers(page: object, playground: SoftDTW
     playground.gamma = 0.0
     shows(page, playground)
     page.get_by_role("button", name="Soft-DTW").click()
+    playground.measure = "dtw"
+    shows(page, playground)
     page.get_by_label("band: steps off").focus()
     page.keyboard.press("Home")
-    playground.measure, playground.band = "dtw", 0.0
+    playground.band = 0.0
     shows(page, playground)
     page.screenshot(path=artifacts / "playground.png", full_page=True)
 
