@@ -71,7 +71,7 @@ def tslearn(cost: Tensor, gamma: float) -> Tensor:
 def _by_autograd(loss: torch.nn.Module, cost: Tensor) -> Tensor:
     """Gradient of a loss that is handed its cost matrix in place of the series x."""
     cost = cost.detach().requires_grad_()
-    y = cost.new_zeros(len(cost), *cost.shape[2:0:-1])  # read for its shape only
+    y = cost.new_zeros(len(cost), cost.shape[2], cost.shape[2])  # read for its shape only
     (gradient,) = torch.autograd.grad(loss(cost, y).sum(), cost)
     return gradient
 
@@ -124,7 +124,7 @@ def speed(works: Mapping[str, Work], repeats: int) -> list[dict]:
         peers = [seconds[name] for name in ("pysdtw", "tslearn") if name in seconds]
         row = {
             "pairs x n x m": " x ".join(map(str, shape)),
-            **{f"{name} (ms)": 1e3 * each for name, each in seconds.items()},
+            **milliseconds(seconds),
         }
         row["cpu (ns per cell)"] = 1e9 * seconds["cpu"] / cost.numel()
         if peers:
@@ -200,7 +200,10 @@ def print_peak(library: str, *shape: int) -> None:
 
 
 def from_features(repeats: int) -> list[dict]:
-    """All pairs of 32 x 32 series of 128 x 16 steps with 128 features: soft-DTW with gradients."""
+    """All pairs of 32 x 32 series of 128 x 16 steps with 128 features: soft-DTW with gradients.
+
+    From the series, as each is called by default; and from the same costs, given to all.
+    """
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.randn(32, steps, 128, generator=generator) for steps in (128, 16))
 
@@ -222,13 +225,14 @@ def from_features(repeats: int) -> list[dict]:
         "tslearn": partial(theirs, SoftDTWLossPyTorch(gamma=GAMMA)),
         "pysdtw": partial(theirs, SoftDTW(gamma=GAMMA, use_cuda=False)),
     }
-    seconds = in_turn(works, min(repeats, 3))
-    return [
-        {
-            "work": "all pairs, 32 x 32 of 128 x 16 steps",
-            **{f"{name} (ms)": 1e3 * each for name, each in seconds.items()},
-        }
-    ]
+    same = costs(32 * 32, 128, 16)
+    given = {name: partial(GRADIENT[name], same, GAMMA) for name in works}
+    rows = []
+    for work, by in (("all pairs, 32 x 32 of 128 x 16 steps", works), ("the same pairs from given costs", given)):
+        seconds = in_turn(by, repeats)
+        rows.append({"work": work, **milliseconds(seconds), "tslearn / cpu": seconds["tslearn"] / seconds["cpu"],
+                     "pysdtw / cpu": seconds["pysdtw"] / seconds["cpu"]})  # fmt: skip
+    return rows
 
 
 def values_from_series(repeats: int) -> list[dict]:
