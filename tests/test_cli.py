@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -62,7 +63,10 @@ def test_a_reader_who_stops_early_sees_no_traceback():
 def test_an_interrupt_stops_every_process_at_once_and_keeps_what_was_done(tmp_path: Path):
     out = tmp_path / "demo"
     command = [sys.executable, "-m", "tempclr", "demo", "--smoke", "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as demo:
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which a shell's background jobs ignore
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening
+    ) as demo:
         checkpoint = out / "train-unit-0.partial" / "last.pt"
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and not checkpoint.parent.with_suffix("").exists():
