@@ -307,7 +307,7 @@ def draw(results: Mapping[str, list[dict] | str], path: Path) -> None:
     names = [f"{row['cost']}, {row['n']}, {row['gamma']}" for row in cases]
     errors = {name: dict(zip(names, (row[name] for row in cases), strict=True)) for name in GRADIENT}
     measurements.intervals(errors, xlabel="error of the float32 gradient, by cost, steps, gamma", floor=1e-10, ax=right)
-    figure.savefig(path)
+    figure.savefig(path, dpi=200)
 
 
 def machine(threads: int) -> str:
