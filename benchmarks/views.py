@@ -59,7 +59,7 @@ DRAG = """{
 }"""
 SLIDE = """{
   const slider = document.querySelector('input[aria-label^=gamma]');
-  slider.value = -2 + 2 * Math.random();
+  slider.value = slider.value > -1 ? -2 + 0.9 * Math.random() : -0.9 + 0.9 * Math.random();
   slider.dispatchEvent(new Event('input', {bubbles: true}));
 }"""
 

@@ -73,6 +73,20 @@ def test_a_rival_is_the_best_of_the_wrong_videos(view: RetrievalInspector, both:
     assert view.shown == (11, 3)
 
 
+def test_another_gamma_ranks_again(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
+    view.gamma = 2.0
+    wanted = retrieval.soft_dtw(*both, gamma=2.0)
+    right = np.frombuffer(view._right_scores, "<f4").reshape(len(MEASURES), 12)
+    np.testing.assert_allclose(right[MEASURES.index("soft-DTW")], wanted.diagonal(), atol=1e-6)
+    np.testing.assert_allclose(view.ranks["soft-DTW"], metrics.ranks(wanted) + 1)
+
+
+def test_any_video_can_be_compared(view: RetrievalInspector):
+    for rival in range(1, 12):
+        view.rival = rival
+        assert rival in view._costs["0"]["videos"]
+
+
 def test_costs_are_sent_for_the_paragraph_that_is_looked_at(
     view: RetrievalInspector, both: tuple[Sequences, Sequences]
 ):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -44,6 +45,20 @@ monitor = TrainingMonitor(steps=1000, sentences=sentences)
 monitor.live()
 """,
 ]
+OTHERS = """
+from tempclr.sequences import pad
+from tempclr_widgets import RetrievalInspector, ShuffleLab, SoftDTWPlayground
+generator.manual_seed(1)
+shuffles = ShuffleLab(cost, sentences=sentences, segments=[0, 0, 1, 1, 2, 2, 3, 3])
+paragraphs = pad([torch.randn(4, 16, generator=generator) for _ in range(12)])
+ranked = RetrievalInspector(paragraphs, paragraphs, sentences=[sentences] * 12)
+curves = SoftDTWPlayground(x=[0.0, 1.0, 0.0], y=[0.0, 0.0, 1.0])
+for each in (shuffles, ranked, curves):
+    display(each.live())
+"""
+TOLD = """
+print("told", shuffles.shuffle, f"{shuffles.loss:.3f}", ranked.shown, curves.x)
+"""
 WATCH = """
 def loop():
     for step in range(1, 1001):
@@ -71,7 +86,8 @@ READY = """async () => {
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a JupyterLab of its own, on loopback and behind a token, with the notebook to open."""
     home = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in (*CELLS, WATCH)])
+    cells = [nbformat.v4.new_code_cell(cell.strip()) for cell in (*CELLS, WATCH, OTHERS, TOLD)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     (home / "work").mkdir()
     nbformat.write(notebook, home / "work" / "view.ipynb")
@@ -234,3 +250,36 @@ def test_a_training_is_paused_and_stopped_while_its_cell_runs(lab: str, open_pag
     expect(output).to_contain_text("stopped", timeout=10_000)
     expect(view.locator(".tm-chart:visible")).to_have_count(1)
     expect(view.get_by_role("button", name="Stop")).to_have_count(0)
+
+
+def test_orders_ranks_and_curves_pass_between_page_and_kernel(lab: str, open_page: Callable, artifacts: Path):
+    page = opened_notebook(open_page, lab)
+    run_cells(page, 0, 5)
+    shuffles, ranked, curves = page.locator(".ts"), page.locator(".tr"), page.locator(".tp")
+    curves.wait_for(timeout=60_000)
+
+    loss = shuffles.locator("[data-fact=loss] strong")
+    before = loss.inner_text()
+    shuffles.get_by_role("button", name="Swaps").press("Enter")  # the kernel draws them; JupyterLab still scrolls
+    expect(loss).not_to_have_text(before, timeout=10_000)
+    shuffles.get_by_role("button", name="Reversed").click()
+    expect(shuffles.get_by_role("button", name="Draw others")).to_be_disabled(timeout=10_000)
+    expect(shuffles.locator("[data-fact='cheaper wrong orders'] strong")).to_contain_text("of 1")
+
+    ranked.get_by_role("listbox", name="paragraphs").press("End")  # its costs are with the kernel only
+    expect(ranked.locator("[data-panel=right]")).to_have_text(re.compile(r"^11 · score"), timeout=10_000)
+    expect(ranked.locator(".tc-problem")).to_be_hidden()
+
+    hard = curves.locator("[data-kind=hard]")
+    drawn = hard.inner_text()
+    curves.get_by_role("slider", name="curve x").press("ArrowUp")
+    expect(hard).not_to_have_text(drawn, timeout=10_000)
+
+    run_cells(page, 6)
+    told = page.locator(".jp-RenderedText", has_text="told")
+    expect(told).to_contain_text("reversed", timeout=10_000)
+    expect(told).to_contain_text(loss.inner_text().split()[0])
+    expect(told).to_contain_text("(11, ")
+    assert "[0.0, 1.0, 0.0]" not in told.inner_text()
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+    page.screenshot(path=artifacts / "jupyterlab_others.png")

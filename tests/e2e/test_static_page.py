@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tempclr_widgets import AlignmentExplorer
+from tempclr_widgets import AlignmentExplorer, RetrievalInspector, ShuffleLab
 
 import tempclr
+from tempclr.sequences import pad
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -276,6 +277,41 @@ def test_the_clips_are_scrubbed_and_played(page: object):
     play.click()
     expect(facts).to_contain_text(f"clip {M - 1}", timeout=10_000)
     expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=10_000)
+
+
+def test_a_clip_that_is_left_out_is_on_no_sentence(tmp_path: Path, open_page: Callable):
+    cost = torch.tensor([[0.0, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.0]])
+    view = AlignmentExplorer(cost, sentences=["first", "second"], measures=["drop_dtw"], drop_cost=0.5)
+    page = open_page(view.save(tmp_path / "view.html").as_uri())
+    facts, caption = page.locator(".tf-facts"), page.locator(".tf-caption")
+    page.get_by_label("position: clip").focus()
+    press(page, "ArrowRight")
+    expect(facts).to_have_text("clip 1 · sentence none · with sentence 0: cost 0.900 · aligned 0.018")
+    expect(caption).to_be_empty()
+    press(page, "End")
+    expect(facts).to_contain_text("clip 3 · sentence 1 · cost 0.000")
+    expect(caption).to_have_text("second")
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_long_words_stay_inside_every_view(tmp_path: Path, open_page: Callable, width: int):
+    cost, texts = torch.rand(3, 6, generator=torch.Generator().manual_seed(0)), ["x" * 400, "word " * 120, "short"]
+    steps = pad([torch.eye(3), torch.eye(3).flip(0)])
+    views = [
+        AlignmentExplorer(cost, sentences=texts),
+        ShuffleLab(cost, sentences=texts, segments=[0, 0, 1, 1, 2, 2]),
+        RetrievalInspector(steps, steps, sentences=[texts] * 2, names=["a/long/path_" * 9 + name for name in "xy"]),
+    ]
+    for number, view in enumerate(views):
+        page = open_page(view.save(tmp_path / f"{number}.html").as_uri(), width=width)
+        page.wait_for_timeout(300)
+        outside = page.evaluate(
+            "() => [...document.querySelectorAll('.tc *')].filter((each) => each.clientWidth"
+            " && each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX === 'visible')"
+            ".map((each) => each.outerHTML.slice(0, 120))"
+        )
+        assert outside == []
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
 def test_everything_is_reached_by_tab_and_has_a_name(page: object):

@@ -104,23 +104,17 @@ class RetrievalInspector(View):
         if not 0 <= query < count:
             raise ValueError(f"expected a query from 0 to {count - 1}, got {query}")
         self._paragraphs, self._videos = paragraphs.to("cpu"), videos.to("cpu")
-        found = self._scores(gamma)
-        top = min(TOP, count)
-        first = [scores.topk(top, dim=1) for scores in found.values()]
-        self._found = found
         super().__init__(
             measure=measure,
             gamma=float(gamma),
             query=query,
             names=named,
             sentences=texts,
-            _ranks=_floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
-            _first=np.ascontiguousarray(torch.stack([each.indices for each in first]).numpy(), "<i4").tobytes(),
-            _first_scores=_floats(torch.stack([each.values for each in first])),
-            _right_scores=_floats(torch.stack([scores.diagonal() for scores in found.values()])),
+            **self._ranked(gamma),
         )
         self._show_query()
-        self.observe(lambda _: self._show_query(), ["query"])
+        self.observe(lambda _: self._show_query(), ["query", "rival"])
+        self.observe(lambda _: self._rank_again(), ["gamma"])
 
     @classmethod
     def of_model(cls, model: TempCLR, pairs: Sequence[Pair], **options: object) -> Self:
@@ -189,6 +183,24 @@ class RetrievalInspector(View):
             name: retrieval.retrieve(self._paragraphs, self._videos, measures[name]).scores.float() for name in MEASURES
         }
 
+    def _ranked(self, gamma: float) -> dict[str, bytes]:
+        """Rank all videos, and return what the browser is told of it."""
+        self._found = found = self._scores(gamma)
+        first = [scores.topk(min(TOP, len(scores)), dim=1) for scores in found.values()]
+        return {
+            "_ranks": _floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
+            "_first": np.ascontiguousarray(torch.stack([each.indices for each in first]).numpy(), "<i4").tobytes(),
+            "_first_scores": _floats(torch.stack([each.values for each in first])),
+            "_right_scores": _floats(torch.stack([scores.diagonal() for scores in found.values()])),
+        }
+
+    def _rank_again(self) -> None:
+        """Let the browser know the ranks under another gamma."""
+        with self.hold_sync():
+            for name, content in self._ranked(self.gamma).items():
+                setattr(self, name, content)
+            self._show_query()
+
     def _rival(self, query: int) -> int:
         """The best of the wrong videos."""
         scores = self._found[self.measure][query].clone()
@@ -200,7 +212,8 @@ class RetrievalInspector(View):
         first = {
             int(video) for scores in self._found.values() for video in scores[query].topk(min(TOP, len(scores))).indices
         }
-        videos = [query, *sorted(first - {query})]
+        compared = {self.rival} if query == self.query and 0 <= self.rival < len(self.names) else set()
+        videos = [query, *sorted((first | compared) - {query})]
         costs = [self.cost(query, video) for video in videos]
         joined = b"".join(np.ascontiguousarray(cost.numpy(), "<f4").tobytes() for cost in costs)
         return {"videos": videos, "clips": [cost.shape[1] for cost in costs], "costs": joined}

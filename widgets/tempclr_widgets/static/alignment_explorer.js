@@ -73,7 +73,7 @@ function render({ model, el }) {
   // ---- parts
 
   const list = sentenceList(root, { sentences, m, brush: (first, last) => setBrush(first < 0 ? "" : "rows", first, last) });
-  const strip = filmStrip(root, model, { n, m, sentences, brush: setBrush, point: (j) => point(rowAt(j), j, "strip"), of: (j) => rowAt(j) });
+  const strip = filmStrip(root, model, { n, m, sentences, brush: setBrush, point: (j) => point(rowAt(j), j, "strip") });
   const panels = element("div", { class: "tx-panels" });
   const scale = costScale();
   const source = element("span");
@@ -83,7 +83,7 @@ function render({ model, el }) {
     return button;
   };
   const tools = element("span", { class: "tx-tools" },
-    tool("−", "zoom out", () => parts[0].map.zoom(2)), tool("+", "zoom in", () => parts[0].map.zoom(0.5)), tool("Fit", "show all cells", () => parts[0].map.fit()), tool("To brush", "zoom to what is brushed", zoomToBrush));
+    tool("−", "zoom out; or Ctrl and wheel, and Alt and drag to move", () => parts[0].map.zoom(2)), tool("+", "zoom in; or Ctrl and wheel, and Alt and drag to move", () => parts[0].map.zoom(0.5)), tool("Fit", "show all cells", () => parts[0].map.fit()), tool("To brush", "zoom to what is brushed", zoomToBrush));
   const foot = element("div", { class: "tx-foot" }, scale, source, tools);
   root.append(element("div", { class: "tx" }, bar, sliders, element("div", { class: "tx-main" }, list.box, element("div", {}, panels, foot)), strip.box));
 

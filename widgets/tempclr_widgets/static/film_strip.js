@@ -11,13 +11,13 @@ filmStrip.style = `
 .tf-now [hidden] { display: none; }
 .tf-caption { font-weight: 600; overflow-wrap: anywhere; display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; }
 .tf-facts { font-size: 12px; min-height: 1.45em; }
-.tf-strip { position: relative; cursor: crosshair; touch-action: none; border-radius: 4px; } .tf-strip canvas { width: 100%; display: block; border-radius: 4px; }
+.tf-strip { position: relative; cursor: crosshair; touch-action: pan-y; border-radius: 4px; } .tf-strip canvas { width: 100%; display: block; border-radius: 4px; }
 .tf-move { display: flex; gap: 12px; align-items: center; padding-inline-start: ${LEFT}px; margin-top: 8px; } .tf-move button { min-width: 5.2em; } .tf-move .tc-slider { max-width: none; grid-template-columns: auto 1fr auto; align-items: center; } .tf-move .tc-slider input { grid-column: auto; }
 @container (max-width: 640px) { .tf { grid-template-columns: minmax(0, 1fr); } .tf-move { padding-inline-start: 0; } }
 `;
 
-/** The strip; `point(j)` is called when the position moves, `brush(axis, first, last)` when clips are brushed, `of(j)` is the sentence of a clip. */
-export function filmStrip(root, model, { m, sentences, brush, point, of }) {
+/** The strip; `point(j)` is called when the position moves, `brush(axis, first, last)` when clips are brushed. */
+export function filmStrip(root, model, { m, sentences, brush, point }) {
   const [frames, height, width, across] = model.get("_sheet_shape").length ? model.get("_sheet_shape") : [0, 1, 1, 1];
   const starts = model.get("_clip_starts").byteLength ? floats(model.get("_clip_starts")) : null;
   const tall = frames ? clamp(height, 44, 76) : 0;
@@ -133,11 +133,13 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
     now.setAttribute("aria-label", `pictures of clip ${j}`);
   }
 
+  /** The sentence of a clip on the path; none of a clip that is left out. */
+  const onPath = (j) => answer?.row[j] ?? -1;
   const words = (j, i) => (starts ? `clip ${j} · ${clock(starts[j])}` : `clip ${j}`) + ` · sentence ${i}`;
   function tellNow(j, i, more = "") {
     const known = answer && i >= 0;
     caption.replaceChildren(known ? label(sentences[i] || "(no text)") : "");
-    facts.textContent = (known ? words(j, i) : `clip ${j}`) + more;
+    facts.textContent = (known ? words(j, i) : answer ? words(j, "none") : `clip ${j}`) + more;
   }
 
   // ---- moving
@@ -154,7 +156,7 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
     where.textContent = starts ? clock(starts[j]) : `${j} of ${m - 1}`;
     slide.setAttribute("aria-valuetext", `clip ${j}`);
     strip.setAttribute("aria-valuenow", j);
-    strip.setAttribute("aria-valuetext", `clip ${j}, sentence ${of(j)}: ${sentences[of(j)] ?? ""}`);
+    strip.setAttribute("aria-valuetext", onPath(j) < 0 ? `clip ${j}, no sentence` : `clip ${j}, sentence ${onPath(j)}: ${sentences[onPath(j)]}`);
     drawNow(j);
     draw();
   }
@@ -190,7 +192,7 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
   });
   strip.addEventListener("pointermove", (event) => {
     const j = clipAt(event);
-    if (!drag) return peek(j, of(j));
+    if (!drag) return peek(j, onPath(j));
     drag.brushed ||= Math.abs(event.clientX - drag.x) > 5;
     if (drag.brushed) brush("columns", Math.min(drag.from, j), Math.max(drag.from, j));
   });
@@ -198,7 +200,7 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
     if (drag && !drag.brushed) (brush("columns", drag.from, drag.from), move(drag.from));
     drag = null;
   });
-  strip.addEventListener("pointerleave", () => peek(at, of(at)));
+  strip.addEventListener("pointerleave", () => peek(at, onPath(at)));
   strip.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey) return;
     const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -m, End: m }[event.key];
@@ -245,7 +247,7 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
 
   function openVideo(content) {
     const address = URL.createObjectURL(new Blob([content], { type: model.get("_video_type") }));
-    video = element("video", { playsinline: true, preload: "auto", ".muted": true, "aria-label": "the video" });
+    video = element("video", { playsinline: true, preload: "auto", "aria-label": "the video" });
     video.addEventListener("error", () => root.fail("The browser cannot play this video; H.264 in MP4 and VP9 in WebM are played by all."));
     video.addEventListener("timeupdate", () => {
       if (video.paused) return;
@@ -266,7 +268,7 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
   root.onTheme(draw);
   return {
     box, peek,
-    spans: (found) => ((answer = found), tellNow(at, of(at)), show(at)),
+    spans: (found) => ((answer = found), tellNow(at, onPath(at)), show(at)),
     look: ({ left, right }) => ((window_ = [left, right]), draw()),
     /** What is brushed, and the position. */
     note(brushed, cursor) {
@@ -284,7 +286,8 @@ export function filmStrip(root, model, { m, sentences, brush, point, of }) {
     /** The cell at the position, in words. */
     tell(cursor, cost, aligned) {
       if (!cursor) return;
-      tellNow(cursor[1], cursor[0], ` · cost ${cost === Infinity ? "forbidden" : written(cost)} · aligned ${written(aligned)}`);
+      const [i, j] = cursor, left = onPath(j) < 0; // then the cell is the nearest one, or was pointed at
+      tellNow(j, left ? -1 : i, `${left ? ` · with sentence ${i}:` : " ·"} cost ${cost === Infinity ? "forbidden" : written(cost)} · aligned ${written(aligned)}`);
     },
   };
 }

@@ -22,9 +22,9 @@ const STYLE = `
 .tr-row[aria-selected=true] { background: var(--wash); box-shadow: inset 4px 0 var(--accent); } .tr-good { color: var(--soft); } .tr-bad { color: var(--accent); font-weight: 600; }
 .tr-ranked { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 6px; border: 0; }
 .tr-video { border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px; cursor: pointer; display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 8px; } .tr-video bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.tr-video[aria-selected=true] { border-color: var(--accent); background: var(--wash); } .tr-video[data-right] { border-color: var(--tint); cursor: default; } .tr-video small { grid-column: 1 / -1; color: var(--soft); font-size: 11px; } .tr-video[data-right] small { color: var(--tint); font-weight: 600; }
-.tr-panels { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px 20px; } .tr-name { display: flex; flex-wrap: wrap; gap: 0 10px; padding-inline-start: 38px; margin-bottom: 4px; }
-.tr table { border-collapse: collapse; width: 100%; font-size: 12px; } .tr th { font-weight: 500; color: var(--soft); text-align: end; padding: 3px 8px; border-bottom: 1px solid var(--line); } .tr th:first-child, .tr td:first-child { text-align: start; }
+.tr-video[aria-selected=true] { border-color: var(--accent); background: var(--wash); } .tr-video[data-right] { border-color: var(--tint); cursor: default; } .tr-video small { grid-column: 1 / -1; color: var(--soft); font-size: 11px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; } .tr-video[data-right] small { color: var(--tint); font-weight: 600; }
+.tr-panels { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px 20px; } .tr-name { display: flex; flex-wrap: wrap; gap: 0 10px; padding-inline-start: 38px; margin-bottom: 4px; overflow-wrap: anywhere; }
+.tr table { border-collapse: collapse; width: 100%; font-size: 12px; } .tr th { font-weight: 500; color: var(--soft); text-align: end; padding: 3px 8px; border-bottom: 1px solid var(--line); } .tr th:first-child, .tr td:first-child { text-align: start; } .tr td:first-child { overflow-wrap: anywhere; min-width: 120px; } .tr h4 { overflow-wrap: anywhere; }
 .tr td { text-align: end; padding: 3px 8px; border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent); } .tr tfoot td { font-weight: 600; border-bottom: 0; }
 .tr-bar { position: relative; width: 30%; min-width: 90px; } .tr-bar i { position: absolute; top: 5px; height: 10px; border-radius: 2px; } .tr-bar::before { content: ""; position: absolute; left: 50%; top: 0; bottom: 0; border-inline-start: 1px solid var(--line); }
 .tr-scroll { overflow-x: auto; } .tr-right { display: grid; gap: 14px; min-width: 0; } .tr .tr-found { font-size: 12px; min-height: 1.45em; }
@@ -34,8 +34,7 @@ const STYLE = `
 function render({ model, el }) {
   const root = mount(el, STYLE);
   const names = model.get("names"), sentences = model.get("sentences"), count = names.length;
-  const ranks = floats(model.get("_ranks")), rightScores = floats(model.get("_right_scores")), firstScores = floats(model.get("_first_scores"));
-  const bytes = model.get("_first"), first = new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)), top = first.length / (MEASURES.length * count);
+  let ranks, rightScores, firstScores, first, top;
   const searched = names.map((name, q) => [name, ...sentences[q]].join("\n").toLowerCase());
   let maps = [], drawn = "", listed = [], parts = null;
 
@@ -61,6 +60,13 @@ function render({ model, el }) {
   const panels = element("div", { class: "tr-panels" }, ...[0, 1].map((k) => element("section", { "aria-label": ["right video", "other video"][k] }, element("div", { class: "tr-name" }, titles[k], values[k]), places[k])));
   const table = element("table"), words = element("p", { class: "tr-found tc-soft" }), missing = element("p", { class: "tc-problem", hidden: true });
   root.append(element("div", { class: "tr" }, element("div", { class: "tc-bar" }, measures.box), element("div", { class: "tr-main" }, side, element("div", { class: "tr-right" }, heading, videos, missing, panels, words, element("div", { class: "tr-scroll" }, table)))));
+
+  function readRanks() {
+    const bytes = model.get("_first");
+    [ranks, rightScores, firstScores] = ["_ranks", "_right_scores", "_first_scores"].map((name) => floats(model.get(name)));
+    first = new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    top = first.length / (MEASURES.length * count);
+  }
 
   // ---- lists
 
@@ -142,7 +148,7 @@ function render({ model, el }) {
     const pairs = [query(), rival()], costs = pairs.map(costOf);
     const known = costs.every((each) => each !== null);
     missing.hidden = known || pairs[1] < 0;
-    missing.textContent = model.baked ? "This page does not hold the costs of this pair: it keeps those of the paragraphs that were answered worst." : "The kernel is asked for the costs of this pair.";
+    missing.textContent = model.baked ? "This page does not hold the costs of this pair: it keeps those of the paragraphs that were answered worst." : "The costs of this pair come from Python: run the cell again if it does not answer.";
     panels.hidden = table.hidden = !known;
     if (!known) return;
     const found = costs.map(scored), [low, high] = limits([...costs[0].cost, ...costs[1].cost]);
@@ -188,12 +194,13 @@ function render({ model, el }) {
 
   const drawAll = oncePerFrame(() => {
     measures.set(model.get("measure"));
+    readRanks();
     words.textContent = "";
     drawQueries();
     drawVideos();
     drawPair();
   });
-  on(root, model, { "change:measure change:query change:rival change:search change:wrong_only change:_costs": drawAll });
+  on(root, model, { "change:measure change:query change:rival change:search change:wrong_only change:gamma change:_first_scores change:_costs": drawAll });
   root.onTheme(drawPair);
   drawAll();
   return root.dispose;

@@ -25,7 +25,7 @@ const STYLE = `
 .ts .ts-words { font-size: 12px; padding-inline-start: 38px; min-height: 1.45em; margin-top: 2px; }
 .ts-foot { display: flex; flex-wrap: wrap; gap: 4px 22px; align-items: center; font-size: 12px; color: var(--soft); }
 .ts-scale { display: inline-flex; gap: 6px; align-items: center; } .ts-scale canvas { width: 110px; height: 8px; border-radius: 4px; }
-.ts-list { columns: 2 260px; column-gap: 24px; font-size: 12px; margin: 0; padding-inline-start: 26px; }
+.ts-list { columns: 2 260px; column-gap: 24px; font-size: 12px; margin: 0; padding-inline-start: 26px; overflow-wrap: anywhere; }
 @container (max-width: 640px) { .ts-panels { grid-template-columns: minmax(0, 1fr); } .ts-name, .ts .ts-words { padding-inline-start: 0; } .tc-slider { max-width: none; } }
 `;
 
@@ -121,6 +121,7 @@ function render({ model, el }) {
   // ---- drawing
 
   const drawAll = oncePerFrame(() => {
+    draw.disabled = model.get("shuffle") === "reversed"; // there is only one
     kinds.set(model.get("shuffle")), gamma.set(model.get("gamma")), temperature.set(model.get("temperature"));
     const known = readOrders();
     clearTimeout(waiting);

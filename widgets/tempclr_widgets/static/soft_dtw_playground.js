@@ -20,6 +20,7 @@ const PRESETS = {
   "with an outlier": [(t) => bell(t, 0.5, 0.16), (t) => (Math.abs(t - 0.2) < 0.02 ? -1 : bell(t, 0.5, 0.16)), 26, 26],
   "nothing alike": [(t) => 0.8 * Math.sin(21 * t), (t) => 1 - 2 * t, 24, 24],
 };
+const WIDE = [-1.2, 1.2]; // values that can be drawn
 const BOX = { width: 1000, height: 330, side: 26, x: [18, 138], y: [192, 312] }; // where the curves are
 const MOST = 120;
 
@@ -38,7 +39,7 @@ const STYLE = `
 
 function render({ model, el }) {
   const root = mount(el, STYLE);
-  let found = null, cost = null, maps = [], held = null, drawn = null, range = [0, 1], size = null;
+  let found = null, cost = null, maps = [], held = null, drawn = null, range = WIDE, size = null;
   const chosen = { x: 0, y: 0 }; // step of each curve that the keyboard is at
   const curve = (name) => model.get(name);
 
@@ -49,6 +50,7 @@ function render({ model, el }) {
   presets.addEventListener("change", () => {
     const [x, y, n, m] = PRESETS[presets.value];
     const values = (shape, steps) => Array.from({ length: steps }, (_, k) => round(shape(k / (steps - 1))));
+    range = WIDE;
     keep(model, { x: values(x, n), y: values(y, m), cursor: [] });
     presets.value = "";
   });
@@ -191,7 +193,7 @@ function render({ model, el }) {
   const recompute = oncePerFrame(() => {
     const x = curve("x"), y = curve("y"), n = x.length, m = y.length, kind = model.get("measure");
     const [low, high] = limits([...x, ...y]);
-    range = [Math.min(-1.2, low), Math.max(1.2, high)];
+    range = [Math.min(range[0], low), Math.max(range[1], high)]; // never less, or what was lowered could not be raised
     cost = new Float64Array(n * m);
     for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) cost[i * m + j] = (x[i] - y[j]) ** 2;
     const reach = model.get("band"), options = { gamma: model.get("gamma"), band: reach < 0 ? null : reach, dropX: null, dropY: kind === "drop_dtw" ? model.get("drop_cost") : null };

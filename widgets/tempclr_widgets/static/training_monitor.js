@@ -176,7 +176,7 @@ function render({ model, el }) {
   const values = [element("span", { class: "tc-soft", "data-kind": "hard" }), element("span", { class: "tc-soft", "data-kind": "soft" })];
   const found = element("p", { class: "tm-found tc-soft" });
   const places = [element("div"), element("div")];
-  const panels = ["Costs and cheapest path", "Soft alignment"].map((name, k) => element("section", { "aria-label": name }, element("div", { class: "tm-name" }, element("strong", {}, name), values[k]), places[k]));
+  const panels = ["Costs and path", "Soft alignment"].map((name, k) => element("section", { "aria-label": name }, element("div", { class: "tm-name" }, element("strong", {}, name), values[k]), places[k]));
   const pair = element("div", { class: "tm", hidden: true }, element("div", { class: "tm-time" }, play, time.box, gamma.box), element("div", { class: "tm-pair" }, list, ...panels), found);
   root.append(element("div", { class: "tm" }, element("div", { class: "tm-head" }, state, facts, bar, tools), note, empty, charts, pair));
 
@@ -205,7 +205,7 @@ function render({ model, el }) {
     time.input.disabled = looks.length < 2;
     if (looks.length && !maps) {
       const height = (wide) => clamp(wide * clamp(n / m, 0.35, 1), Math.min(150, n * 30), 300);
-      maps = ["Costs and cheapest path", "Soft alignment"].map((name) => heatMap(root, { name, n, m, height, cursor: visit, brush: () => visit() }));
+      maps = ["Costs and path", "Soft alignment"].map((name) => heatMap(root, { name, n, m, height, cursor: visit, brush: () => visit() }));
       maps.forEach((map, k) => places[k].append(map.box));
     }
   }
