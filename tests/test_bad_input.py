@@ -87,3 +87,21 @@ def test_a_gamma_that_is_no_number_is_refused(gamma: object):
     for function in (tempclr.soft_dtw, tempclr.otam, tempclr.subsequence_dtw):
         with pytest.raises(ValueError, match="gamma"):
             function(torch.rand(2, 3), gamma=gamma)
+
+
+@pytest.mark.parametrize(
+    "drop", ["a", [0.5, 0.5], torch.tensor(0.5), torch.ones(2, 3, dtype=torch.int64), float("nan")]
+)
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_a_drop_cost_of_another_kind_is_refused(drop: object):
+    with pytest.raises(ValueError, match="drop_y"):
+        tempclr.drop_dtw(torch.rand(2, 2, 3), drop_y=drop)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by PyTorch's own import
+@pytest.mark.parametrize("kernel", ["diagonals", "cpu"])
+def test_forward_mode_derivatives_are_refused_and_not_zero(kernel: str):
+    cost = torch.rand(2, 3, 4)
+    for value in (tempclr.soft_dtw, partial(tempclr.drop_dtw, drop_y=0.5)):
+        with pytest.raises(ValueError, match="forward-mode"):
+            torch.func.jvp(partial(value, kernel=kernel), (cost,), (cost,))

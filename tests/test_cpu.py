@@ -1,5 +1,6 @@
 import importlib
 import math
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -327,6 +328,46 @@ def test_it_compiles_as_one_graph(backend: str, rule: Recursion):
     torch.testing.assert_close(compiled(cost), loss(cost))
     (expected,) = torch.autograd.grad(loss(cost), cost)
     torch.testing.assert_close(torch.autograd.grad(compiled(cost), cost)[0], expected)
+
+
+COMPILED = """
+from functools import partial
+import torch, tempclr
+
+functions = [
+    tempclr.soft_dtw, partial(tempclr.soft_dtw, band=9.0), tempclr.dtw, tempclr.otam, tempclr.smooth_dtw,
+    tempclr.subsequence_dtw, partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4, gamma=0.1),
+]
+cost = torch.rand(3, 30, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
+lengths = torch.tensor([[30, 40], [3, 40], [20, 20]])
+
+def refusal(function, *arguments):
+    try:
+        function(*arguments)
+    except ValueError as error:
+        return str(error)
+
+for function in functions:
+    for kernel in ("cpu", "auto"):
+        loss = lambda each, lengths: function(each.square(), lengths, kernel=kernel).sum()
+        torch.compiler.reset()
+        compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+        value, expected = compiled(cost, lengths), loss(cost, lengths)
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(torch.autograd.grad(value, cost), torch.autograd.grad(expected, cost))
+        unknown = cost.detach().clone()
+        unknown[1, 2, 3] = torch.nan
+        assert "finite or +inf, got nan at (1, 2, 3)" in refusal(compiled, unknown, lengths)
+        longer = lengths + torch.tensor([[0, 1], [0, 0], [0, 0]])
+        assert "lengths of y from 1 to 40, got 20 to 41" in refusal(compiled, cost, longer)
+print("compiled", len(functions))
+"""
+
+
+def test_a_step_of_training_compiles_as_one_graph_that_still_looks_at_its_input():
+    # in a process of its own: what checks shapes in tests cannot be traced
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout == "compiled 7\n", done.stderr
 
 
 @each_variant

@@ -1,10 +1,12 @@
 """Drop-DTW: an alignment that may leave steps out, at a price."""
 
+from numbers import Real
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment.inputs import as_pairs
+from tempclr.alignment.inputs import as_pairs, checked
 from tempclr.alignment.kernels import alignment_cost
 from tempclr.alignment.recursion import Recursion
 
@@ -62,19 +64,21 @@ def drop_dtw(
     # a first row and column in which nothing is matched hold the drops before the first match
     match = torch.nn.functional.pad(pairs, (1, 0, 1, 0), value=torch.inf)
     planes = [match]
+    lengths_x, lengths_y = pair_lengths.split(1, dim=1)
     if drop_x is not None:
-        planes.append(_plane(drop_x, "drop_x", cost, pairs, pair_lengths[:, 0], n)[:, :, None].expand_as(match))
+        plane, lengths_x = _plane(drop_x, "drop_x", cost, pairs, lengths_x, n)
+        planes.append(plane[:, :, None].expand_as(match))
     if drop_y is not None:
-        plane = _plane(drop_y, "drop_y", cost, pairs, pair_lengths[:, 1], m)[:, None].expand_as(match)
-        planes += [plane] * (2 if drop_x is not None else 1)
-    value = alignment_cost(torch.stack(planes, 1), pair_lengths + 1, recursion, kernel)
+        plane, lengths_y = _plane(drop_y, "drop_y", cost, pairs, lengths_y, m)
+        planes += [plane[:, None].expand_as(match)] * (2 if drop_x is not None else 1)
+    value = alignment_cost(torch.stack(planes, 1), torch.cat([lengths_x, lengths_y], 1) + 1, recursion, kernel)
     return value.reshape(cost.shape[:-2])
 
 
 def _plane(
     drop: float | Tensor, name: str, cost: Tensor, pairs: Tensor, lengths: Tensor, steps: int
-) -> Float[Tensor, "pairs padded"]:
-    """Drop costs of each pair, behind a step that does not exist and costs nothing."""
+) -> tuple[Float[Tensor, "pairs padded"], Int[Tensor, "pairs 1"]]:
+    """Drop costs of each pair, behind a step that does not exist and costs nothing, and the lengths once checked."""
     if isinstance(drop, Tensor):
         if drop.device != cost.device or not drop.is_floating_point():
             raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")
@@ -82,9 +86,8 @@ def _plane(
         if drop.shape != wanted:
             raise ValueError(f"expected {name} {wanted} for a cost {tuple(cost.shape)}, got {tuple(drop.shape)}")
         drop = drop.reshape(len(pairs), steps).to(pairs.dtype)
-    else:
+    elif isinstance(drop, Real):
         drop = pairs.new_full((len(pairs), steps), drop)
-    within = torch.arange(steps, device=lengths.device) < lengths[:, None]
-    if not drop.is_meta and ((drop.isnan() | (drop == -torch.inf)) & within).any():
-        raise ValueError(f"expected {name} to be finite or +inf, got NaN or -inf")
-    return torch.nn.functional.pad(drop, (1, 0))
+    else:
+        raise ValueError(f"expected {name} to be a number or a tensor {(*cost.shape[:-2], steps)}, got {drop!r}")
+    return torch.nn.functional.pad(drop, (1, 0)), checked(drop.detach(), lengths, name)

@@ -6,10 +6,11 @@ from numbers import Real
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from tempclr.alignment.kernels import alignment_cost
 from tempclr.alignment.recursion import Recursion
-from tempclr.sequences import check_lengths, pair_mask
+from tempclr.sequences import check_lengths, pair_mask, step_mask
 
 
 def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, kernel: str) -> Tensor:
@@ -36,17 +37,43 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
             raise ValueError(f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {got}")
         if lengths.device != cost.device:
             raise ValueError(f"expected lengths on {cost.device} like the cost, got {lengths.device}")
-        check_lengths(lengths[..., 0], n, "lengths of x")
-        check_lengths(lengths[..., 1], m, "lengths of y")
-    # one fast look at the least cost, which is NaN if any is, spares most inputs the masks
-    if not cost.is_meta and cost.numel() and not cost.detach().amin() > -torch.inf:
-        refused = (cost.isnan() | (cost == -torch.inf)) & pair_mask(lengths, n, m)
-        if refused.any():
-            where = tuple(refused.nonzero()[0].tolist())
-            raise ValueError(f"expected costs that are finite or +inf, got {cost[where].item()} at {where}")
+    lengths = checked(cost.detach(), lengths, "costs")
     if cost.dtype in (torch.float16, torch.bfloat16):
         cost = cost.float()
-    return cost.reshape(math.prod(batch), n, m), lengths.reshape(math.prod(batch), 2).long()
+    return cost.reshape(math.prod(batch), n, m), lengths.reshape(math.prod(batch), 2)
+
+
+def checked(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    """Return lengths [*batch, axes] as int64, once they and the values within them are found right.
+
+    Raises:
+        ValueError: If a length is out of its range, or a value [*batch, *steps] within them is NaN or -inf.
+    """
+    # in a graph the look at values is an operator whose result is needed; outside, that would cost 50 microseconds
+    return (_check if torch.compiler.is_compiling() or values.is_meta else _look)(values, lengths, name)
+
+
+def _look(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    """Do what `checked` says."""
+    steps = values.shape[lengths.ndim - 1 :]
+    for axis, count in enumerate(steps):
+        check_lengths(lengths[..., axis], count, f"lengths of {'xy'[axis]}")
+    # one fast look at the least value, which is NaN if any is, spares most inputs the masks
+    if values.numel() and not values.amin() > -torch.inf:
+        within = pair_mask(lengths, *steps) if len(steps) == 2 else step_mask(lengths[..., 0], *steps)
+        refused = (values.isnan() | (values == -torch.inf)) & within
+        if refused.any():
+            where = tuple(refused.nonzero()[0].tolist())
+            raise ValueError(f"expected {name} to be finite or +inf, got {values[where].item()} at {where}")
+    return lengths.to(torch.int64, copy=True)
+
+
+_check = torch.library.custom_op("tempclr::check", _look, mutates_args=())
+
+
+@_check.register_fake
+def _(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    return torch.empty_like(lengths, dtype=torch.int64)
 
 
 def check_cost(cost: Tensor) -> None:
@@ -57,6 +84,8 @@ def check_cost(cost: Tensor) -> None:
         raise ValueError(f"expected a cost [*batch, n, m] with n, m >= 1, got shape {tuple(cost.shape)}")
     if not cost.is_floating_point():
         raise ValueError(f"expected a floating-point cost, got {cost.dtype}; convert it with .float()")
+    if not torch.compiler.is_compiling() and forward_ad.unpack_dual(cost).tangent is not None:
+        raise ValueError("expected a cost without a tangent: forward-mode derivatives are not computed here")
 
 
 def check_gamma(gamma: float, instead: str) -> None:

@@ -9,7 +9,6 @@ To see what "auto" chose: `logging.getLogger("tempclr.alignment").setLevel(loggi
 
 import logging
 import os
-from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -41,13 +40,16 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
         return diagonals.alignment_cost(cost, lengths, recursion)
     if reason := obstacle(chosen, cost, recursion):
         raise ValueError(f"kernel={chosen!r} cannot compute this: {reason}")
-    compiled = import_module(f"tempclr.alignment.{chosen}")
+    if chosen == "cpu":
+        from tempclr.alignment import cpu as compiled
+    else:
+        from tempclr.alignment import gpu as compiled
     try:
         return compiled.alignment_cost(cost, lengths, recursion)
     except OutOfRangeError:
         if kernel != "auto":
             raise
-        log.debug("kernel diagonals instead: costs out of the range of %s", chosen)
+        _tell("kernel diagonals instead: costs out of the range of %s", chosen)
         return diagonals.alignment_cost(cost, lengths, recursion)
 
 
@@ -55,7 +57,7 @@ def choose(cost: Tensor, recursion: Recursion) -> str:
     """Return the kernel that "auto" takes for costs [pairs, states, n, m]: the fastest that computes this here."""
     wanted = "gpu" if cost.is_cuda else "cpu" if cost.numel() >= MANY else "diagonals"
     chosen = wanted if wanted == "diagonals" or not obstacle(wanted, cost, recursion) else "diagonals"
-    log.debug("kernel %s for %s on %s", chosen, tuple(cost.shape), cost.device)
+    _tell("kernel %s for %s on %s", chosen, tuple(cost.shape), cost.device)
     return chosen
 
 
@@ -72,6 +74,12 @@ def obstacle(kernel: str, cost: Tensor, recursion: Recursion) -> str:
     if kernel == "gpu" and _number(version("triton")) < TRITON:
         return f"it expects triton {'.'.join(map(str, TRITON))} or newer, got {version('triton')}"
     return ""
+
+
+def _tell(message: str, *values: object) -> None:
+    """Log what was chosen, but not while `torch.compile` traces, which cannot follow loggers."""
+    if not torch.compiler.is_compiling():
+        log.debug(message, *values)
 
 
 def _number(version: str) -> tuple[int, ...]:
