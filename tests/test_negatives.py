@@ -272,6 +272,12 @@ def test_shapes_that_do_not_fit_are_refused(generator: torch.Generator):
         wrong_orders(torch.zeros(2, 3).long(), 1, captions=torch.zeros(2, 4).long(), generator=generator)
 
 
+@pytest.mark.parametrize("segments", [torch.empty(0, 4, dtype=torch.int64), torch.empty(2, 0, dtype=torch.int64)])
+def test_batches_without_a_step_are_refused(segments: Tensor, generator: torch.Generator):
+    with pytest.raises(ValueError, match="at least one step"):
+        wrong_orders(segments, 3, generator=generator)
+
+
 def test_shuffles_out_of_range_are_refused(generator: torch.Generator):
     segments = torch.arange(3)[None]
     with pytest.raises(ValueError, match=r"within from 0 to 1, got 1\.5"):

@@ -63,7 +63,7 @@ def wrong_orders(
         those); none of a sequence that is too short.
 
     Raises:
-        ValueError: If `count` is not positive, or shapes differ.
+        ValueError: If `count` is not positive, or shapes differ; if there is no step, or a segment is no whole number.
 
     Example:
         Segments of two clips and one clip have one wrong order; a single segment has none:
@@ -76,6 +76,8 @@ def wrong_orders(
         raise ValueError(f"expected a count of at least 1, got {count}")
     if segments.ndim != 2 or any(each is not None and each.shape != segments.shape for each in (captions, contents)):
         raise ValueError("expected segments [batch, steps], and captions and contents of that shape")
+    if 0 in segments.shape or segments.is_floating_point():
+        raise ValueError(f"expected whole numbers of at least one step, got {tuple(segments.shape)} {segments.dtype}")
     device = generator.device
     layout = lay_out(segments.to(device))
     steps = torch.arange(segments.shape[1], device=device).expand_as(segments)
