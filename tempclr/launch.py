@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as connection_wait
@@ -347,7 +348,7 @@ def as_html(notebook: Path) -> str:
 
 
 def _bake(notebook: dict) -> None:
-    """Put pages in the place of live views, and text in that of other widgets, which need a kernel."""
+    """Put pages in the place of live views, and of progress bars, which need a kernel, what they said at the end."""
     saved_page = need("tempclr_widgets.view", "notebooks").saved_page
     need("tempclr_widgets", "notebooks")
     widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
@@ -357,3 +358,12 @@ def _bake(notebook: dict) -> None:
         page = saved_page(saved) if saved else None
         if page is not None:
             output["data"]["text/html"] = page._repr_html_()
+        elif saved and (words := _words(saved, widgets)):
+            output["data"]["text/plain"] = words
+
+
+def _words(widget: dict, widgets: dict) -> str:
+    """What a box of widgets says, without its bar."""
+    names = (name.removeprefix("IPY_MODEL_") for name in widget["state"].get("children", ()))
+    texts = (widgets.get(name, {}).get("state", {}).get("value") for name in names)
+    return unescape(" ".join(" ".join(text.split()) for text in texts if isinstance(text, str)))

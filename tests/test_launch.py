@@ -78,6 +78,12 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_output(notebook: Path,
     assert "<script>x</script>" not in page and "&lt;script&gt;x&lt;/script&gt;" in page
 
 
+def test_a_progress_bar_says_in_the_page_how_it_ended(tmp_path: Path):
+    code = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3), desc='<b>steps</b>'):\n    pass"
+    page = (run(write(tmp_path / "bar.ipynb", code), {}, tmp_path / "out", progress=False) / "report.html").read_text()
+    assert "&lt;b&gt;steps&lt;/b&gt;: 100% 3/3 [" in page and "0/3" not in page
+
+
 def test_a_failed_run_is_kept_apart_and_continued_when_it_can_go_on(tmp_path: Path):
     flag = tmp_path / "flag"
     code = f"import pathlib\nassert pathlib.Path({str(flag)!r}).exists()\nprint('went on')"
