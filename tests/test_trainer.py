@@ -387,9 +387,7 @@ def test_fewer_pairs_than_a_batch_are_refused():
         run(model(), replace(CONFIG, batch=40))
 
 
-@pytest.mark.parametrize(
-    ("weight", "message"), [(0.0, "expected a finite loss .* nan"), (0.7, "expected costs to be")]
-)
+@pytest.mark.parametrize(("weight", "message"), [(0.0, "expected a finite loss .* nan"), (0.7, "expected costs to be")])
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(weight: float, message: str, tmp_path: Path):
     broken = model(0.0)
     broken.weight = weight
