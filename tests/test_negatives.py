@@ -272,6 +272,15 @@ def test_shapes_that_do_not_fit_are_refused(generator: torch.Generator):
         wrong_orders(torch.zeros(2, 3).long(), 1, captions=torch.zeros(2, 4).long(), generator=generator)
 
 
+@pytest.mark.parametrize("common", [negatives.permute_clips, negatives.reverse])
+def test_the_rare_part_of_a_mixture_is_found_where_the_other_has_nothing_more(
+    common: negatives.Shuffle, generator: torch.Generator
+):
+    shuffle = negatives.mixture((common, 0.9), (negatives.permute_segments, 0.1))
+    for _ in range(50):
+        assert len(wrong_orders(torch.arange(6)[None], 4, shuffle, generator=generator)[0]) == 4
+
+
 @pytest.mark.parametrize("segments", [torch.empty(0, 4, dtype=torch.int64), torch.empty(2, 0, dtype=torch.int64)])
 def test_batches_without_a_step_are_refused(segments: Tensor, generator: torch.Generator):
     with pytest.raises(ValueError, match="at least one step"):

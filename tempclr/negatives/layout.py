@@ -1,6 +1,6 @@
 """Where the segments of a batch of sequences are, and where their steps go when segments change places."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,15 @@ class Layout:
     size: Int[Tensor, "batch runs"]  # steps of each run; 0 where a sequence has fewer
     order: Int[Tensor, "batch runs"]  # runs that may move, in order, and then the others
     free: Int[Tensor, " batch"]  # how many may move
+
+    def __getitem__(self, index: Int[Tensor, " some"]) -> "Layout":
+        """Return the layout of some of the sequences."""
+        return Layout(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @property
+    def can_move(self) -> Bool[Tensor, " batch"]:
+        """Whether a sequence has two runs that may change places, or two steps within one."""
+        return (self.free > 1) | (self.moving & (self.place > 0)).any(1)
 
     @property
     def runs(self) -> int:

@@ -1,7 +1,6 @@
 """Drawing wrong orders: propose more than are wanted, and keep those that are wrong and different."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Int, Shaped
@@ -10,8 +9,10 @@ from torch import Generator, Tensor
 from tempclr.negatives.layout import Layout, lay_out
 from tempclr.negatives.shuffles import Shuffle, permute_segments
 
-ROWS = 16  # proposed at least, so that who has none of them wrong has no wrong order
-ROUNDS = 8  # of two proposals per order asked for, where orders are few: each is then missed once in 10 ** 5 draws
+ROWS = 16  # proposed at least
+# proposed again for the sequences that still lack orders: at least, and for each that was asked for; one of as many
+# orders, all equally likely, is then missed once in 10 ** 5 draws
+MORE, MORE_EACH = 256, 16
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def wrong_orders(
         generator: Source of randomness; the orders are made on its device.
 
     Returns:
-        As many orders as were asked for, or as exist if fewer do (there is a chance below 10 ** -4 to miss one of
-        those); none of a sequence that is too short.
+        As many orders as were asked for, or as exist if fewer do; none of a sequence that is too short. Of few orders
+        that the shuffle proposes equally often, one is missed with a chance below 10 ** -4; those that it proposes
+        seldom, as the rare part of a mixture, are missed more often.
 
     Raises:
         ValueError: If `count` is not positive, or shapes differ; if there is no step, or a segment is no whole number.
@@ -83,18 +85,15 @@ def wrong_orders(
     steps = torch.arange(segments.shape[1], device=device).expand_as(segments)
     spoken = layout.of_runs(layout.run if captions is None else captions.to(device))
     shown = steps if contents is None else contents.to(device)
-    draw = partial(_draw, shuffle, layout, spoken, shown, _factors(segments.shape[1], generator))
-    drawn = draw(ROWS + 2 * count, generator)
-    for _ in range(ROUNDS):
-        positions, seen, told, true = drawn
-        wrong = ~(true | _repeated(seen) | _repeated(told))
-        found = wrong.sum(1)
-        if ((found == 0) | (found >= count)).all():
-            break
-        drawn = [torch.cat(both, 1) for both in zip(drawn, draw(2 * count, generator), strict=True)]
-    chosen = (~wrong).byte().argsort(dim=1, stable=True)[:, :count]
-    found = wrong.gather(1, chosen)
-    positions = positions.gather(1, chosen[..., None].expand(-1, -1, steps.shape[1]))
+    factors = _factors(segments.shape[1], generator)
+    drawn = _draw(shuffle, layout, spoken, shown, factors, ROWS + 2 * count, generator)
+    positions, found = _chosen(drawn, count)
+    few = (~found.all(1) & layout.can_move).nonzero()[:, 0]
+    if len(few):
+        rows = max(MORE, MORE_EACH * count)
+        more = _draw(shuffle, layout[few], spoken[few], shown[few], factors, rows, generator)
+        both = [torch.cat([first[few], second], 1) for first, second in zip(drawn, more, strict=True)]
+        positions[few], found[few] = _chosen(both, count)
     each = steps[:, None].expand_as(positions)
     return Orders(torch.where(found[..., None], torch.empty_like(each).scatter_(2, positions, each), each), found)
 
@@ -141,6 +140,14 @@ def _draw(
         proposed.moves & (heard == _sums(factors, slot, spoken)[:, None])
     )
     return [positions, seen, torch.where(proposed.inside, seen, heard), true]
+
+
+def _chosen(drawn: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """Where each step goes in the first orders that are wrong and different, and how many there are of them."""
+    positions, seen, told, true = drawn
+    wrong = ~(true | _repeated(seen) | _repeated(told))
+    chosen = (~wrong).byte().argsort(dim=1, stable=True)[:, :count]
+    return positions.gather(1, chosen[..., None].expand(-1, -1, positions.shape[2])), wrong.gather(1, chosen)
 
 
 def _factors(steps: int, generator: Generator) -> Int[Tensor, " {steps}"]:
