@@ -42,13 +42,14 @@ def train(
     generator: Generator,
     validate: Callable[[nn.Module], float] | None = None,
     stop: Callable[[], bool] | None = None,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
 ) -> Iterator[StepRecord]:
     """Train a model in place and yield a record per step.
 
     Of several processes, each takes its share of every batch; with a model that gathers
     (`TempCLR(gather=training.processes.AllProcesses())`), the step is the one that a single process would make.
-    SIGTERM ends training after the current step, with a checkpoint; it can be continued.
+    SIGTERM ends training after the current step, with a checkpoint; it can be continued. One that comes too late for
+    that, as in the last step, is sent again once training is over.
 
     Args:
         model: Called with a batch, a generator of wrong orders and the share of training that is done; returns
@@ -59,20 +60,24 @@ def train(
         generator: Source of batches and wrong orders, on the CPU.
         validate: Scores the model on held-out data, higher is better; it must use no randomness of the
             loop. The weights that score best are kept. Every process calls it, the first one's score counts.
+            A patience needs it.
         stop: Asked after every step; once it returns true on any process, training ends as it does upon SIGTERM.
         folder: Where `history.jsonl`, `last.pt` and `best.pt` are written, on a disk that all processes see.
             When it holds a `last.pt`, training continues after that step, exactly.
 
     Raises:
-        ValueError: If there are fewer pairs than a batch, the accelerator shards models, the checkpoint
-            belongs to another configuration or model, or the score is not a number. If the loss of a step
+        ValueError: If there are fewer pairs than a batch, the accelerator shards models, processes or the checkpoint
+            are of another training (see `training.identity`), or the score is not a number. If the loss of a step
             cannot be computed, or it or its gradient is not finite: then the weights are those before the
             step, and its batch is written to the folder, for inspection.
         OSError: If a file cannot be written; the checkpoint before it is unharmed.
     """
     _check_accelerator(accelerator, config)
+    if config.patience and validate is None:
+        raise ValueError(f"expected a validation for a patience of {config.patience}, got none")
+    folder = None if folder is None else Path(folder)
     layers = recomputed(model) if config.recompute else nullcontext()
-    with closing(State(model, pairs, config, accelerator, generator)) as state, termination() as asked, layers:
+    with termination() as asked, closing(State(model, pairs, config, accelerator, generator)) as state, layers:
         if folder is not None and (folder / "last.pt").exists():
             state.restore(folder / "last.pt")
         progress = state.progress
@@ -87,17 +92,17 @@ def train(
             state.optimizer.step()
             if state.average is not None:
                 state.average.update_parameters(model)
-            progress.skipped += measured["skipped"]
+            progress.unit_skipped += measured["unit_skipped"]
+            progress.order_skipped += measured["order_skipped"]
             seconds = time.perf_counter() - began
 
             score, best, last = None, False, progress.step == config.steps
             if validate is not None and (last or progress.step % config.validate_every == 0):
                 score = _score(state, validate)
                 best = progress.validated(score, config)
-            ending = _anywhere(asked.asked or (stop is not None and stop()), accelerator)
+            ending = _anywhere(asked.asked or (stop is not None and bool(stop())), accelerator)
             progress.ended = "steps" if last else progress.ended or ("terminated" if ending else None)
-            rest = (progress.skipped, rate, seconds, score, best, progress.ended)
-            record = StepRecord(progress.step, *measured.values(), *rest)
+            record = StepRecord(progress.step, *measured.values(), rate, seconds, score, best, progress.ended)
             due = bool(record.ended) or record.step % config.checkpoint_every == 0
             if history is not None:
                 history.append(record, durable=due)
@@ -107,6 +112,7 @@ def train(
                 state.save(folder / "last.pt")
             if record.ended:
                 state.finish()
+            asked.heeded = record.ended == "terminated"
             yield record
 
 
@@ -127,7 +133,7 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
                 losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
                 accelerator.backward(losses[-1].total / config.accumulate)
         norm = accelerator.clip_grad_norm_(state.model.parameters(), config.clip_norm).item()
-        total, unit, order, skipped = _mean_over_processes(losses, accelerator)
+        total, unit, order, *skipped = _over_processes(losses, accelerator)
         unscaled = accelerator.scaler is None  # a scaler leaves out the step itself, and scales less
         if not math.isfinite(total) or (unscaled and not math.isfinite(norm)):
             raise ValueError(
@@ -136,15 +142,15 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
     except ValueError as error:
         where = f" (kept in {state.save_batches(folder, batches, names, orders)})" if folder is not None else ""
         raise ValueError(f"step {state.progress.step} on {', '.join(names)}{where}: {error}") from error
-    return {"total": total, "unit": unit, "order": order, "gradient_norm": norm, "skipped": int(skipped)}
+    names = ("total", "unit", "order", "gradient_norm", "unit_skipped", "order_skipped")
+    return dict(zip(names, (total, unit, order, norm, *map(round, skipped)), strict=True))
 
 
-def _mean_over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:
-    """Total, unit and order loss, averaged over a step's batches and processes, and how many videos were skipped."""
-    values = torch.stack([torch.stack((each.total, each.unit, each.order)).detach() for each in losses]).mean(0)
-    skipped = values.new_tensor([sum(each.skipped for each in losses)])
-    summed = accelerator.reduce(torch.cat((values, skipped)), "sum")
-    return [*(summed[:3] / accelerator.num_processes).tolist(), summed[3].item()]
+def _over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:
+    """Means of total, unit and order loss over a step's batches and processes; sums of the videos left out by both."""
+    means = torch.stack([torch.stack((each.total, each.unit, each.order)).detach() for each in losses]).mean(0)
+    skipped = means.new_tensor([(each.unit_skipped, each.order_skipped) for each in losses]).sum(0)
+    return accelerator.reduce(torch.cat((means / accelerator.num_processes, skipped)), "sum").tolist()
 
 
 def _score(state: State, validate: Callable[[nn.Module], float]) -> float:

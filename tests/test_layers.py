@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = [
-    {"sequences", "extras", "files", "precision"},
+    {"sequences", "extras", "files", "precision", "ranges"},
     {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
     {"pairs", "data", "media"},
     {"losses"},

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -152,7 +153,7 @@ def test_the_published_recipe_is_its_formulas(anchor: str, generator: torch.Gene
     assert drawn[0].found.all()
     orders = [list(each.values) for each in (drawn[0], drawn[-1])]
     assert ours.total.item() == pytest.approx(slow_recipe(x.double(), y.double(), *orders, anchor), abs=1e-5)
-    assert ours.skipped == 0
+    assert ours.order_skipped == 0
 
 
 def test_of_sixteen_sentences_the_published_five_are_taken(generator: torch.Generator):
@@ -200,7 +201,7 @@ def test_the_total_is_the_weighted_sum(generator: torch.Generator):
     batch = collate(pairs(4, generator))
     losses = model(weight=0.7)(batch, generator=generator)
     torch.testing.assert_close(losses.total, 0.3 * losses.unit + 0.7 * losses.order)
-    assert losses.order > 0 and losses.skipped == 0
+    assert losses.order > 0 and losses.order_skipped == 0
 
 
 def test_without_weight_no_order_is_drawn(generator: torch.Generator):
@@ -222,10 +223,10 @@ def test_padding_changes_no_loss(anchor: str, generator: torch.Generator):
 def test_videos_too_short_for_a_wrong_order_are_counted_and_still_matched(generator: torch.Generator):
     short = pairs(2, generator, segments=(0, 0))
     losses = model()(collate([*short, *pairs(1, generator, start=2)]), generator=generator)
-    assert losses.skipped == 2
+    assert losses.order_skipped == 2
     assert losses.order > 0
     only = model()(collate(short), generator=generator)
-    assert only.skipped == 2 and only.order == 0 and only.unit > 0
+    assert only.order_skipped == 2 and only.order == 0 and only.unit > 0
     only.total.backward()
     assert model(others=True)(collate(short), generator=generator).order > 0  # still told from each other
 
@@ -234,35 +235,47 @@ def test_a_batch_of_one_video_is_trained_by_its_orders_alone(generator: torch.Ge
     trained = model(others=True)
     (one,) = pairs(1, generator, segments=(0, 0, 0))
     losses = trained(collate([one]), generator=generator)
-    assert losses.skipped == 1 and losses.order == 0
+    assert losses.order_skipped == 1 and losses.order == 0
     assert all(gradient.isfinite().all() for gradient in gradients(trained, losses))
 
 
 def test_identical_captions_leave_nothing_to_tell_apart(generator: torch.Generator):
     same = [Pair(p.name, p.sentences, p.clips, p.segments, ("stir",) * 3) for p in pairs(3, generator)]
     losses = model(others=True, anchor="both")(collate(same), generator=generator)
-    assert losses.skipped == 3 and losses.order == 0 and losses.unit == 0
+    assert losses.order_skipped == losses.unit_skipped == 3 and losses.order == 0 and losses.unit == 0
+    assert model(weight=1.0)(collate(same), generator=generator).unit_skipped == 0  # nobody asked the unit loss
+
+
+def test_videos_with_nothing_to_match_are_counted_by_the_unit_loss(generator: torch.Generator):
+    described, silent = pairs(2, generator), pairs(2, generator, segments=(0, 0), start=2)
+    silent = [replace(pair, segments=torch.full((2,), -1)) for pair in silent]
+    assert model(weight=0.0)(collate([*described, *silent]), generator=generator).unit_skipped == 2
+    assert model(weight=0.0)(collate(silent), generator=generator).unit_skipped == 2
+    (one,) = pairs(1, generator, segments=(0, 0))
+    for unit in (unit_loss, mil_nce):
+        assert model(weight=0.0, unit=unit)(collate([one]), generator=generator).unit_skipped == 1
+        assert model(weight=0.0, unit=unit)(collate(described[:1]), generator=generator).unit_skipped == 0
 
 
 def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
     batch = collate(pairs(2, generator, segments=(0, 1, 2)))
-    assert model(shuffle=permute_clips)(batch, generator=generator).skipped == 2  # single clips cannot change places
+    assert model(shuffle=permute_clips)(batch, generator=generator).order_skipped == 2  # single clips cannot change places
     hard = mixture((permute_both, 0.5), (swap_neighbours, 0.5))
     for shuffle in (permute_segments, permute_both, reverse, swap_neighbours, move_blocks, hard):
-        assert model(shuffle=shuffle)(batch, generator=generator).skipped == 0
+        assert model(shuffle=shuffle)(batch, generator=generator).order_skipped == 0
 
 
 def test_clips_without_sentences_are_shuffled_in_pieces(generator: torch.Generator):
     bare = pairs(2, generator, segments=(0, 0, 0, 0, 0))
     bare = [Pair(p.name, p.sentences, p.clips, torch.full((5,), -1), p.captions) for p in bare]
-    assert model()(collate(bare), generator=generator).skipped == 2
+    assert model()(collate(bare), generator=generator).order_skipped == 2
     trained = model(pieces=2, negatives=5, weight=1.0)
     losses = trained(collate(bare), generator=generator)
     batch = collate(bare)
     orders = wrong_orders(even_segments(batch.clips.lengths, 5, 2), 5, generator=generator)
     x, y = (encode(*each).values for each in ((trained.text, batch.sentences), (trained.video, batch.clips)))
     slow = order_loss(x, y, orders)
-    assert losses.skipped == 0 and losses.unit == 0
+    assert losses.order_skipped == 0 and losses.unit == 0
     torch.testing.assert_close(losses.order, slow)
 
 
@@ -468,7 +481,8 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
     for name in ("unit", "order", "total"):
         mean = (getattr(found[0], name) + getattr(found[1], name)) / 2
         torch.testing.assert_close(mean, getattr(joined, name))
-    assert sum(each.skipped for each in found) == joined.skipped == 1
+    assert sum(each.order_skipped for each in found) == joined.order_skipped == 1
+    assert sum(each.unit_skipped for each in found) == joined.unit_skipped == 0
     weights = list(trained.parameters())
     mean = (found[0].total + found[1].total) / 2
     for ours, theirs in zip(

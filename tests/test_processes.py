@@ -74,7 +74,7 @@ def test_two_processes_make_the_steps_of_one(folder: Path, alone: tuple):
     for ours, theirs in zip(found, expected, strict=True):
         for name in ("total", "unit", "order", "gradient_norm"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-10), name  # float64, summed in another order
-        for name in ("step", "skipped", "skipped_so_far", "learning_rate", "best", "ended"):
+        for name in ("step", "unit_skipped", "order_skipped", "learning_rate", "best", "ended"):
             assert ours[name] == theirs[name], name
     for rank in (0, 1):
         for ours, theirs in zip(load(folder / f"weights-{rank}.pt")["weights"], weights, strict=True):

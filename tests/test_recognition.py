@@ -72,7 +72,7 @@ def test_one_encoder_is_trained_by_both_videos(distance: str, encoder: str, gene
     model = wanted.model(videos(generator))
     assert model.text is model.video and is_contextual(model) == (encoder == "context")
     losses = model(collate(wanted.training_pairs(videos(generator))), generator=generator)
-    assert losses.skipped == 0 and losses.unit == 0 and torch.equal(losses.total, losses.order)
+    assert losses.order_skipped == 0 and losses.unit == 0 and torch.equal(losses.total, losses.order)
     losses.total.backward()
     assert all(weight.grad.any() for weight in model.parameters() if weight.ndim > 1)
 

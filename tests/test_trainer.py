@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from tempclr import Pair, TempCLR, TrainConfig, train
-from tempclr.encoders import Projection
+from tempclr import Pair, TempCLR, TrainConfig, soft_dtw, train
+from tempclr.encoders import ContextEncoder, Projection
 from tempclr.history import read_history
+from tempclr.losses import mil_nce
+from tempclr.negatives import permute_both
 from tempclr.sequences import Batch, Sequences, collate
 from tempclr.training.checkpoints import load, save
 
@@ -194,6 +196,30 @@ def test_a_signal_to_end_saves_and_ends_and_the_record_says_so(tmp_path: Path):
     assert same(continued, whole)
 
 
+def test_a_signal_that_comes_too_late_for_the_loop_is_sent_again_after_it(tmp_path: Path):
+    heard = []
+    handled = signal.signal(signal.SIGTERM, lambda *_: heard.append("again"))
+    try:
+        for step, left in ((12, False), (5, True)):  # in the last step, and by a consumer who then leaves
+            for record in train(model(), data(), CONFIG, folder=tmp_path / str(step), **defaults()):
+                if record.step == step:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    assert not heard  # the loop has it
+                    if left:
+                        break
+            assert record.ended == (None if left else "steps")
+            assert heard == ["again"]
+            heard.clear()
+    finally:
+        signal.signal(signal.SIGTERM, handled)
+
+
+def test_a_folder_may_be_text_and_a_stop_may_return_nothing(tmp_path: Path):
+    run(model(), folder=str(tmp_path))
+    records = list(train(model(), data(), replace(CONFIG, steps=3), stop=lambda: None, **defaults()))
+    assert (tmp_path / "last.pt").is_file() and records[-1].ended == "steps"
+
+
 def test_a_full_disk_leaves_the_checkpoint_before_and_says_so(tmp_path: Path):
     continued = model()
     records, whole = uninterrupted(CONFIG)
@@ -318,12 +344,21 @@ def test_half_precision_trains_close_to_full_and_gives_the_model_back(monkeypatc
     assert half.forward.__func__ is TempCLR.forward
 
 
-def test_skipped_videos_are_counted_and_reported(caplog: pytest.LogCaptureFixture):
+def test_skipped_videos_are_counted_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     short = [Pair("short", torch.ones(1, 6), torch.ones(2, 8), torch.zeros(2, dtype=torch.int64), ("x",))] * 4
     with caplog.at_level(logging.WARNING, "tempclr"):
-        records = list(train(model(), short, replace(CONFIG, steps=3), **defaults()))
-    assert [(record.skipped, record.skipped_so_far) for record in records] == [(4, 4), (4, 8), (4, 12)]
-    assert "12 of 12 videos drawn in 3 steps were too short" in caplog.text
+        for record in train(model(), short, replace(CONFIG, checkpoint_every=1), folder=tmp_path, **defaults()):
+            assert record.unit_skipped == record.order_skipped == 4
+            if record.step == 3:
+                break  # said also to who leaves
+        assert "12 of 12 videos drawn in 3 steps had nothing to be told from" in caplog.text
+        assert "12 of 12 videos drawn in 3 steps had no wrong order" in caplog.text
+        caplog.clear()
+        assert len(list(train(model(), short, replace(CONFIG, checkpoint_every=1), folder=tmp_path, **defaults()))) == 9
+        assert "48 of 48 videos drawn in 12 steps had no wrong order" in caplog.text
+        caplog.clear()
+        assert not list(train(model(), short, replace(CONFIG, checkpoint_every=1), folder=tmp_path, **defaults()))
+    assert not caplog.text
 
 
 def test_a_tracker_takes_records_as_they_are(tmp_path: Path):
@@ -351,14 +386,49 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
         run(model(), replace(CONFIG, steps=20, batch=5), folder=tmp_path)
     half = model()
     half.video.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"trainable \(expected 8 tensors of .* found 4 tensors"):
+    with pytest.raises(ValueError, match=r"trained weights \(expected video.norm.weight, found nothing\)"):
         run(half, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"seed \(expected 1, found 7\)"):
+        run(model(), folder=tmp_path, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight": 0.5}, "expected weight=0.7, found weight=0.5"),
+        ({"anchor": "both"}, "expected anchor='text', found anchor='both'"),
+        ({"negatives": 7}, "expected negatives=5, found negatives=7"),
+        ({"shuffle": permute_both}, "expected shuffle=permute_segments, found shuffle=permute_both"),
+        ({"distance": partial(soft_dtw, gamma=0.2)}, r"expected distance=soft_dtw, found distance=soft_dtw\(gamma=0.2"),
+        ({"temperature": 0.5}, "expected temperature=1.0, found temperature=0.5"),
+        ({"unit": mil_nce}, "expected unit=unit_loss, found unit=mil_nce"),
+    ],
+)
+def test_a_checkpoint_of_another_objective_is_refused(change: dict, message: str, tmp_path: Path):
+    run(model(), folder=tmp_path, stop=4)
+    other = model()
+    for name, value in change.items():
+        setattr(other, name, value)
+    with pytest.raises(ValueError, match=rf"model \({message}"):
+        run(other, folder=tmp_path)
+
+
+def test_a_checkpoint_of_an_encoder_with_other_heads_is_refused(tmp_path: Path):
+    built = [TempCLR(Projection(6, 8), ContextEncoder(Projection(8, 8), 8, heads=heads)) for heads in (1, 2)]
+    run(built[0], folder=tmp_path, stop=4)
+    with pytest.raises(ValueError, match=r"model \(expected heads=1, rotary=True, found heads=2, rotary=True"):
+        run(built[1], folder=tmp_path)
 
 
 def test_a_checkpoint_of_other_videos_or_another_model_is_refused(tmp_path: Path):
     run(model(), folder=tmp_path)
     with pytest.raises(ValueError, match=r"videos \(expected 10, found 7\)"):
         next(train(model(), data(7), CONFIG, folder=tmp_path, **defaults()))
+    for number, changed in ((9, {"name": "x"}), (0, {"captions": ("a", "b", "c")}), (4, {"clips": torch.zeros(8, 8)})):
+        others = data()
+        others[number] = replace(others[number], **changed)
+        with pytest.raises(ValueError, match=r"other settings: data \(expected [0-9a-f]{16}, found [0-9a-f]{16}\);"):
+            next(train(model(), others, CONFIG, folder=tmp_path, **defaults()))
     stored = load(tmp_path / "last.pt")
     other = dict(stored["model"])
     other["text.linear.bias"] = torch.zeros(3)
@@ -425,6 +495,11 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step():
 def test_a_score_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="expected validation to return a number, got nan at step 5"):
         run(model(), validate=lambda _: float("nan"))
+
+
+def test_patience_without_a_validation_is_refused():
+    with pytest.raises(ValueError, match="expected a validation for a patience of 2, got none"):
+        run(model(), replace(CONFIG, patience=2), validate=None)
 
 
 def test_a_model_with_nothing_to_train_is_refused():

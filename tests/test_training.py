@@ -175,7 +175,21 @@ def test_a_signal_is_noted_within_the_block_alone():
         assert not noted.asked
         os.kill(os.getpid(), signal.SIGTERM)
         assert noted.asked
+        noted.heeded = True
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_that_nobody_heeded_is_sent_again_after_the_block():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
+    try:
+        with pytest.raises(ValueError, match="broken"), termination():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == []
+            raise ValueError("broken")
+        assert heard == ["outside"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_other_threads_than_the_main_one_leave_signals_alone():
@@ -219,13 +233,16 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps > 0"),
+        ({"steps": 0}, "steps >= 1, got 0"),
+        ({"weight_decay": -0.1}, "weight_decay >= 0"),
+        ({"learning_rate": float("inf")}, "learning_rate to be finite"),
+        ({"betas": (0.9, 1.0)}, "betas from 0 to less than 1"),
         ({"learning_rate": -1.0}, "learning_rate > 0"),
         ({"warmup": 110}, "warmup from 0 to less than the 110"),
         ({"decay_steps": 10}, "decay_steps above the warmup of 10, got 10"),
         ({"average": 1.0}, "average from 0 to less than 1"),
         ({"patience": -1}, "patience >= 0"),
-        ({"accumulate": 0}, "accumulate > 0"),
+        ({"accumulate": 0}, "accumulate >= 1"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(change: dict, message: str):
@@ -234,6 +251,16 @@ def test_a_configuration_that_makes_no_sense_is_refused(change: dict, message: s
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_a_decay_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="decay cosine, linear, polynomial or none"):
-        TrainConfig(decay="step")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"decay": "step"}, "decay among cosine, linear, polynomial, none"),
+        ({"steps": 100.5}, "steps to be of type int, got 100.5"),
+        ({"steps": True}, "steps to be of type int, got True"),
+        ({"power": "1"}, "power to be of type float, got '1'"),
+        ({"decay_steps": 20.5}, "decay_steps above the warmup of 10, got 20.5"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        replace(CONFIG, **change)

@@ -85,6 +85,10 @@ class VideoBert(nn.Module):
         self.videomlp = Perceptron(features, self.shape.dim)
         self.bert = self.shape.model(layers)
 
+    def extra_repr(self) -> str:
+        """Return what no part of it tells."""
+        return f"{self.shape}, most={self.most}"
+
     def forward(
         self, tokens: Float[Tensor, "clips tokens features"], lengths: Int[Tensor, " clips"] | None = None
     ) -> Float[Tensor, "clips dim"]:
@@ -169,6 +173,10 @@ class TextBert(nn.Module):
         self.shape, self.most, self.pool_begin = shape or BertShape(), most, pool_begin
         _check_positions(self.shape, most)
         self.bert = self.shape.model(layers)
+
+    def extra_repr(self) -> str:
+        """Return what no part of it tells."""
+        return f"{self.shape}, most={self.most}, pool_begin={self.pool_begin}"
 
     def forward(
         self, pieces: Int[Tensor, "sentences pieces"], lengths: Int[Tensor, " sentences"] | None = None

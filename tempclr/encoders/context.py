@@ -104,6 +104,10 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
+    def extra_repr(self) -> str:
+        """Return what no part of it tells."""
+        return f"heads={self.heads}, rotary={self.rotary}"
+
     def forward(
         self,
         x: Float[Tensor, "batch steps dim"],

@@ -7,6 +7,7 @@ temperature   a number, or learnt
 schedule      the weight of the order loss, as training goes on
 selection     which sentences of a video the order loss takes
 sides         how sentences and clips are shuffled, encoded and compared
+described     functions in words
 gather        the batches of several processes as one
 model         TempCLR: encoders and both losses
 """

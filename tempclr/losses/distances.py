@@ -6,6 +6,7 @@ video, whichever of them is shuffled. Here is what makes another distance of one
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -18,25 +19,12 @@ Distance = Callable[[Tensor, Tensor | None], Tensor]
 
 def transposed(distance: Distance) -> Distance:
     """Return the distance with x and y exchanged."""
-
-    def exchanged(
-        cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
-    ) -> Float[Tensor, "*batch"]:
-        return distance(cost.mT, None if lengths is None else lengths.flip(-1))
-
-    return exchanged
+    return partial(_transposed, distance)
 
 
 def both_ways(distance: Distance) -> Distance:
     """Return the sum of a distance and its transpose, as published results use OTAM, which is not symmetric."""
-    back = transposed(distance)
-
-    def summed(
-        cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
-    ) -> Float[Tensor, "*batch"]:
-        return distance(cost, lengths) + back(cost, lengths)
-
-    return summed
+    return partial(_both_ways, distance)
 
 
 def per_cell(distance: Distance) -> Distance:
@@ -52,11 +40,23 @@ def per_cell(distance: Distance) -> Distance:
         >>> [per_cell(dtw)(1 - torch.eye(n) / 2).item() for n in (2, 5)]
         [0.5, 0.5]
     """
+    return partial(_per_cell, distance)
 
-    def normalized(
-        cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
-    ) -> Float[Tensor, "*batch"]:
-        cells = alignment_of(distance, cost, lengths).sum((-1, -2))
-        return distance(cost, lengths) / cells.clamp(min=1)
 
-    return normalized
+def _transposed(
+    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+) -> Float[Tensor, "*batch"]:
+    return distance(cost.mT, None if lengths is None else lengths.flip(-1))
+
+
+def _both_ways(
+    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+) -> Float[Tensor, "*batch"]:
+    return distance(cost, lengths) + _transposed(distance, cost, lengths)
+
+
+def _per_cell(
+    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+) -> Float[Tensor, "*batch"]:
+    cells = alignment_of(distance, cost, lengths).sum((-1, -2))
+    return distance(cost, lengths) / cells.clamp(min=1)

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from tempclr.alignment import soft_dtw
 from tempclr.encoders import encode
+from tempclr.losses.described import described
 from tempclr.losses.distances import Distance, transposed
 from tempclr.losses.gather import Alone, Gather, join, own_items, processes
 from tempclr.losses.order import contrast, with_true
@@ -20,6 +21,11 @@ from tempclr.losses.units import StepLoss, UnitLoss, unit_loss
 from tempclr.negatives import Orders, Shuffle, permute_segments, wrong_orders
 from tempclr.sequences import Batch, Sequences, pair_mask
 
+SETTINGS = (  # of the objective
+    *("weight", "negatives", "shuffle", "anchor", "distance", "debiased", "others", "units", "pieces"),
+    *("temperature", "unit", "within", "unit_temperature"),
+)
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -28,15 +34,16 @@ class Losses:
     total: Float[Tensor, ""]
     unit: Float[Tensor, ""]
     order: Float[Tensor, ""]
-    skipped: int  # videos of the batch that are too short for a wrong order
+    unit_skipped: int  # videos without a described clip, or in a batch of a single caption: nothing to be told from
+    order_skipped: int  # videos without a wrong order, which are too short or say the same all over
 
 
 class TempCLR(nn.Module):
     """Two encoders and the loss that trains them: (1 - weight) * unit loss + weight * order loss.
 
     The unit loss matches every described clip with its sentence; the order loss matches the
-    sentences with the clips as sequences. A video without a wrong order (such as one of a single
-    segment) is counted, and takes part in the order loss only as far as it is told from `others`.
+    sentences with the clips as sequences. Videos that a loss does without are counted; without a wrong order (such as
+    one of a single segment), a video takes part in the order loss only as far as it is told from `others`.
 
     Steps that are encoded one by one are encoded once, and shuffled in the cost. An encoder that looks
     across steps (`contextual = True`) sees every order by itself: its features are shuffled before.
@@ -123,11 +130,16 @@ class TempCLR(nn.Module):
         """
         weight = self._weight(progress)
         sentences, clips = encode(self.text, batch.sentences), encode(self.video, batch.clips)
-        unit = (self._unit_loss if self.within is None else self._step_loss)(sentences, clips, batch)
-        order, skipped = unit.new_zeros(()), 0
+        unit, unit_skipped = (self._unit_loss if self.within is None else self._step_loss)(sentences, clips, batch)
+        order, order_skipped = unit.new_zeros(()), 0
         if weight > 0:
-            order, skipped = self._order_loss(batch, sentences, clips, generator)
-        return Losses((1 - weight) * unit + weight * order, unit, order, skipped)
+            order, order_skipped = self._order_loss(batch, sentences, clips, generator)
+        total = (1 - weight) * unit + weight * order
+        return Losses(total, unit, order, unit_skipped if weight < 1 else 0, order_skipped)
+
+    def extra_repr(self) -> str:
+        """Return the objective in words, a line for each setting."""
+        return "\n".join(f"{name}={described(getattr(self, name))}" for name in SETTINGS)
 
     def _weight(self, progress: float | None) -> float:
         """Share of the order loss at this point of training."""
@@ -137,19 +149,20 @@ class TempCLR(nn.Module):
             raise ValueError(f"expected the progress of training, 0 to 1, on which the weight depends, got {progress}")
         return _check_weight(self.weight(progress))
 
-    def _unit_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> Tensor:
-        """Every described clip of this process against the sentences of all."""
+    def _unit_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> tuple[Tensor, int]:
+        """Every described clip of this process against the sentences of all, and how many videos that leaves out."""
         video, clip = (batch.segments >= 0).nonzero(as_tuple=True)
         sentence = batch.segments[video, clip]
         x, y = (self.gather(each) for each in (sentences.values[video, sentence], clips.values[video, clip]))
         if len(x) == 0:
-            return (x.sum() + y.sum()) * 0
+            return (x.sum() + y.sum()) * 0, len(batch.segments)
         groups = self.gather(batch.captions[video, sentence])
         own = own_items(self.gather, video)
         mean = self.unit(x, y, groups, temperature=current(self.unit_temperature), own=own)
-        return self._mean(mean * own.sum(), torch.ones_like(video))
+        told = len(video.unique()) if (groups != groups[0]).any() else 0
+        return self._mean(mean * own.sum(), torch.ones_like(video)), len(batch.segments) - told
 
-    def _step_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> Tensor:
+    def _step_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> tuple[Tensor, int]:
         """Every clip of this process against the sentences of its own video; equal captions are one step."""
         spoken = batch.captions.gather(1, batch.segments.clamp(min=0)).masked_fill(batch.segments < 0, -1)
         lengths = torch.stack((sentences.lengths, clips.lengths), 1)
@@ -157,7 +170,7 @@ class TempCLR(nn.Module):
         shown = (batch.captions[:, :, None] == spoken[:, None]) & (spoken >= 0)[:, None]
         temperature = current(self.unit_temperature)
         mean = self.within(sentences.values, clips.values, shown, real, temperature=temperature)
-        return self._mean(mean * real.sum(), real)
+        return self._mean(mean * real.sum(), real), 0
 
     def _order_loss(
         self, batch: Batch, sentences: Sequences, clips: Sequences, generator: Generator

@@ -1,6 +1,7 @@
 """How the weight of the order loss changes in training."""
 
 from collections.abc import Callable
+from functools import partial
 
 Schedule = Callable[[float], float]  # progress of training, 0 to 1 -> weight
 
@@ -21,8 +22,9 @@ def ramp(first: float, last: float, *, begin: float = 0.0, end: float = 1.0) -> 
     if not (0 <= min(first, last) <= max(first, last) <= 1 and 0 <= begin <= end <= 1):
         raise ValueError(f"expected weights and progress from 0 to 1, got {first} to {last} from {begin} to {end}")
 
-    def weight(progress: float) -> float:
-        done = 1.0 if progress >= end else max(0.0, (progress - begin) / (end - begin))
-        return first + (last - first) * done
+    return partial(_ramp, first, last, begin, end)
 
-    return weight
+
+def _ramp(first: float, last: float, begin: float, end: float, progress: float) -> float:
+    done = 1.0 if progress >= end else max(0.0, (progress - begin) / (end - begin))
+    return first + (last - first) * done

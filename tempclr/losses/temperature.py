@@ -30,6 +30,10 @@ class Temperature(nn.Module):
         self.least = least
         self.logarithm = nn.Parameter(torch.tensor(math.log(start - least)))
 
+    def extra_repr(self) -> str:
+        """Return what is not learnt."""
+        return f"least={self.least}"
+
     def forward(self) -> Float[Tensor, ""]:
         """Return the temperature as it is now."""
         return self.least + self.logarithm.exp()

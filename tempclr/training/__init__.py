@@ -6,6 +6,8 @@ batches       pairs -> batches, with a position that can be stored
 processes     the items of all processes, with gradients
 recomputation activations computed twice instead of kept
 interruption  ending in order when the system asks
-checkpoints   everything the next step depends on, in one file
+identity      what a training is, so that it is continued only as what it was
+checkpoints   files that are whole or not there
+state         everything the next step depends on
 progress      a bar
 """

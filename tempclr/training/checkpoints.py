@@ -51,20 +51,6 @@ def load_weights(model: nn.Module, path: Path | str) -> None:
     model.load_state_dict(stored["model"])
 
 
-def check_setup(stored: Mapping[str, object], setup: Mapping[str, object], path: Path) -> None:
-    """Raise `ValueError` unless a training was begun as it is to be continued."""
-    differing = [
-        f"{name} (expected {stored.get(name)}, found {setup.get(name)})"
-        for name in (*setup, *(name for name in stored if name not in setup))
-        if stored.get(name) != setup.get(name)
-    ]
-    if differing:
-        raise ValueError(
-            f"{path} belongs to a training with other settings: {', '.join(differing)}; "
-            "continue it as it began, or choose another folder"
-        )
-
-
 def check_weights(stored: Mapping[str, Tensor], model: nn.Module, path: Path) -> None:
     """Raise `ValueError` unless weights are those of this model, by name and shape."""
     own = model.state_dict()

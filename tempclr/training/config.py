@@ -1,10 +1,20 @@
 """How the loop runs, and what it tells of each step."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, Range, check_fields
 
 Decay = Literal["cosine", "linear", "polynomial", "none"]
+Optimizer = Literal["adamw", "adam"]
 Ended = Literal["steps", "patience", "terminated"]
+
+RANGES = {
+    **dict.fromkeys(("steps", "batch", "accumulate", "bucket", "validate_every", "checkpoint_every"), COUNT),
+    **dict.fromkeys(("learning_rate", "power", "clip_norm"), POSITIVE),
+    **dict.fromkeys(("warmup", "weight_decay", "patience"), NUMBER),
+    "average": Range(0, 1, most_out=True),
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,7 @@ class TrainConfig:
     decay: Decay = "cosine"  # to 0, at the last step or at `decay_steps`
     decay_steps: int | None = None  # step at which the decay would be over; none is the last one
     power: float = 1.0  # of the polynomial decay; 1 is linear
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Optimizer = "adamw"
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     clip_norm: float = 2.0  # largest norm of the gradient
@@ -31,32 +41,18 @@ class TrainConfig:
     patience: int = 0  # validations in a row without a new best score that end training; 0 never does
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch",
-            "accumulate",
-            "bucket",
-            "learning_rate",
-            "power",
-            "clip_norm",
-            "validate_every",
-            "checkpoint_every",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
-        if not 0 <= self.warmup < self.steps:
+        check_fields(self, RANGES)
+        if self.warmup >= self.steps:
             raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
-        if self.decay not in ("cosine", "linear", "polynomial", "none") or self.optimizer not in ("adamw", "adam"):
+        if self.decay not in get_args(Decay) or self.optimizer not in get_args(Optimizer):
             raise ValueError(
-                f"expected decay cosine, linear, polynomial or none and optimizer adamw or adam, "
-                f"got {self.decay} and {self.optimizer}"
+                f"expected decay among {', '.join(get_args(Decay))} and optimizer among "
+                f"{', '.join(get_args(Optimizer))}, got {self.decay} and {self.optimizer}"
             )
-        if self.decay_steps is not None and self.decay_steps <= self.warmup:
+        if self.decay_steps is not None and not (isinstance(self.decay_steps, int) and self.decay_steps > self.warmup):
             raise ValueError(f"expected decay_steps above the warmup of {self.warmup}, got {self.decay_steps}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"expected average from 0 to less than 1, got {self.average}")
-        if self.patience < 0:
-            raise ValueError(f"expected patience >= 0, got {self.patience}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"expected two betas from 0 to less than 1, got {self.betas}")
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,8 @@ class StepRecord:
     unit: float
     order: float
     gradient_norm: float  # before clipping
-    skipped: int  # videos of this step that are too short for a wrong order
-    skipped_so_far: int  # the same, since step 1
+    unit_skipped: int  # videos of this step that the unit loss did without, as does the next; see `Losses`
+    order_skipped: int
     learning_rate: float
     seconds: float  # of this step, without validation
     score: float | None = None  # of validation, higher is better

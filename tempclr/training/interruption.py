@@ -10,6 +10,7 @@ class Termination:
     """Whether the process was asked to end."""
 
     asked = False
+    heeded = False  # whether whoever called was told, and so will see to it
 
     def ask(self, *_: object) -> None:
         """Remember it."""
@@ -20,6 +21,7 @@ class Termination:
 def termination() -> Iterator[Termination]:
     """Note a SIGTERM within the block instead of dying of it; what handled it before does so again after.
 
+    One that was noted but not heeded is sent again when the block is left, so that none is lost.
     Only the main thread of a process can do so; in another one, SIGTERM acts as ever.
     """
     noted = Termination()
@@ -31,3 +33,5 @@ def termination() -> Iterator[Termination]:
         yield noted
     finally:
         signal.signal(signal.SIGTERM, before)
+        if noted.asked and not noted.heeded:
+            signal.raise_signal(signal.SIGTERM)

@@ -14,8 +14,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tempclr.sequences import Batch, Pair
 from tempclr.training.batches import Batches, steps_of
-from tempclr.training.checkpoints import check_setup, check_weights, load, save
+from tempclr.training.checkpoints import check_weights, load, save
 from tempclr.training.config import Ended, TrainConfig
+from tempclr.training.identity import check_identity, identity
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class Progress:
     step: int = 0
     best: float = -math.inf  # highest score of validation
     stale: int = 0  # validations since then
-    skipped: int = 0  # videos without a wrong order, so far
+    unit_skipped: int = 0  # videos that the unit loss did without, so far, as does the next
+    order_skipped: int = 0
     ended: Ended | None = None
 
     def validated(self, score: float, config: TrainConfig) -> bool:
@@ -61,25 +63,20 @@ class State:
         generator: Generator,
     ) -> None:
         self.progress, self.accelerator, self.model = Progress(), accelerator, model.to(accelerator.device)
-        trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.began = 0  # step after which this process goes on
+        trainable = [weight for weight in model.parameters() if weight.requires_grad]
         if not trainable:
             raise ValueError("expected a model with at least one trainable parameter, got none")
-        self.setup = {
-            **asdict(config),
-            "videos": len(pairs),
-            "processes": accelerator.num_processes,
-            "precision": accelerator.mixed_precision,
-            "trainable": f"{len(trainable)} tensors of {sum(weight.numel() for weight in trainable.values())} numbers",
-        }
+        generator.set_state(gather_object([generator.get_state()])[0])
+        self.identity = identity(model, pairs, config, accelerator, generator.initial_seed())
         self.average = None
         if config.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-        optimizer = kind(trainable.values(), config.learning_rate, config.betas, weight_decay=config.weight_decay)
+        optimizer = kind(trainable, config.learning_rate, config.betas, weight_decay=config.weight_decay)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
         lengths = steps_of(pairs, bucket=config.bucket)
         self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
-        generator.set_state(gather_object([generator.get_state()])[0])
         seed = torch.randint(2**62, (), generator=generator).item() + accelerator.process_index
         self.orders = Generator(accelerator.device).manual_seed(seed)
 
@@ -94,7 +91,7 @@ class State:
         if not self.accelerator.is_main_process:
             return
         content = {
-            "setup": self.setup,
+            "identity": self.identity,
             "progress": asdict(self.progress),
             "model": self.model.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -112,9 +109,9 @@ class State:
             ValueError: If it is no checkpoint, or that of another training or model.
         """
         stored = load(path)
-        if "setup" not in stored or "progress" not in stored:
+        if "identity" not in stored or "progress" not in stored:
             raise ValueError(f"expected the checkpoint of a training at {path}, got one of {', '.join(stored)}")
-        check_setup(stored["setup"], self.setup, path)
+        check_identity(stored["identity"], self.identity, path)
         check_weights(stored["model"], self.model, path)
         self.progress = Progress(**stored["progress"])
         self.model.load_state_dict(stored["model"])
@@ -125,9 +122,10 @@ class State:
             self.accelerator.scaler.load_state_dict(stored["scaler"])
         self.batches.load_state_dict(stored["batches"])
         self._set_randomness(stored["randomness"][self.accelerator.process_index])
+        self.began = self.progress.step
         if self.progress.ended == "terminated":
             self.progress.ended = None
-        self._adopt_average()
+        self.finish()
 
     def save_batches(self, folder: Path, batches: list[Batch], names: list[str], orders: Tensor) -> Path:
         """Write what this process computed last, for inspection.
@@ -148,18 +146,13 @@ class State:
         return path
 
     def finish(self) -> None:
-        """Leave the averaged weights, if there are any, in the model, and say what was left out."""
-        self._adopt_average()
-        if self.progress.skipped:
-            log.warning(
-                "%d of %d videos drawn in %d steps were too short for a wrong order: the order loss did without them",
-                self.progress.skipped,
-                self.progress.step * self.setup["batch"] * self.setup["accumulate"],
-                self.progress.step,
-            )
+        """Put the averaged weights, if there are any, into a model whose training is over."""
+        if self.average is not None and self.progress.ended in ("steps", "patience"):
+            self.model.load_state_dict(self.average.module.state_dict())
 
     def close(self) -> None:
-        """Give the model back as it came: without what mixed precision and several processes put around it."""
+        """Say what was left out, and give the model back without what precision and processes put around it."""
+        self._tell_skipped()
         self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
         vars(self.model).pop("forward", None)
         for kept, own in (
@@ -168,10 +161,18 @@ class State:
         ):
             kept[:] = [each for each in kept if each is not own]
 
-    def _adopt_average(self) -> None:
-        """Put the averaged weights into a model whose training is over."""
-        if self.average is not None and self.progress.ended in ("steps", "patience"):
-            self.model.load_state_dict(self.average.module.state_dict())
+    def _tell_skipped(self) -> None:
+        """Say how many videos the losses did without, if this process made a step."""
+        step = self.progress.step
+        if step == self.began or not self.accelerator.is_main_process:
+            return
+        drawn = step * self.identity["batch"] * self.identity["accumulate"]
+        for skipped, why in (
+            (self.progress.unit_skipped, "had nothing to be told from: the unit loss did without them"),
+            (self.progress.order_skipped, "had no wrong order: the order loss did without them"),
+        ):
+            if skipped:
+                log.warning("%d of %d videos drawn in %d steps %s", skipped, drawn, step, why)
 
     def _randomness(self) -> dict[str, Tensor | None]:
         """State of all that is random in this process but the batches: wrong orders and dropout."""

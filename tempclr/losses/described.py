@@ -1,0 +1,32 @@
+"""Functions in words that are the same in every process, so that a model can say by what it is trained."""
+
+import inspect
+import re
+from functools import partial
+
+from torch import Tensor, nn
+
+
+def described(value: object) -> str:
+    """Return a function by name with what is bound to it, a module by its class, and anything else as it prints.
+
+    Options are told if they are bound by `partial`; what a function is made of, or refers to, is not.
+
+    Example:
+        >>> from tempclr import otam
+        >>> from tempclr.losses import both_ways
+        >>> described(both_ways(partial(otam, gamma=0.2)))
+        'both_ways(otam(gamma=0.2))'
+    """
+    if isinstance(value, partial):
+        named = [f"{name}={described(bound)}" for name, bound in value.keywords.items()]
+        return f"{described(value.func)}({', '.join([*map(described, value.args), *named])})"
+    if isinstance(value, nn.Module):
+        return type(value).__name__
+    if isinstance(value, Tensor):
+        return str(value.tolist())
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(described, value))})"
+    if inspect.isroutine(value):
+        return value.__qualname__.lstrip("_")
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
