@@ -259,7 +259,9 @@ def test_videos_with_nothing_to_match_are_counted_by_the_unit_loss(generator: to
 
 def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
     batch = collate(pairs(2, generator, segments=(0, 1, 2)))
-    assert model(shuffle=permute_clips)(batch, generator=generator).order_skipped == 2  # single clips cannot change places
+    assert (
+        model(shuffle=permute_clips)(batch, generator=generator).order_skipped == 2
+    )  # single clips cannot change places
     hard = mixture((permute_both, 0.5), (swap_neighbours, 0.5))
     for shuffle in (permute_segments, permute_both, reverse, swap_neighbours, move_blocks, hard):
         assert model(shuffle=shuffle)(batch, generator=generator).order_skipped == 0
@@ -428,7 +430,7 @@ class Meeting:
 
 class Thread:
     def __init__(self, meeting: Meeting, rank: int) -> None:
-        self.meeting, self.rank = meeting, rank
+        self.meeting, self.rank, self.count = meeting, rank, len(meeting.items)
 
     def __call__(self, items: Tensor) -> Tensor:
         return self.meeting.join(items, self.rank)

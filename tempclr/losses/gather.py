@@ -20,6 +20,7 @@ class Gather(Protocol):
     """
 
     rank: int  # of this process, from 0
+    count: int  # of processes
 
     def __call__(self, items: Shaped[Tensor, "items *rest"]) -> Shaped[Tensor, "all_items *all_rest"]:
         """Return the items of all processes, in the order of their ranks."""
@@ -28,7 +29,7 @@ class Gather(Protocol):
 class Alone:
     """One process, which has nobody to join with."""
 
-    rank = 0
+    rank, count = 0, 1
 
     def __call__(self, items: Shaped[Tensor, "items *rest"]) -> Shaped[Tensor, "items *rest"]:
         """Return the items themselves."""
@@ -54,8 +55,3 @@ def join(gather: Gather, sequences: Sequences, captions: Int[Tensor, "videos n"]
 def own_items(gather: Gather, items: Shaped[Tensor, "items *rest"]) -> Bool[Tensor, " all_items"]:
     """Return which of the joined items are this process's."""
     return gather(torch.full((len(items),), gather.rank, device=items.device)) == gather.rank
-
-
-def processes(gather: Gather, device: torch.device) -> int:
-    """Return how many processes there are."""
-    return len(gather(torch.zeros(1, dtype=torch.int64, device=device)))

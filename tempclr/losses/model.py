@@ -11,7 +11,7 @@ from tempclr.alignment import soft_dtw
 from tempclr.encoders import encode
 from tempclr.losses.described import described
 from tempclr.losses.distances import Distance, transposed
-from tempclr.losses.gather import Alone, Gather, join, own_items, processes
+from tempclr.losses.gather import Alone, Gather, join, own_items
 from tempclr.losses.order import contrast, with_true
 from tempclr.losses.schedule import Schedule
 from tempclr.losses.selection import evenly_spaced, everything
@@ -200,7 +200,7 @@ class TempCLR(nn.Module):
     def _mean(self, total: Tensor, counted: Tensor) -> Tensor:
         """This process's part of a mean over all of them: its total, over their mean number of what is counted."""
         number = self.gather(counted.long()).sum().clamp(min=1)
-        return total * processes(self.gather, total.device) / number
+        return total * self.gather.count / number
 
     def _draw(self, side: Side, generator: Generator) -> Orders:
         """Wrong orders of the sentences or of the clips."""

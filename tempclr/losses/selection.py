@@ -45,12 +45,10 @@ def evenly_spaced(batch: Batch, units: int) -> Selection:
     slot = torch.arange(units, device=n.device)
     gaps = (kept - 1).clamp(min=1)[:, None]
     real = slot < kept[:, None]
-    sentences = torch.where(real, (2 * slot * (n[:, None] - 1) + gaps) // (2 * gaps), 0)  # rounded
-    video, number = real.nonzero(as_tuple=True)
-    renumbered = torch.full_like(batch.captions, -1)
-    renumbered[video, sentences[video, number]] = number
-    segments = torch.where(batch.segments >= 0, renumbered.gather(1, batch.segments.clamp(min=0)), -1)
-    shown = segments >= 0
+    sentences = ((2 * slot * (n[:, None] - 1) + gaps) // (2 * gaps)).masked_fill(~real, 0)  # rounded
+    shows = (batch.segments[:, :, None] == sentences[:, None]) & real[:, None]
+    shown = shows.any(2)
+    segments = shows.byte().argmax(2).masked_fill(~shown, -1)
     shown |= ~shown.any(1, keepdim=True) & step_mask(batch.clips.lengths, shown.shape[1])
     clips = _true_first(shown)
     return Selection(
@@ -64,7 +62,9 @@ def evenly_spaced(batch: Batch, units: int) -> Selection:
 
 def taken(values: Shaped[Tensor, "batch steps *features"], places: Int[Tensor, "batch kept"]) -> Tensor:
     """Return the steps of each sequence at places of its own."""
-    return values[torch.arange(len(values), device=values.device)[:, None], places]
+    first = torch.arange(0, values.shape[0] * values.shape[1], values.shape[1], device=values.device)
+    rows = (places + first[:, None]).flatten()  # a plain list of rows has the faster gradient
+    return values.flatten(0, 1).index_select(0, rows).unflatten(0, places.shape)
 
 
 def selected(sequences: Sequences, places: Int[Tensor, "batch kept"], lengths: Int[Tensor, " batch"]) -> Sequences:

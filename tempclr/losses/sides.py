@@ -49,7 +49,7 @@ def video_side(
         bare = (segments < 0).all(1, keepdim=True)
         cut = even_segments(lengths, segments.shape[1], pieces)
         segments, captions = torch.where(bare, cut, segments), torch.where(bare, cut, captions)
-    return Side(encoder, *seen, segments, captions, taken(contents_of(batch.clips.values), chosen.clips))
+    return Side(encoder, *seen, segments, captions, contents_of(taken(batch.clips.values, chosen.clips)))
 
 
 def to_orders(

@@ -65,8 +65,7 @@ class Layout:
 
 def lay_out(segments: Int[Tensor, "batch steps"]) -> Layout:
     """Return where the segments are; a negative number is background or padding."""
-    starts = torch.ones_like(segments, dtype=torch.bool)
-    starts[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    starts = torch.nn.functional.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
     run = starts.cumsum(1) - 1
     index = torch.arange(segments.shape[1], device=segments.device).expand_as(run)
     first = torch.where(starts, index, 0).cummax(1).values

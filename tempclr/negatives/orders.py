@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 
 from tempclr.negatives.layout import Layout, lay_out
 from tempclr.negatives.shuffles import Shuffle, permute_segments
@@ -123,7 +124,8 @@ def shuffled_orders(steps: int, count: int, *, generator: Generator) -> Int[Tens
 def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, "batch steps"]:
     """Return a number for each step, equal where steps are equal in every bit, and practically nowhere else."""
     flat = values.detach().reshape(*values.shape[:2], -1).contiguous().view(torch.uint8)
-    words = torch.nn.functional.pad(flat, (0, -flat.shape[2] % 8)).view(torch.int64)
+    rest = -flat.shape[2] % 8
+    words = (pad(flat, (0, rest)) if rest else flat).view(torch.int64)
     factors = torch.arange(1, words.shape[2] + 1, device=values.device) * -7046029254386353131  # 2 ** 64 / golden ratio
     return ((words ^ (words >> 29) ^ factors) * (factors | 1)).sum(2)
 
@@ -145,9 +147,9 @@ def _draw(
 def _chosen(drawn: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
     """Where each step goes in the first orders that are wrong and different, and how many there are of them."""
     positions, seen, told, true = drawn
-    wrong = ~(true | _repeated(seen) | _repeated(told))
-    chosen = (~wrong).byte().argsort(dim=1, stable=True)[:, :count]
-    return positions.gather(1, chosen[..., None].expand(-1, -1, positions.shape[2])), wrong.gather(1, chosen)
+    refused = true | _repeated(torch.stack((seen, told))).any(0)
+    chosen = refused.byte().argsort(dim=1, stable=True)[:, :count]
+    return positions.gather(1, chosen[..., None].expand(-1, -1, positions.shape[2])), ~refused.gather(1, chosen)
 
 
 def _factors(steps: int, generator: Generator) -> Int[Tensor, " {steps}"]:
@@ -163,9 +165,8 @@ def _sums(factors: Tensor, positions: Tensor, numbers: Tensor) -> Tensor:
     return (factors[positions] * numbers).sum(-1)
 
 
-def _repeated(sums: Int[Tensor, "batch rows"]) -> Bool[Tensor, "batch rows"]:
+def _repeated(sums: Int[Tensor, "*batch rows"]) -> Bool[Tensor, "*batch rows"]:
     """Where an earlier row of the same sequence has the same sum."""
-    ordered, index = sums.sort(dim=1, stable=True)
-    again = torch.zeros_like(ordered, dtype=torch.bool)
-    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    return torch.zeros_like(again).scatter(1, index, again)
+    ordered, index = sums.sort(stable=True)
+    again = pad(ordered[..., 1:] == ordered[..., :-1], (1, 0))
+    return torch.empty_like(again).scatter_(-1, index, again)

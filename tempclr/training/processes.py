@@ -23,6 +23,11 @@ class AllProcesses:
         """Number of this process, from 0."""
         return distributed.get_rank() if _several() else 0
 
+    @property
+    def count(self) -> int:
+        """Number of processes."""
+        return distributed.get_world_size() if _several() else 1
+
     def __call__(self, items: Shaped[Tensor, "items *rest"]) -> Shaped[Tensor, "all_items *all_rest"]:
         """Return the items of all processes, in the order of their ranks.
 
