@@ -9,6 +9,7 @@ sequences [batch, steps, *features] with their lengths. `encode` runs either on 
     context       a transformer over the steps of a sequence
     bert          the paper's own encoders of video tokens and of text, by the library transformers
     pretrained    weights of BERT and published checkpoints of VideoCLIP and TempCLR
+    stand_ins     files of torch that hold more than tensors, read without making the rest
     tuning        which weights are trained: all, LayerNorms alone, low-rank updates
 """
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tempclr.encoders.bert import TextBert, VideoBert
+from tempclr.encoders.stand_ins import load_with_stand_ins
 from tempclr.extras import need
 
 UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # ends of names that no result depends on
@@ -26,7 +27,7 @@ class Loaded:
     unused: tuple[str, ...]  # of parts that do not take part: BERT's pooler and its table of positions
     missing: tuple[str, ...]  # weights of the model that the checkpoint lacks; they stay as they were
     unknown: tuple[str, ...]  # names that the model lacks
-    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; each was replaced by nothing
+    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; each was replaced by a stand-in
 
 
 def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict: bool = True) -> Loaded:
@@ -38,8 +39,8 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     `VideoBert()` and `TextBert()` have the published shape.
 
     Args:
-        path: Of the file. Of what it holds, only tensors and plain containers are made; objects of any
-            class, such as the `argparse.Namespace` of its settings, are replaced by empty stand-ins.
+        path: Of the file, of any version of torch. Of what it holds, only tensors and plain containers are made;
+            objects of any class, such as the `argparse.Namespace` of its settings, are replaced by stand-ins.
         video: Gets the weights under `video_encoder`.
         text: Gets those under `text_encoder`.
         strict: Whether missing and unknown names are refused; without, they are only reported.
@@ -48,14 +49,17 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
         What became of each name. Half-precision weights become those of the encoders' own type.
 
     Raises:
-        ValueError: If the file is missing, holds other objects or another layout, a weight has another
-            shape or is not finite, or (strict) names are missing or unknown. The encoders are then as before.
+        ValueError: If the file is missing, holds other objects or another layout, a weight is there twice, has
+            another shape or is not finite, or (strict) names are missing or unknown. The encoders are then as before.
 
     Source:
         github.com/facebookresearch/fairseq, examples/MMPT; github.com/yyuncong/TempCLR.
     """
     stored, kept_out = _state(Path(path))
     weights = {name.removeprefix(WRAPPER): tensor for name, tensor in stored.items()}
+    twice = sorted(name for name in weights if name in stored and WRAPPER + name in stored)
+    if twice:
+        raise ValueError(f"expected each weight once in {path}, got with and without {WRAPPER!r}: {_listed(twice)}")
     targets = {f"video_encoder.{name}": tensor for name, tensor in video.state_dict().items()}
     targets |= {f"text_encoder.{name}": tensor for name, tensor in text.bert.state_dict().items()}
     report = _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
@@ -102,38 +106,29 @@ def _beyond(name: str, layers: int) -> bool:
     return parts[:2] == ["encoder", "layer"] and int(parts[2]) >= layers
 
 
-class _StandIn:
-    """In place of an object that is not let in: it takes what it is given and forgets it."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
-
-
 def _state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a checkpoint by name, and what was kept out of it."""
     if not path.is_file():
         raise ValueError(f"expected a checkpoint at {path}, found none")
-    try:
-        kept_out = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path))))
-        with torch.serialization.safe_globals([(_StandIn, name) for name in kept_out]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged or unsafe files fail in many ways
-        raise ValueError(
-            f"expected {path} to be a checkpoint of torch with tensors and plain containers; "
-            f"nothing in it was run: {error}"
-        ) from error
+    content, kept_out = load_with_stand_ins(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and key in content:
             content = content[key]
     if not isinstance(content, Mapping) or not content or not all(isinstance(name, str) for name in content):
         raise ValueError(f'expected {path} to hold "model", tensors by name, got {_described(content)}')
-    others = sorted(name for name, value in content.items() if not isinstance(value, Tensor))
+    others = sorted(name for name, value in content.items() if not _is_plain(value))
     if others:
-        raise ValueError(f'expected {path} to hold "model", tensors by name, got other things at {_listed(others)}')
+        raise ValueError(
+            f'expected {path} to hold "model", plain tensors by name, got other things at {_listed(others)}'
+        )
     return dict(content), kept_out
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor of real or whole numbers, each of which is there."""
+    if not isinstance(value, Tensor) or value.is_nested or value.layout != torch.strided or value.is_meta:
+        return False
+    return value.is_floating_point() or value.dtype in (torch.int64, torch.int32)
 
 
 def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: bool, expected: str) -> Loaded:
