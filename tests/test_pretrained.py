@@ -256,10 +256,21 @@ def settings() -> dict:
     slots.x = 1
     counted = defaultdict(empty_list, a=[1], b=[2])
     containers = {
-        "counted": counted, "empty": defaultdict(list), "queue": deque([1, 2], 3), "dict": Settings(), "list": Names("ab"),
-        "names": Names(), "ordered": OrderedDict(a=1), "slots": slots, "set": {1, 2}, "array": np.ones(3), "one": Names("a"),
-        "single": Settings.fromkeys("a"), "class": Settings, "path": Path("x"),
-    }  # fmt: skip
+        "counted": counted,
+        "empty": defaultdict(list),
+        "queue": deque([1, 2], 3),
+        "dict": Settings(),
+        "single": Settings.fromkeys("a"),
+        "list": Names("ab"),
+        "names": Names(),
+        "one": Names("a"),
+        "ordered": OrderedDict(a=1),
+        "slots": slots,
+        "set": {1, 2},
+        "array": np.ones(3),
+        "class": Settings,
+        "path": Path("x"),
+    }
     return {"here": [containers, argparse.Namespace(containers=containers)]}
 
 

@@ -336,7 +336,7 @@ def test_half_precision_trains_close_to_full_and_gives_the_model_back(monkeypatc
         found = run(half, accelerator=Accelerator(cpu=True, mixed_precision="bf16"))
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
-    assert {embedding.dtype for embedding in seen} == {torch.bfloat16}
+    assert {embedding.dtype for embedding in seen if embedding.requires_grad} == {torch.bfloat16}
     assert {weight.dtype for weight in half.parameters()} == {torch.float32}
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.total != theirs.total

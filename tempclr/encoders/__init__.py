@@ -17,6 +17,7 @@ from tempclr.encoders.bert import BertShape as BertShape
 from tempclr.encoders.bert import TextBert as TextBert
 from tempclr.encoders.bert import VideoBert as VideoBert
 from tempclr.encoders.context import ContextEncoder as ContextEncoder
+from tempclr.encoders.encode import check_single_steps as check_single_steps
 from tempclr.encoders.encode import encode as encode
 from tempclr.encoders.encode import encode_across as encode_across
 from tempclr.encoders.encode import encode_steps as encode_steps

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from tempclr.alignment import soft_dtw
-from tempclr.encoders import encode
+from tempclr.encoders import check_single_steps, encode
 from tempclr.losses.described import described
 from tempclr.losses.distances import Distance, transposed
 from tempclr.losses.gather import Alone, Gather, join, own_items
@@ -46,7 +46,8 @@ class TempCLR(nn.Module):
     one of a single segment), a video takes part in the order loss only as far as it is told from `others`.
 
     Steps that are encoded one by one are encoded once, and shuffled in the cost. An encoder that looks
-    across steps (`contextual = True`) sees every order by itself: its features are shuffled before.
+    across steps (`contextual = True`) sees every order by itself: its features are shuffled before. One that does so
+    without saying is refused with the first batch.
 
     Args:
         text: Encoder of sentences.
@@ -116,6 +117,7 @@ class TempCLR(nn.Module):
         self.units, self.pieces, self.chunk = units, pieces, chunk
         self.unit, self.within, self.temperature, self.unit_temperature = unit, within, temperature, unit_temperature
         self.gather = Alone() if gather is None else gather
+        self._looked_at = False  # whether both encoders were seen to do as they declare
 
     def forward(self, batch: Batch, *, generator: Generator, progress: float | None = None) -> Losses:
         """Return the losses of a batch.
@@ -176,6 +178,9 @@ class TempCLR(nn.Module):
         self, batch: Batch, sentences: Sequences, clips: Sequences, generator: Generator
     ) -> tuple[Tensor, int]:
         """Sequences in their order against shuffled and other ones, and how many videos have no wrong order."""
+        if not self._looked_at:
+            shown = (check_single_steps(self.text, batch.sentences), check_single_steps(self.video, batch.clips))
+            self._looked_at = all(shown)
         chosen = everything(batch) if self.units is None else evenly_spaced(batch, self.units)
         text = text_side(self.text, batch, sentences, chosen)
         video = video_side(self.video, batch, clips, chosen, self.pieces)
