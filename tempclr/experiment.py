@@ -11,11 +11,12 @@ from torch import Generator, Tensor, nn
 from tempclr import negatives
 from tempclr.alignment import drop_dtw, dtw, otam, soft_dtw
 from tempclr.data import babyai, features
-from tempclr.data.excerpts import excerpts
+from tempclr.data.excerpts import check_excerpts, excerpts
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.losses import TempCLR, mil_nce, step_loss, unit_loss
 from tempclr.losses.distances import Distance, both_ways, per_cell
 from tempclr.media.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, SHARE, check_fields
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -37,6 +38,12 @@ DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
 UNITS = ("InfoNCE", "MIL-NCE", "steps")
 ENCODERS = ("steps", "context", "minilm", "paper")
 TUNED = ("layernorm", "lora", "all")
+RANGES = {
+    **dict.fromkeys(("layers", "dim", "negatives", "clips_per_step", "frames_per_clip"), COUNT),
+    **dict.fromkeys(("jitter", "units"), NUMBER),
+    **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
+    "weight": SHARE,
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class Experiment:
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
+        check_fields(self, RANGES)
         choices = {
             "shuffle": SHUFFLES,
             "anchor": ANCHORS,
@@ -93,6 +101,18 @@ class Experiment:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.checkpoint and self.encoder != "paper":
             raise ValueError(f"expected a checkpoint for the encoder 'paper' alone, got one for {self.encoder!r}")
+        if self.units == 1:
+            raise ValueError("expected at least 2 units, or 0 for all sentences, got 1")
+        check_excerpts(self.most, self.least)
+        if self.encoder == "context":
+            check_context(self.dim, self.layers)
+        if self.data == "babyai":
+            if self.encoder == "paper":
+                raise ValueError(
+                    "expected a folder of own features for the encoder 'paper', got simulated frames"
+                )
+            rooms = min(self.train_rooms, self.validation_rooms, self.test_rooms)
+            babyai.check_procedures(rooms, steps=self.steps, hidden=self.hidden, orders=self.orders)
 
     def pairs(self, split: str) -> list[Pair]:
         """Return the videos of a split; the videos of one room stand next to each other."""
@@ -100,8 +120,6 @@ class Experiment:
             paper = self.encoder == "paper"
             kept = {"background": self.background, "apart": self.apart, "tokens": TOKENS if paper else 0}
             return features.pairs(self.data, split, self._texts, **kept)
-        if self.encoder == "paper":
-            raise ValueError("expected a folder of own features for the encoder 'paper', got the simulator's frames")
         videos = self.procedures(split)
         generator = torch.Generator().manual_seed(self.seed)
         return babyai.pairs(
@@ -181,6 +199,12 @@ class Experiment:
     def generator(self) -> Generator:
         """Return a source of randomness for training."""
         return torch.Generator().manual_seed(self.seed)
+
+
+def check_context(dim: int, layers: int) -> None:
+    """Raise `ValueError` unless there is a transformer across steps of such a size."""
+    with torch.device("meta"):
+        ContextEncoder(nn.Identity(), dim, layers=layers)
 
 
 def named_distance(name: str, *, gamma: float, drop: float, each: bool = False) -> Distance:

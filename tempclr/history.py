@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def read_history(folder: Path | str) -> list[dict]:
         return []
     lines = path.read_bytes().split(b"\n")
     return [json.loads(line) for line in lines[:-1]]
+
+
+def skipped_videos(records: Iterable[Mapping[str, object]]) -> dict[str, int]:
+    """Return how many of the videos drawn in a training each loss did without; see `losses.Losses`."""
+    records = list(records)
+    return {loss: sum(record[f"{loss}_skipped"] for record in records) for loss in ("unit", "order")}
 
 
 def _line(entry: dict) -> str:

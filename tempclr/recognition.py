@@ -6,13 +6,20 @@ import torch
 from torch import Generator
 
 from tempclr.data import features
-from tempclr.data.babyai_classes import class_procedures
+from tempclr.data.babyai_classes import check_sets, class_procedures
 from tempclr.data.labelled import Video, even_clips, pairs_within
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection
-from tempclr.experiment import DISTANCES, SHUFFLES, named_distance
+from tempclr.experiment import DISTANCES, SHUFFLES, check_context, named_distance
 from tempclr.losses import TempCLR
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, check_fields
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
+
+RANGES = {
+    **dict.fromkeys(("clips", "frames_per_clip", "layers", "dim", "negatives", "pieces"), COUNT),
+    **dict.fromkeys(("gamma", "temperature"), POSITIVE),
+    "pairs": NUMBER,
+}
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,16 @@ class Recognition:
     temperature: float = 1.0  # of the loss
 
     def __post_init__(self) -> None:
+        check_fields(self, RANGES)
         choices = {"shuffle": SHUFFLES, "distance": DISTANCES, "encoder": ("steps", "context")}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.encoder == "context":
+            check_context(self.dim, self.layers)
+        if self.data == "babyai":
+            sets = min(self.train_sets, self.validation_sets, self.test_sets)
+            check_sets(sets, steps=self.steps, orders=self.orders, videos=self.videos)
 
     def labelled(self, split: str) -> list[Video]:
         """Return the videos of a split, those of one class next to each other; no class is in two splits."""

@@ -153,4 +153,27 @@ def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="a checkpoint for the encoder 'paper' alone, got one for 'steps'"):
         Experiment(checkpoint="best.pt")
     with pytest.raises(ValueError, match="a folder of own features for the encoder 'paper'"):
-        Experiment(encoder="paper").pairs("train")
+        Experiment(encoder="paper")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gamma": 0.0}, "gamma > 0, got 0"),
+        ({"temperature": float("nan")}, "temperature to be finite, got nan"),
+        ({"unit_temperature": -1.0}, "unit_temperature > 0"),
+        ({"weight": 1.5}, "weight from 0 to 1, got 1.5"),
+        ({"negatives": 0}, "negatives >= 1"),
+        ({"dim": 0}, "dim >= 1"),
+        ({"units": 1}, "at least 2 units, or 0 for all sentences, got 1"),
+        ({"most": 3, "least": 2}, "most 0 or at least twice that, got 2 and 3"),
+        ({"encoder": "context", "dim": 12}, "a dim that is a multiple of 8"),
+        ({"steps": 3, "hidden": 4}, r"steps \+ hidden <= 6, got .* 3 and 4"),
+        ({"steps": 1, "orders": 2}, "1 to 1 orders of 1 steps, got 2"),
+        ({"validation_rooms": 0}, "rooms, steps >= 1"),
+        ({"jitter": -1}, "jitter >= 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_there_is_data(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        Experiment(**change)

@@ -111,7 +111,8 @@ def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
     given = {"data": str(folder), "encoder": "minilm", "least": 2, **small}
     metrics = read_metrics(launch.run("02_train", given, tmp_path / "out", progress=False))
     assert metrics["videos left out"] == 1  # of a single sentence
-    assert metrics["videos skipped by the order loss"] == 2  # once each step: equal sentences have no other order
+    # once each step: equal sentences have no other order
+    assert metrics["videos skipped by loss"] == {"unit": 0, "order": 2}
     layernorms = 13 * 2 * 384
     assert metrics["weights that learn"] == layernorms + (2 * 384 + 385 * 8) + (2 * 5 + 6 * 8)
     assert metrics["interval"]["n"] == metrics["validation videos"] == 4

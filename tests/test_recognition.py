@@ -117,3 +117,11 @@ def test_what_makes_no_classes_is_refused(generator: torch.Generator):
         pairs_within(videos(generator), most=-1, generator=generator)
     with pytest.raises(ValueError, match=r"expected distance to be one of .*, got 'TRX'"):
         Recognition(distance="TRX")
+    for change, message in (
+        ({"gamma": -1.0}, "gamma > 0"),
+        ({"pieces": 0}, "pieces >= 1"),
+        ({"steps": 5}, "2 to 4 steps"),
+        ({"encoder": "context", "dim": 12}, "a dim that is a multiple of 8"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Recognition(**change)

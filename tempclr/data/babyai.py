@@ -45,6 +45,15 @@ class Procedure:
     described: tuple[bool, ...]  # False where an instruction is background
 
 
+def check_procedures(rooms: int, *, steps: int, hidden: int, orders: int) -> None:
+    """Raise `ValueError` unless there are procedures such as these; see `procedures`."""
+    if rooms < 1 or steps < 1 or hidden < 0 or steps + hidden > 6:
+        raise ValueError(f"expected rooms, steps >= 1 and steps + hidden <= 6, got {rooms}, {steps} and {hidden}")
+    total = math.factorial(steps)
+    if not 1 <= orders <= total:
+        raise ValueError(f"expected 1 to {total} orders of {steps} steps, got {orders}")
+
+
 def procedures(split: str, rooms: int, *, steps: int = 5, hidden: int = 0, orders: int = 1) -> list[Procedure]:
     """Return rendered procedures, from the cache when they were rendered before.
 
@@ -64,11 +73,7 @@ def procedures(split: str, rooms: int, *, steps: int = 5, hidden: int = 0, order
     """
     if split not in FIRST_SEED:
         raise ValueError(f"expected split to be one of {', '.join(FIRST_SEED)}, got {split!r}")
-    if rooms < 1 or steps < 1 or hidden < 0 or steps + hidden > 6:
-        raise ValueError(f"expected rooms, steps >= 1 and steps + hidden <= 6, got {rooms}, {steps} and {hidden}")
-    total = math.factorial(steps)
-    if not 1 <= orders <= total:
-        raise ValueError(f"expected 1 to {total} orders of {steps} steps, got {orders}")
+    check_procedures(rooms, steps=steps, hidden=hidden, orders=orders)
     key = {
         "version": VERSION,
         "minigrid": version("minigrid", "demo"),

@@ -38,16 +38,21 @@ def class_procedures(split: str, sets: int, *, steps: int = 3, orders: int = 2, 
     """
     if split not in FIRST_SEED:
         raise ValueError(f"expected split to be one of {', '.join(FIRST_SEED)}, got {split!r}")
+    check_sets(sets, steps=steps, orders=orders, videos=videos)
+    key = {"version": VERSION, "minigrid": version("minigrid", "demo"), "split": split, "sets": sets, "steps": steps}
+    key |= {"orders": orders, "videos": videos}
+    arrays = cached("babyai-classes", key, lambda: babyai.as_arrays(_render(split, sets, steps, orders, videos)))
+    return babyai.from_arrays(arrays)
+
+
+def check_sets(sets: int, *, steps: int, orders: int, videos: int) -> None:
+    """Raise `ValueError` unless there are sets such as these; see `class_procedures`."""
     most = {2: 2, 3: 6, 4: 24}.get(steps, 0)
     if not 1 <= orders <= most or sets < 1 or videos < 1:
         raise ValueError(
             f"expected 2 to 4 steps, at most as many orders as they have, and sets and videos >= 1, "
             f"got {steps}, {orders}, {sets} and {videos}"
         )
-    key = {"version": VERSION, "minigrid": version("minigrid", "demo"), "split": split, "sets": sets, "steps": steps}
-    key |= {"orders": orders, "videos": videos}
-    arrays = cached("babyai-classes", key, lambda: babyai.as_arrays(_render(split, sets, steps, orders, videos)))
-    return babyai.from_arrays(arrays)
 
 
 def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list[Procedure]:

@@ -29,8 +29,7 @@ def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator:
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, section 4: 16 pairs of each video, there drawn anew each time.
     """
-    if least < 1 or (most and most < 2 * least) or most < 0:
-        raise ValueError(f"expected least >= 1, and most 0 or at least twice that, got {least} and {most}")
+    check_excerpts(most, least)
     result = []
     for pair in pairs:
         count = len(pair.sentences)
@@ -40,6 +39,12 @@ def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator:
         elif count >= least:
             result.append(pair)
     return result
+
+
+def check_excerpts(most: int, least: int) -> None:
+    """Raise `ValueError` unless videos can be dealt so; see `excerpts`."""
+    if least < 1 or (most and most < 2 * least) or most < 0:
+        raise ValueError(f"expected least >= 1, and most 0 or at least twice that, got {least} and {most}")
 
 
 def _part(pair: Pair, numbers: torch.Tensor) -> Pair:
