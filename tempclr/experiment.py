@@ -108,9 +108,7 @@ class Experiment:
             check_context(self.dim, self.layers)
         if self.data == "babyai":
             if self.encoder == "paper":
-                raise ValueError(
-                    "expected a folder of own features for the encoder 'paper', got simulated frames"
-                )
+                raise ValueError("expected a folder of own features for the encoder 'paper', got simulated frames")
             rooms = min(self.train_rooms, self.validation_rooms, self.test_rooms)
             babyai.check_procedures(rooms, steps=self.steps, hidden=self.hidden, orders=self.orders)
 

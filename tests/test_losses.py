@@ -10,7 +10,8 @@ from tempclr import drop_dtw, dtw, otam, soft_dtw, soft_dtw_divergence
 from tempclr.alignment import reference
 from tempclr.alignment.recursion import Recursion
 from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, transposed, unit_loss
-from tempclr.negatives import shuffled_orders, wrong_orders
+from tempclr.losses.described import described
+from tempclr.negatives import mixture, permute_segments, reverse, shuffled_orders, wrong_orders
 
 
 @pytest.fixture
@@ -248,6 +249,34 @@ def test_a_learnt_temperature_follows_its_gradient_both_ways_and_stays_above_its
         reached.append(temperature().item())
     assert 0.1 < reached[0] < 0.2
     assert reached[1] > 1.0
+
+
+def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_them():
+    told = [
+        described(value)
+        for value in (
+            soft_dtw,
+            partial(soft_dtw, gamma=0.2),
+            per_cell(both_ways(partial(otam, gamma=0.2))),
+            mixture((permute_segments, 0.5), (reverse, 0.5)),
+            ramp(0.0, 0.5, end=0.6),
+            Temperature(1.0),
+            torch.tensor([1.0, 2.0]),
+            object(),
+            None,
+        )
+    ]
+    assert told == [
+        "soft_dtw",
+        "soft_dtw(gamma=0.2)",
+        "per_cell(both_ways(otam(gamma=0.2)))",
+        "mixed((permute_segments, reverse), [0.5, 0.5])",
+        "ramp(0.0, 0.5, 0.0, 0.6)",
+        "Temperature",
+        "[1.0, 2.0]",
+        "<object object>",
+        "None",
+    ]
 
 
 def test_both_losses_have_the_derivatives_of_finite_differences(generator: torch.Generator):

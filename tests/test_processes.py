@@ -108,8 +108,17 @@ def test_shares_are_nearly_equal_and_complete():
 
 
 def test_a_batch_without_a_video_for_every_process_is_refused(folder: Path):
-    refused = json.loads((folder / "records-0.json").read_text())["refused"]
-    assert "at least one video for each of 2 processes, got 1" in refused
+    for rank in (0, 1):
+        refused, *_ = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
+        assert "at least one video for each of 2 processes, got 1" in refused
+
+
+def test_processes_that_were_given_different_trainings_are_refused(folder: Path):
+    for rank, (own, other) in enumerate(((13, 12), (12, 13))):
+        _, data, config = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
+        expected = "expected the same training on all processes, got another on"
+        assert f"{expected} {1 - rank}: videos (expected {own}, found {other}), data (" in data
+        assert f"{expected} {1 - rank}: accumulate (expected {1 + rank}, found {2 - rank})" in config
 
 
 def test_a_checkpoint_of_other_processes_is_refused(folder: Path, alone: tuple):

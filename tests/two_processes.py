@@ -51,14 +51,19 @@ def score(trained: nn.Module) -> float:
 
 
 def run(
-    accelerator: Accelerator, folder: Path | None = None, *, seed: int = 0, validate: Callable = score, **changes: int
+    accelerator: Accelerator,
+    folder: Path | None = None,
+    *,
+    seed: int = 0,
+    videos: int = 13,
+    validate: Callable = score,
+    **changes: int,
 ) -> list[dict]:
     """Records of a training; process 1 comes with another seed of everything, which the first one's replaces."""
     trained, config = model(seed), replace(CONFIG, **changes)
     generator = torch.Generator().manual_seed(seed)
-    loop = train(
-        trained, data(), config, accelerator=accelerator, generator=generator, validate=validate, folder=folder
-    )
+    settings = {"accelerator": accelerator, "generator": generator, "validate": validate, "folder": folder}
+    loop = train(trained, data()[:videos], config, **settings)
     records = [asdict(record) for record in loop]
     run.weights = list(trained.state_dict().values())
     return records
@@ -89,10 +94,12 @@ def main(folder: Path) -> None:
 
     stopped = run(accelerator, folder / "stopped", seed=rank, validate=stop)
     rest = run(accelerator, folder / "stopped")
-    try:
-        run(accelerator, batch=1)
-    except ValueError as error:
-        refused = str(error)
+    refused = []
+    for settings in ({"batch": 1}, {"videos": 13 - rank}, {"accumulate": 1 + rank}):
+        try:
+            run(accelerator, **settings)
+        except ValueError as error:
+            refused.append(str(error))
     save({"weights": weights, "continued": run.weights}, folder / f"weights-{rank}.pt")
     records = {"whole": whole, "stopped": stopped, "rest": rest, "refused": refused}
     (folder / f"records-{rank}.json").write_text(json.dumps(records))
