@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +191,37 @@ def test_a_signal_that_nobody_heeded_is_sent_again_after_the_block():
         assert heard == ["outside"]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_second_signal_acts_as_ever():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
+    try:
+        with termination() as noted:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert noted.asked and heard == []
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == ["outside"]
+        assert heard == ["outside"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_training_is_left_with_the_bar_that_shows_it():
+    left = []
+
+    def loop() -> Iterator[StepRecord]:
+        try:
+            yield StepRecord(1, 1.0, 1.0, 1.0, 1.0, 0, 0, 0.1, 0.1)
+            yield StepRecord(2, 1.0, 1.0, 1.0, 1.0, 0, 0, 0.1, 0.1)
+        finally:
+            left.append(True)
+
+    records = loop()
+    for record in progress(records, 2, shown=False):
+        assert record.step == 1
+        break
+    assert left == [True]
 
 
 def test_other_threads_than_the_main_one_leave_signals_alone():

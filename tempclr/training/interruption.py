@@ -4,31 +4,37 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
+@dataclass
 class Termination:
     """Whether the process was asked to end."""
 
-    asked = False
-    heeded = False  # whether whoever called was told, and so will see to it
-
-    def ask(self, *_: object) -> None:
-        """Remember it."""
-        self.asked = True
+    asked: bool = False
+    heeded: bool = False  # whether whoever called was told, and so will see to it
 
 
 @contextmanager
 def termination() -> Iterator[Termination]:
     """Note a SIGTERM within the block instead of dying of it; what handled it before does so again after.
 
-    One that was noted but not heeded is sent again when the block is left, so that none is lost.
+    None is lost: one that was not heeded is sent again when the block is left, and a second one acts as ever.
     Only the main thread of a process can do so; in another one, SIGTERM acts as ever.
     """
     noted = Termination()
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    before = signal.signal(signal.SIGTERM, noted.ask)
+
+    def ask(*_: object) -> None:
+        if noted.asked:
+            noted.heeded = True
+            signal.signal(signal.SIGTERM, before)
+            signal.raise_signal(signal.SIGTERM)
+        noted.asked = True
+
+    before = signal.signal(signal.SIGTERM, ask)
     try:
         yield noted
     finally:

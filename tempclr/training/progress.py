@@ -1,6 +1,7 @@
 """A bar over the steps of a training, in notebooks and terminals."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing, nullcontext
 
 from tqdm.auto import tqdm
 
@@ -11,12 +12,13 @@ def progress(records: Iterable[StepRecord], steps: int, *, shown: bool = True) -
     """Yield records as they come, and show how far training is.
 
     Args:
-        records: Of `train`. One that continues an earlier training starts where that ended.
+        records: Of `train`, which is left when this is. One that continues an earlier training starts where that ended.
         steps: Of the whole training.
         shown: Whether this process shows the bar; among several, one should.
     """
     score = {}
-    with tqdm(total=steps, unit="step", disable=not shown) as bar:
+    left = closing(records) if hasattr(records, "close") else nullcontext()
+    with left, tqdm(total=steps, unit="step", disable=not shown) as bar:
         for record in records:
             if record.score is not None:
                 score = {"score": f"{record.score:.3f}"}
