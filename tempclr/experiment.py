@@ -16,7 +16,7 @@ from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, 
 from tempclr.losses import TempCLR, mil_nce, step_loss, unit_loss
 from tempclr.losses.distances import Distance, both_ways, per_cell
 from tempclr.media.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
-from tempclr.ranges import COUNT, NUMBER, POSITIVE, SHARE, check_fields
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, SHARE, settle
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -87,7 +87,7 @@ class Experiment:
     unit_temperature: float = 0.1  # of the unit loss
 
     def __post_init__(self) -> None:
-        check_fields(self, RANGES)
+        settle(self, RANGES)
         choices = {
             "shuffle": SHUFFLES,
             "anchor": ANCHORS,

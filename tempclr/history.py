@@ -1,6 +1,7 @@
 """The records of a training as lines of JSON, safe against what may happen while they are written."""
 
 import json
+import logging
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempclr.files import write_text
 
 NAME = "history.jsonl"
+log = logging.getLogger(__name__)
 
 
 class History:
@@ -37,12 +39,19 @@ class History:
 
 
 def read_history(folder: Path | str) -> list[dict]:
-    """Return the records of a run; a last line cut off by a crash is left out."""
+    """Return the records of a run, up to a line that was cut off by a crash or is damaged."""
     path = Path(folder) / NAME
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
+    *lines, _ = path.read_bytes().split(b"\n")
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            log.warning("%s is damaged in line %d: records end there", path, len(found) + 1)
+            break
+    return found
 
 
 def skipped_videos(records: Iterable[Mapping[str, object]]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 
 @dataclass(frozen=True)
@@ -28,27 +29,33 @@ POSITIVE = Range(0, least_out=True)
 COUNT = Range(1)  # of what there must be one
 NUMBER = Range(0)  # of what there may be none
 SHARE = Range(0, 1)
+KINDS = {int: Integral, float: Real, bool: bool}
 
 
-def check_fields(settings: object, ranges: Mapping[str, Range]) -> None:
-    """Raise `ValueError` unless the numbers of a dataclass are of their field's type, finite and in their range.
+def settle(settings: object, ranges: Mapping[str, Range]) -> None:
+    """Make the numbers of a dataclass plain, as NumPy's are not, and refuse those that are wrong.
+
+    Raises:
+        ValueError: If a number or a truth value is not of its field's type, is not finite or out of its range.
 
     Example:
         >>> @dataclass
         ... class Settings:
         ...     steps: int
-        >>> check_fields(Settings(steps=0), {"steps": COUNT})
+        >>> settle(Settings(steps=0), {"steps": COUNT})
         Traceback (most recent call last):
         ...
         ValueError: expected steps >= 1, got 0
     """
     for field in fields(settings):
         value, kind = getattr(settings, field.name), field.type
-        if kind not in (int, float):
+        if kind not in KINDS:
             continue
-        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"expected {field.name} to be of type {kind.__name__}, got {value!r}")
-        if not math.isfinite(value):
-            raise ValueError(f"expected {field.name} to be finite, got {value}")
-        if field.name in ranges and value not in ranges[field.name]:
-            raise ValueError(f"expected {field.name} {ranges[field.name]}, got {value}")
+        plain = kind(value)
+        if not math.isfinite(plain):
+            raise ValueError(f"expected {field.name} to be finite, got {plain}")
+        if field.name in ranges and plain not in ranges[field.name]:
+            raise ValueError(f"expected {field.name} {ranges[field.name]}, got {plain}")
+        object.__setattr__(settings, field.name, plain)  # of a frozen one, while it is made

@@ -11,7 +11,7 @@ from tempclr.data.labelled import Video, even_clips, pairs_within
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection
 from tempclr.experiment import DISTANCES, SHUFFLES, check_context, named_distance
 from tempclr.losses import TempCLR
-from tempclr.ranges import COUNT, NUMBER, POSITIVE, check_fields
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, settle
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -50,7 +50,7 @@ class Recognition:
     temperature: float = 1.0  # of the loss
 
     def __post_init__(self) -> None:
-        check_fields(self, RANGES)
+        settle(self, RANGES)
         choices = {"shuffle": SHUFFLES, "distance": DISTANCES, "encoder": ("steps", "context")}
         for name, known in choices.items():
             if getattr(self, name) not in known:

@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from torch import Generator, nn
 
+from tempclr.files import remove_partial
 from tempclr.history import History
 from tempclr.losses import Losses
 from tempclr.sequences import Pair
@@ -27,6 +28,7 @@ from tempclr.training.batches import batch_of
 from tempclr.training.checkpoints import save
 from tempclr.training.config import StepRecord as StepRecord
 from tempclr.training.config import TrainConfig as TrainConfig
+from tempclr.training.identity import check_alike
 from tempclr.training.interruption import termination
 from tempclr.training.recomputation import recomputed
 from tempclr.training.schedules import learning_rate
@@ -81,7 +83,12 @@ def train(
         if folder is not None and (folder / "last.pt").exists():
             state.restore(folder / "last.pt")
         progress = state.progress
-        history = History(folder, after=progress.step) if folder is not None and accelerator.is_main_process else None
+        given = {"a folder": folder is not None, "a validation": validate is not None, "steps done": progress.step}
+        check_alike(given, accelerator)
+        history = None
+        if folder is not None and accelerator.is_main_process:
+            remove_partial(folder)
+            history = History(folder, after=progress.step)
         while progress.ended is None:
             began = time.perf_counter()
             progress.step += 1
@@ -100,8 +107,8 @@ def train(
             if validate is not None and (last or progress.step % config.validate_every == 0):
                 score = _score(state, validate)
                 best = progress.validated(score, config)
-            ending = _anywhere(asked.asked or (stop is not None and bool(stop())), accelerator)
-            progress.ended = "steps" if last else progress.ended or ("terminated" if ending else None)
+            signalled, stopped = _anywhere((asked.asked, stop is not None and bool(stop())), accelerator)
+            progress.ended = "steps" if last else progress.ended or ("terminated" if signalled or stopped else None)
             record = StepRecord(progress.step, *measured.values(), rate, seconds, score, best, progress.ended)
             due = bool(record.ended) or record.step % config.checkpoint_every == 0
             if history is not None:
@@ -112,7 +119,7 @@ def train(
                 state.save(folder / "last.pt")
             if record.ended:
                 state.finish()
-            asked.heeded = record.ended == "terminated"
+            asked.heeded = signalled and record.ended == "terminated"
             yield record
 
 
@@ -154,15 +161,21 @@ def _over_processes(losses: list[Losses], accelerator: Accelerator) -> list[floa
 
 
 def _score(state: State, validate: Callable[[nn.Module], float]) -> float:
-    """What the first process's validation returns."""
+    """What the first process's validation returns, as a plain number."""
     state.judged.eval()
     with torch.no_grad():
-        return gather_object([validate(state.judged)])[0]
+        score = validate(state.judged)
+    try:
+        number = float(score)
+    except (TypeError, ValueError, RuntimeError) as error:  # of no number, of words, of several numbers
+        step = state.progress.step
+        raise ValueError(f"expected validation to return a number, got {score!r} at step {step}") from error
+    return gather_object([number])[0]
 
 
-def _anywhere(here: bool, accelerator: Accelerator) -> bool:
-    """Whether something is so on any process."""
-    return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device), "sum").item())
+def _anywhere(here: tuple[bool, ...], accelerator: Accelerator) -> list[bool]:
+    """Whether each of some things is so on any process."""
+    return (accelerator.reduce(torch.tensor(here, device=accelerator.device).float(), "sum") > 0).tolist()
 
 
 def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:

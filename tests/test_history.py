@@ -29,6 +29,17 @@ def test_going_back_to_a_step_drops_what_came_after(tmp_path: Path):
     assert [(line["step"], line["loss"]) for line in read_history(tmp_path)] == [(1, 0), (2, 0), (3, 2), (4, 2)]
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"{}}", b""])
+def test_records_end_before_a_damaged_line(damage: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    history = History(tmp_path, after=0)
+    for step in (1, 2, 3):
+        history.append(Record(step, 1.0))
+    lines = history.path.read_bytes().split(b"\n")
+    history.path.write_bytes(b"\n".join([lines[0], damage, *lines[2:]]))
+    assert [line["step"] for line in read_history(tmp_path)] == [1]
+    assert "damaged in line 2: records end there" in caplog.text
+
+
 @pytest.mark.parametrize("cut", range(1, 12))
 def test_a_line_that_a_crash_cut_off_is_left_out_and_written_again(cut: int, tmp_path: Path):
     History(tmp_path, after=0).append(Record(1, 1.0))

@@ -251,6 +251,16 @@ def test_a_learnt_temperature_follows_its_gradient_both_ways_and_stays_above_its
     assert reached[1] > 1.0
 
 
+class Scaled:
+    """A distance as an object."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def value(self, cost: Tensor, lengths: Tensor | None) -> Tensor:
+        return self.factor * soft_dtw(cost, lengths)
+
+
 def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_them():
     told = [
         described(value)
@@ -262,6 +272,8 @@ def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_
             ramp(0.0, 0.5, end=0.6),
             Temperature(1.0),
             torch.tensor([1.0, 2.0]),
+            Scaled(2.0),
+            Scaled(3.0).value,
             object(),
             None,
         )
@@ -274,7 +286,9 @@ def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_
         "ramp(0.0, 0.5, 0.0, 0.6)",
         "Temperature",
         "[1.0, 2.0]",
-        "<object object>",
+        "Scaled(factor=2.0)",
+        "Scaled(factor=3.0).value",
+        "object()",
         "None",
     ]
 
@@ -316,6 +330,9 @@ def test_shapes_that_do_not_fit_are_refused(embedded: tuple[Tensor, Tensor]):
 def test_temperatures_and_ramps_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"temperature > 0, got 0\.0"):
         unit_loss(torch.ones(1, 2), torch.ones(1, 2), temperature=0.0)
+    for temperature in (torch.tensor(-1.0), torch.tensor(0.0), torch.tensor(float("nan"))):
+        with pytest.raises(ValueError, match="temperature > 0"):
+            unit_loss(torch.ones(1, 2), torch.ones(1, 2), temperature=temperature)
     with pytest.raises(ValueError, match="starts above a least > 0"):
         Temperature(0.005)
     with pytest.raises(ValueError, match="weights and progress from 0 to 1"):

@@ -272,6 +272,17 @@ def test_shapes_that_do_not_fit_are_refused(generator: torch.Generator):
         wrong_orders(torch.zeros(2, 3).long(), 1, captions=torch.zeros(2, 4).long(), generator=generator)
 
 
+def test_numbers_of_captions_and_of_steps_are_not_taken_for_each_other():
+    shuffle = mixture((permute_segments, 0.5), (reverse, 0.5))
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        for captions in ([0, 1, 2], [0, 2, 1]):
+            orders = wrong_orders(
+                torch.arange(3)[None], 10, shuffle, captions=torch.tensor([captions]), generator=generator
+            )
+            assert orders.found.sum() == 5
+
+
 @pytest.mark.parametrize("common", [negatives.permute_clips, negatives.reverse])
 def test_the_rare_part_of_a_mixture_is_found_where_the_other_has_nothing_more(
     common: negatives.Shuffle, generator: torch.Generator

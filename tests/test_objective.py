@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tempclr import Pair, TempCLR, drop_dtw, otam, soft_dtw
 from tempclr.alignment import reference
 from tempclr.alignment.recursion import Recursion
-from tempclr.encoders import Projection, check_single_steps, encode
+from tempclr.encoders import ContextEncoder, Projection, check_single_steps, encode
 from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, unit_loss
 from tempclr.losses.selection import evenly_spaced
 from tempclr.negatives import (
@@ -27,7 +27,7 @@ from tempclr.negatives import (
     swap_neighbours,
     wrong_orders,
 )
-from tempclr.sequences import collate
+from tempclr.sequences import Sequences, collate
 
 ANCHORS = ["text", "video", "both"]
 PUBLISHED = {
@@ -458,6 +458,9 @@ def at_once(work: list[Callable[[], Losses]]) -> list[Losses]:
         {"others": True, "anchor": "both"},
         {"others": True, "debiased": True, "units": 2},
         {"unit": mil_nce, "others": True},
+        {"within": step_loss, "weight": 0.12},
+        {"across": True, "others": True, "anchor": "both", "units": 2},
+        {"temperature": Temperature(0.5), "unit_temperature": Temperature(0.2), "others": True},
     ],
 )
 def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict, generator: torch.Generator):
@@ -472,7 +475,11 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
         part = collate([data[row] for row in rows])
         part.captions[part.captions >= 0] = whole.captions[rows][whole.captions[rows] >= 0]  # numbered alike
         parts.append(part)
+    across = settings.get("across", False)
+    settings = {name: value for name, value in settings.items() if name != "across"}
     trained = model(negatives=5, **settings)
+    if across:
+        trained.video = ContextEncoder(trained.video, 8, heads=2)
     joined = trained(whole, generator=seeded())
     meeting = Meeting(2)
     models = [model(negatives=5, gather=Thread(meeting, rank), **settings) for rank in range(2)]
@@ -499,15 +506,45 @@ def test_looking_whether_encoders_do_as_they_declare_changes_nothing(generator: 
     trained = TempCLR(noisy, Projection(7, 8), negatives=5)
     before = [buffer.clone() for buffer in trained.buffers()]
     state = torch.get_rng_state()
-    assert check_single_steps(noisy, collate(pairs(2, generator)).sentences)
-    assert not check_single_steps(noisy, collate(pairs(1, generator, segments=(0,))).sentences)
+    check_single_steps(noisy, collate(pairs(2, generator)).sentences)
+    check_single_steps(noisy, collate(pairs(1, generator, segments=(0,))).sentences)
     assert [module.training for module in noisy] == [False, True, True]
     assert torch.equal(torch.get_rng_state(), state)
     assert all(map(torch.equal, trained.buffers(), before))
     assert trained(collate(pairs(2, generator)), generator=generator).order > 0
 
 
+def test_an_encoder_in_half_precision_is_taken_for_what_it_is(generator: torch.Generator):
+    deep = nn.Sequential(nn.Linear(7, 32), *(nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 32)) for _ in range(24)))
+    clips = collate(pairs(3, generator)).clips
+    check_single_steps(deep.bfloat16(), Sequences(clips.values.bfloat16(), clips.lengths))
+    with torch.autocast("cpu", torch.bfloat16):
+        check_single_steps(deep, clips)  # frozen in half, under mixed precision
+        check_single_steps(deep.float(), clips)
+
+
 # refusals
+
+
+class Learning(nn.Module):
+    """An encoder that learns to look across steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.share = nn.Linear(7, 8), nn.Parameter(torch.zeros(()))
+
+    def forward(self, steps: Tensor) -> Tensor:
+        x = self.linear(steps)
+        return x + self.share * x.roll(1, 0)
+
+
+def test_an_encoder_that_begins_to_look_across_steps_later_is_refused_then(generator: torch.Generator):
+    learning = TempCLR(Projection(5, 8), Learning())
+    batch = collate(pairs(3, generator))
+    with pytest.raises(ValueError, match="expected Learning to encode every step by itself"):
+        for _ in range(64):
+            assert learning(batch, generator=generator).total.isfinite()
+            learning.video.share.data += 0.01
 
 
 class Mixing(nn.Module):
@@ -544,10 +581,10 @@ def test_an_encoder_that_looks_across_steps_without_saying_so_is_refused(how: st
     ("settings", "message"),
     [
         ({"weight": 1.5}, "weight from 0 to 1"),
-        ({"negatives": 0}, "at least 1 negative"),
-        ({"chunk": 0}, "chunks of at least 1"),
-        ({"units": 1}, "at least 2 units"),
-        ({"pieces": 0}, "pieces of at least 1 clip"),
+        ({"negatives": 0}, "negatives to be a whole number of at least 1, got 0"),
+        ({"chunk": 0}, "chunk to be a whole number of at least 1"),
+        ({"units": 1}, "units to be a whole number of at least 2, got 1"),
+        ({"pieces": 0}, "pieces to be a whole number of at least 1"),
         ({"temperature": 0.0}, "temperature > 0"),
         ({"unit_temperature": -1.0}, "temperature > 0"),
     ],

@@ -304,6 +304,15 @@ def test_containers_keep_what_they_hold(tmp_path: Path, zipped: bool):
     assert not isinstance(found["slots"], Slots) and not isinstance(found["array"], np.ndarray)
 
 
+def test_a_class_that_the_program_lets_in_is_replaced_as_well(tmp_path: Path):
+    torch.save({"here": [Slots()]}, tmp_path / "x.pt")
+    with torch.serialization.safe_globals([Slots]):
+        before = set(torch.serialization.get_safe_globals())
+        content, names = load_with_stand_ins(tmp_path / "x.pt")
+        assert Slots in before and set(torch.serialization.get_safe_globals()) == before
+    assert names == (f"{__name__}.Slots",) and not isinstance(content["here"][0], Slots)
+
+
 # refusals
 
 

@@ -115,10 +115,12 @@ def test_a_batch_without_a_video_for_every_process_is_refused(folder: Path):
 
 def test_processes_that_were_given_different_trainings_are_refused(folder: Path):
     for rank, (own, other) in enumerate(((13, 12), (12, 13))):
-        _, data, config = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
+        _, data, config, somewhere, judged = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
         expected = "expected the same training on all processes, got another on"
         assert f"{expected} {1 - rank}: videos (expected {own}, found {other}), data (" in data
         assert f"{expected} {1 - rank}: accumulate (expected {1 + rank}, found {2 - rank})" in config
+        assert f"{expected} {1 - rank}: a folder (expected {rank == 0}, found {rank == 1})" in somewhere
+        assert f"{expected} {1 - rank}: a validation (expected {rank == 1}, found {rank == 0})" in judged
 
 
 def test_a_checkpoint_of_other_processes_is_refused(folder: Path, alone: tuple):

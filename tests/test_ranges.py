@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tempclr.ranges import COUNT, NUMBER, POSITIVE, SHARE, Range, check_fields
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, SHARE, Range, settle
 
 
 @dataclass
@@ -34,8 +34,8 @@ def test_a_range_says_what_it_holds(within: Range, words: str, inside: tuple, ou
 
 
 def test_fields_that_are_right_pass():
-    check_fields(Settings(), {"steps": COUNT, "rate": SHARE})
-    check_fields(Settings(rate=1), {"rate": SHARE})  # a whole number is a number
+    settle(Settings(), {"steps": COUNT, "rate": SHARE})
+    settle(Settings(rate=1), {"rate": SHARE})  # a whole number is a number
 
 
 # refusals
@@ -55,4 +55,4 @@ def test_fields_that_are_right_pass():
 )
 def test_fields_that_are_wrong_are_refused(settings: Settings, message: str):
     with pytest.raises(ValueError, match=message):
-        check_fields(settings, {"steps": COUNT, "rate": SHARE})
+        settle(settings, {"steps": COUNT, "rate": SHARE})

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -20,12 +21,13 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from tempclr import Pair, TempCLR, TrainConfig, soft_dtw, train
-from tempclr.encoders import ContextEncoder, Projection
+from tempclr.encoders import ContextEncoder, Projection, tune
 from tempclr.history import read_history
-from tempclr.losses import mil_nce
+from tempclr.losses import Temperature, mil_nce, ramp
 from tempclr.negatives import permute_both
 from tempclr.sequences import Batch, Sequences, collate
 from tempclr.training.checkpoints import load, save
+from tempclr.training.processes import AllProcesses
 
 CONFIG = TrainConfig(steps=12, batch=4, warmup=2, validate_every=5, checkpoint_every=4)
 ALL = replace(CONFIG, accumulate=2, bucket=2, average=0.9, recompute=True, decay="polynomial", power=2.0)
@@ -214,6 +216,52 @@ def test_a_signal_that_comes_too_late_for_the_loop_is_sent_again_after_it(tmp_pa
         signal.signal(signal.SIGTERM, handled)
 
 
+def test_a_signal_that_was_not_why_training_ended_is_sent_again():
+    heard = []
+    handled = signal.signal(signal.SIGTERM, lambda *_: heard.append("again"))
+    try:
+        ended = []
+        for record in train(model(), data(), CONFIG, stop=lambda: True, **defaults()):
+            ended.append(record.ended)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert ended == ["terminated"] and heard == ["again"]
+    finally:
+        signal.signal(signal.SIGTERM, handled)
+
+
+def tuned(what: str) -> TempCLR:
+    """A transformer on one side, of which some weights learn."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        video = ContextEncoder(Projection(8, 16), 16, heads=2, dropout=0.1)
+        targets = ("query_key_value", "out")
+        if what == "lora":
+            tune(video, "lora", rank=2, targets=targets)
+        elif what == "layernorm":
+            tune(video, "layernorm")
+        return TempCLR(
+            Projection(6, 16), video, negatives=5, chunk=7, weight=ramp(0.2, 0.8), temperature=Temperature(1.0)
+        )
+
+
+@pytest.mark.parametrize("what", ["all", "layernorm", "lora"])
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_whatever_learns_in_whatever_precision_continues_as_if_it_had_not_stopped(
+    what: str, precision: str, tmp_path: Path
+):
+    AcceleratorState._reset_state(reset_partial_state=True)  # precision is one for all accelerators of a process
+    try:
+        config = replace(ALL, recompute=False, patience=9)
+        settings = {"accelerator": Accelerator(cpu=True, mixed_precision=precision)}
+        whole, continued = tuned(what), tuned(what)
+        records = run(whole, config, **settings)
+        run(tuned(what), config, stop=6, folder=tmp_path, **settings)
+        assert run(continued, config, folder=tmp_path, **settings) == records[4:]
+        assert same(continued, whole)
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def test_a_folder_may_be_text_and_a_stop_may_return_nothing(tmp_path: Path):
     run(model(), folder=str(tmp_path))
     records = list(train(model(), data(), replace(CONFIG, steps=3), stop=lambda: None, **defaults()))
@@ -257,6 +305,19 @@ def test_the_weights_that_validate_best_are_kept(tmp_path: Path):
     best = load(tmp_path / "best.pt")
     assert (best["step"], best["score"]) == (10, 0.9)
     assert all(torch.equal(a, b) for a, b in zip(best["model"].values(), seen[1], strict=True))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, torch.tensor])
+def test_a_score_may_be_a_number_of_any_make(kind: Callable, tmp_path: Path):
+    records = run(model(), validate=lambda trained: kind(length(trained)), folder=tmp_path)
+    assert [type(record.score) for record in records if record.score is not None] == [float] * 3
+    assert run(model(), folder=tmp_path) == []
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path):
+    (tmp_path / ".last.pt.123.partial").write_bytes(b"half")
+    run(model(), folder=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "history.jsonl", "last.pt"]
 
 
 def test_validations_without_a_new_best_end_training_also_across_an_interruption(tmp_path: Path):
@@ -386,7 +447,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
         run(model(), replace(CONFIG, steps=20, batch=5), folder=tmp_path)
     half = model()
     half.video.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"trained weights \(expected video.norm.weight, found nothing\)"):
+    with pytest.raises(ValueError, match=r"weights \(expected video.norm.weight \(torch.float32\), found nothing"):
         run(half, folder=tmp_path)
     with pytest.raises(ValueError, match=r"seed \(expected 1, found 7\)"):
         run(model(), folder=tmp_path, generator=torch.Generator().manual_seed(7))
@@ -402,6 +463,8 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
         ({"distance": partial(soft_dtw, gamma=0.2)}, r"expected distance=soft_dtw, found distance=soft_dtw\(gamma=0.2"),
         ({"temperature": 0.5}, "expected temperature=1.0, found temperature=0.5"),
         ({"unit": mil_nce}, "expected unit=unit_loss, found unit=mil_nce"),
+        ({"chunk": 5}, "expected chunk=64, found chunk=5"),
+        ({"gather": AllProcesses()}, r"expected gather=Alone\(\), found gather=AllProcesses\(\)"),
     ],
 )
 def test_a_checkpoint_of_another_objective_is_refused(change: dict, message: str, tmp_path: Path):
@@ -453,8 +516,11 @@ def test_what_is_not_a_checkpoint_is_refused(content: bytes, tmp_path: Path):
 
 
 def test_fewer_pairs_than_a_batch_are_refused():
+    refused, accelerator = model(), Accelerator(cpu=True)
     with pytest.raises(ValueError, match="at least one batch of 40 pairs, got 10"):
-        run(model(), replace(CONFIG, batch=40))
+        run(refused, replace(CONFIG, batch=40), accelerator=accelerator)
+    assert not accelerator._models and not accelerator._optimizers
+    assert refused.forward.__func__ is TempCLR.forward
 
 
 @pytest.mark.parametrize(("weight", "message"), [(0.0, "expected a finite loss .* nan"), (0.7, "expected costs to be")])
@@ -492,9 +558,10 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step():
     assert all(torch.equal(a, b) for a, b in zip(weights(broken), before, strict=True))
 
 
-def test_a_score_that_is_not_a_number_is_refused():
-    with pytest.raises(ValueError, match="expected validation to return a number, got nan at step 5"):
-        run(model(), validate=lambda _: float("nan"))
+@pytest.mark.parametrize("score", [float("nan"), None, "high", torch.ones(2)])
+def test_a_score_that_is_not_a_number_is_refused(score: object):
+    with pytest.raises(ValueError, match=r"expected validation to return a number, got .* at step 5"):
+        run(model(), validate=lambda _: score)
 
 
 def test_patience_without_a_validation_is_refused():

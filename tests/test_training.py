@@ -4,9 +4,10 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -207,6 +208,26 @@ def test_a_second_signal_acts_as_ever():
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize("asked_in_both", [True, False])
+def test_blocks_that_overlap_lose_no_signal(asked_in_both: bool):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
+    try:
+        first, second = termination(), termination()
+        first.__enter__()
+        noted = second.__enter__()
+        if asked_in_both:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert noted.asked and heard == []
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert heard == ["outside"] * asked_in_both
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == ["outside"] * (1 + asked_in_both)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_training_is_left_with_the_bar_that_shows_it():
     left = []
 
@@ -283,6 +304,16 @@ def test_a_configuration_that_makes_no_sense_is_refused(change: dict, message: s
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
+def test_numbers_of_numpy_become_plain(tmp_path: Path):
+    config = TrainConfig(
+        steps=np.int64(30), learning_rate=np.float64(0.1), betas=[np.float32(0.5), 0], decay_steps=np.int64(40)
+    )
+    assert config == TrainConfig(steps=30, learning_rate=0.1, betas=(0.5, 0.0), decay_steps=40)
+    save(asdict(config), tmp_path / "config.pt")
+    assert load(tmp_path / "config.pt") == asdict(config)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -291,6 +322,8 @@ def test_a_configuration_that_makes_no_sense_is_refused(change: dict, message: s
         ({"steps": True}, "steps to be of type int, got True"),
         ({"power": "1"}, "power to be of type float, got '1'"),
         ({"decay_steps": 20.5}, "decay_steps above the warmup of 10, got 20.5"),
+        ({"betas": ("a", "b")}, "two betas from 0 to less than 1"),
+        ({"recompute": 2}, "recompute to be of type bool, got 2"),
     ],
 )
 def test_a_setting_of_another_kind_is_refused(change: dict, message: str):

@@ -56,7 +56,7 @@ def run(
     *,
     seed: int = 0,
     videos: int = 13,
-    validate: Callable = score,
+    validate: Callable | None = score,
     **changes: int,
 ) -> list[dict]:
     """Records of a training; process 1 comes with another seed of everything, which the first one's replaces."""
@@ -95,7 +95,13 @@ def main(folder: Path) -> None:
     stopped = run(accelerator, folder / "stopped", seed=rank, validate=stop)
     rest = run(accelerator, folder / "stopped")
     refused = []
-    for settings in ({"batch": 1}, {"videos": 13 - rank}, {"accumulate": 1 + rank}):
+    for settings in (
+        {"batch": 1},
+        {"videos": 13 - rank},
+        {"accumulate": 1 + rank},
+        {"folder": [folder / "one", None][rank]},
+        {"validate": [None, score][rank]},
+    ):
         try:
             run(accelerator, **settings)
         except ValueError as error:

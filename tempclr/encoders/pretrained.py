@@ -39,8 +39,8 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     `VideoBert()` and `TextBert()` have the published shape.
 
     Args:
-        path: Of the file, of any version of torch. Of what it holds, only tensors and plain containers are made;
-            objects of any class, such as the `argparse.Namespace` of its settings, are replaced by stand-ins.
+        path: Of the file, also one of an old version of torch. Of what it holds, only tensors and plain containers
+            are made; objects of any class, such as its settings' `argparse.Namespace`, are replaced by stand-ins.
         video: Gets the weights under `video_encoder`.
         text: Gets those under `text_encoder`.
         strict: Whether missing and unknown names are refused; without, they are only reported.

@@ -10,13 +10,15 @@ import pickletools
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 
 def load_with_stand_ins(path: Path) -> tuple[object, tuple[str, ...]]:
-    """Return what a file of `torch.save` holds, of any version, and the names of what was replaced.
+    """Return what a file holds that `torch.save` wrote as it does by default, also long ago, and what was replaced.
 
     An object of a class that is not let in becomes a dict or a list, if it is filled like one, or else an
     empty object; so does what a function returns. Nothing that the file names is imported or called.
@@ -26,16 +28,29 @@ def load_with_stand_ins(path: Path) -> tuple[object, tuple[str, ...]]:
     """
     try:
         instructions = _instructions(path)
-        names = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(_alone(instructions))))
         filled = _filled(instructions)
-        stand_ins = [(type("StandIn", (filled.get(name, _Empty),), {}), name) for name in names]
-        with torch.serialization.safe_globals(stand_ins):
+        with _nothing_let_in():
+            names = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(_alone(instructions))))
+            stand_ins = [(type("StandIn", (filled.get(name, _Empty),), {}), name) for name in names]
+            torch.serialization.add_safe_globals(stand_ins)
             return torch.load(path, map_location="cpu", weights_only=True), names
     except Exception as error:  # damaged or unsafe files fail in many ways
         raise ValueError(
             f"expected {path} to be a checkpoint of torch with tensors and plain containers; "
             f"nothing in it was run: {error}"
         ) from error
+
+
+@contextmanager
+def _nothing_let_in() -> Iterator[None]:
+    """Forget for a while which classes the program allows torch to make."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 class _Empty:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 def described(value: object) -> str:
     """Return a function by name with what is bound to it, a module by its class, and anything else as it prints.
 
-    Options are told if they are bound by `partial`; what a function is made of, or refers to, is not.
+    Options are told if they are bound by `partial`, or held by an object that is called; what a function is made of,
+    or refers to, is not.
 
     Example:
         >>> from tempclr import otam
@@ -27,6 +28,16 @@ def described(value: object) -> str:
         return str(value.tolist())
     if isinstance(value, tuple | list):
         return f"({', '.join(map(described, value))})"
+    if inspect.ismethod(value):
+        return f"{described(value.__self__)}.{value.__name__}"
     if inspect.isroutine(value):
         return value.__qualname__.lstrip("_")
+    if type(value).__repr__ is object.__repr__:
+        held = getattr(value, "__dict__", {}).items()
+        return f"{type(value).__name__}({', '.join(f'{name}={_plain(each)}' for name, each in held)})"
+    return _plain(value)
+
+
+def _plain(value: object) -> str:
+    """What a value prints, without where it stands in memory."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -46,5 +46,11 @@ def current(temperature: float | Temperature) -> float | Float[Tensor, ""]:
 
 def check_temperature(temperature: float | Tensor | Temperature) -> None:
     """Raise `ValueError` unless a temperature is positive; what is learnt is so by its making."""
-    if not isinstance(temperature, Tensor | Temperature) and not 0 < temperature < math.inf:
+    if isinstance(temperature, Temperature) or torch.compiler.is_compiling():
+        return
+    if isinstance(temperature, Tensor):
+        if temperature.is_meta:
+            return
+        temperature = temperature.item()
+    if not 0 < temperature < math.inf:
         raise ValueError(f"expected a temperature > 0, got {temperature}")

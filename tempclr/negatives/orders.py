@@ -14,6 +14,7 @@ ROWS = 16  # proposed at least
 # proposed again for the sequences that still lack orders: at least, and for each that was asked for; one of as many
 # orders, all equally likely, is then missed once in 10 ** 5 draws
 MORE, MORE_EACH = 256, 16
+APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: numbers of steps times it meet no number of captions
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, 
     flat = values.detach().reshape(*values.shape[:2], -1).contiguous().view(torch.uint8)
     rest = -flat.shape[2] % 8
     words = (pad(flat, (0, rest)) if rest else flat).view(torch.int64)
-    factors = torch.arange(1, words.shape[2] + 1, device=values.device) * -7046029254386353131  # 2 ** 64 / golden ratio
+    factors = torch.arange(1, words.shape[2] + 1, device=values.device) * APART
     return ((words ^ (words >> 29) ^ factors) * (factors | 1)).sum(2)
 
 
@@ -141,7 +142,7 @@ def _draw(
     true = (seen == _sums(factors, step, shown)[:, None]) | (
         proposed.moves & (heard == _sums(factors, slot, spoken)[:, None])
     )
-    return [positions, seen, torch.where(proposed.inside, seen, heard), true]
+    return [positions, seen, torch.where(proposed.inside, seen * APART, heard), true]
 
 
 def _chosen(drawn: list[Tensor], count: int) -> tuple[Tensor, Tensor]:

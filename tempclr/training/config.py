@@ -1,9 +1,10 @@
 """How the loop runs, and what it tells of each step."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
-from tempclr.ranges import COUNT, NUMBER, POSITIVE, Range, check_fields
+from tempclr.ranges import COUNT, NUMBER, POSITIVE, Range, settle
 
 Decay = Literal["cosine", "linear", "polynomial", "none"]
 Optimizer = Literal["adamw", "adam"]
@@ -41,7 +42,7 @@ class TrainConfig:
     patience: int = 0  # validations in a row without a new best score that end training; 0 never does
 
     def __post_init__(self) -> None:
-        check_fields(self, RANGES)
+        settle(self, RANGES)
         if self.warmup >= self.steps:
             raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
         if self.decay not in get_args(Decay) or self.optimizer not in get_args(Optimizer):
@@ -49,10 +50,13 @@ class TrainConfig:
                 f"expected decay among {', '.join(get_args(Decay))} and optimizer among "
                 f"{', '.join(get_args(Optimizer))}, got {self.decay} and {self.optimizer}"
             )
-        if self.decay_steps is not None and not (isinstance(self.decay_steps, int) and self.decay_steps > self.warmup):
-            raise ValueError(f"expected decay_steps above the warmup of {self.warmup}, got {self.decay_steps}")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+        if self.decay_steps is not None:
+            if not isinstance(self.decay_steps, Integral) or self.decay_steps <= self.warmup:
+                raise ValueError(f"expected decay_steps above the warmup of {self.warmup}, got {self.decay_steps}")
+            object.__setattr__(self, "decay_steps", int(self.decay_steps))
+        if len(self.betas) != 2 or not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"expected two betas from 0 to less than 1, got {self.betas}")
+        object.__setattr__(self, "betas", tuple(map(float, self.betas)))
 
 
 @dataclass(frozen=True)

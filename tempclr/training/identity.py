@@ -30,20 +30,27 @@ def identity(
     Raises:
         ValueError: If processes that are to train together were given different ones.
     """
+    learning = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     made = {
         **asdict(config),
         "processes": accelerator.num_processes,
         "precision": accelerator.mixed_precision,
+        "device": accelerator.device.type,
         "seed": seed,
         "videos": len(pairs),
         "data": sample_digest(pairs),
-        "trained weights": [name for name, weight in model.named_parameters() if weight.requires_grad],
+        "trained weights": [f"{name} ({weight.dtype})" for name, weight in learning.items()],
         "model": re.sub(r" at 0x[0-9a-f]+", "", repr(model)).splitlines(),
     }
-    for process, other in enumerate(gather_object([made])):
-        if found := differences(made, other):
-            raise ValueError(f"expected the same training on all processes, got another on {process}: {found}")
+    check_alike(made, accelerator)
     return made
+
+
+def check_alike(made: Mapping[str, object], accelerator: Accelerator) -> None:
+    """Raise `ValueError` unless all processes, each of which must call this, were given the same."""
+    for process, other in enumerate(gather_object([made])):
+        if process != accelerator.process_index and (found := differences(made, other)):
+            raise ValueError(f"expected the same training on all processes, got another on {process}: {found}")
 
 
 def check_identity(stored: Mapping[str, object], made: Mapping[str, object], path: Path) -> None:

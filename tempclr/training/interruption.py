@@ -13,6 +13,7 @@ class Termination:
 
     asked: bool = False
     heeded: bool = False  # whether whoever called was told, and so will see to it
+    left: bool = False  # whether it is none of this block's business any more
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def termination() -> Iterator[Termination]:
         return
 
     def ask(*_: object) -> None:
-        if noted.asked:
+        if noted.asked or noted.left:
             noted.heeded = True
             signal.signal(signal.SIGTERM, before)
             signal.raise_signal(signal.SIGTERM)
@@ -38,6 +39,8 @@ def termination() -> Iterator[Termination]:
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGTERM, before)
+        noted.left = True
+        if signal.getsignal(signal.SIGTERM) is ask:  # else another block that began later is not left yet
+            signal.signal(signal.SIGTERM, before)
         if noted.asked and not noted.heeded:
             signal.raise_signal(signal.SIGTERM)

@@ -69,14 +69,14 @@ class State:
             raise ValueError("expected a model with at least one trainable parameter, got none")
         generator.set_state(gather_object([generator.get_state()])[0])
         self.identity = identity(model, pairs, config, accelerator, generator.initial_seed())
+        lengths = steps_of(pairs, bucket=config.bucket)
+        self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
         self.average = None
         if config.average:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
         optimizer = kind(trainable, config.learning_rate, config.betas, weight_decay=config.weight_decay)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
-        lengths = steps_of(pairs, bucket=config.bucket)
-        self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
         seed = torch.randint(2**62, (), generator=generator).item() + accelerator.process_index
         self.orders = Generator(accelerator.device).manual_seed(seed)
 
