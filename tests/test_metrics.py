@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import rankdata
+from scipy.stats import rankdata, ttest_1samp
 from torch import Tensor
 
-from tempclr.metrics import bootstrap, hits, median_rank, ranks, recall_at
+from tempclr.metrics import Interval, bootstrap, hits, median_rank, ranks, recall_at, student, wider
 
 tied_scores = st.tuples(st.integers(1, 5), st.integers(0, 2), st.integers(0, 1000)).map(
     lambda drawn: torch.randint(
@@ -58,6 +58,31 @@ def test_expected_hits_equal_the_mean_over_all_ways_to_break_ties(scores: Tensor
         assert hits(scores, k)[index].item() == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_students_interval_equals_that_of_scipy(level: float, generator: torch.Generator):
+    values = torch.randn(5, 7, generator=generator, dtype=torch.float64)
+    found = student(values, level=level)
+    expected = ttest_1samp(values.mean(1).numpy(), 0).confidence_interval(level)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert found.n == 5 and found.mean == pytest.approx(values.mean().item())
+
+
+def test_few_seeds_are_covered_as_often_as_is_said(generator: torch.Generator):
+    """Where runs differ more than units do, the bootstrap alone holds the mean far too seldom."""
+    alone = both = 0
+    for _ in range(400):
+        runs = 0.05 * torch.randn(3, 1, generator=generator, dtype=torch.float64)
+        values = runs + 0.05 * torch.randn(3, 20, generator=generator, dtype=torch.float64)
+        drawn = bootstrap(values, generator=generator, draws=300)
+        held = wider(drawn, student(values))
+        alone, both = alone + (drawn.low <= 0 <= drawn.high), both + (held.low <= 0 <= held.high)
+    assert alone < 360 < 372 < both  # of 400; 380 are expected of 95 %, with a deviation of 4.4
+
+
+def test_the_wider_of_two_intervals_holds_both():
+    assert wider(Interval(0.5, 0.4, 0.6, 9), Interval(0.5, 0.3, 0.55, 3)) == Interval(0.5, 0.3, 0.6, 9)
+
+
 @given(tied_scores, st.integers(1, 4))
 def test_expected_hits_lie_between_the_other_policies(scores: Tensor, k: int):
     low, middle, high = (hits(scores, k, ties=ties) for ties in ("pessimistic", "expected", "optimistic"))
@@ -100,6 +125,13 @@ def test_queries_without_an_item_are_refused():
 def test_a_k_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match="k of at least 1"):
         hits(torch.zeros(2, 2), 0)
+
+
+def test_students_interval_needs_two_seeds():
+    with pytest.raises(ValueError, match="at least 2 seeds, got shape"):
+        student(torch.ones(1, 3))
+    with pytest.raises(ValueError, match="level between 0 and 1, got 1"):
+        student(torch.ones(2, 3), level=1.0)
 
 
 def test_a_level_out_of_range_is_refused():
