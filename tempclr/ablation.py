@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from tempclr.comparison import open_trained
 from tempclr.launch import Job, run_all
-from tempclr.metrics import Interval, bootstrap, group_means, student, wider
+from tempclr.metrics import Interval, bootstrap, group_means, groups, student, wider
 from tempclr.tasks import retrieval
 
 
@@ -226,7 +226,7 @@ def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:
         pairs = run.experiment.pairs("test")
         embedded = retrieval.embed(run.model(pairs), pairs)
         hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, retrieval.dtw).hits(1)
-        rows.append(group_means(hits, [pair.name.split("/")[0] for pair in pairs]))
+        rows.append(group_means(hits, groups([pair.name for pair in pairs])))
         seed += 1
     if not rows:
         raise ValueError(f"expected trainings of {setting.name} in {folder}, found none")

@@ -13,7 +13,7 @@ from tempclr import metrics, runs
 from tempclr.encoders import is_contextual
 from tempclr.experiment import Experiment
 from tempclr.losses import TempCLR
-from tempclr.metrics import Interval, bootstrap
+from tempclr.metrics import Interval, bootstrap, groups
 from tempclr.negatives import permute_segments
 from tempclr.sequences import Pair, collate
 from tempclr.tasks import retrieval
@@ -138,7 +138,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
     seen_untrained = set()
     for run in tqdm(trained, desc="evaluating", unit="run"):
         pairs = run.experiment.pairs("test")
-        own = tuple(pair.name.split("/")[0] for pair in pairs)
+        own = tuple(groups([pair.name for pair in pairs]))
         if rooms and own != rooms:
             raise ValueError(f"expected runs on the same test data, got others in {run.folder}")
         rooms = own

@@ -40,7 +40,7 @@ ENCODERS = ("steps", "context", "minilm", "paper")
 TUNED = ("layernorm", "lora", "all")
 RANGES = {
     **dict.fromkeys(("layers", "dim", "negatives", "clips_per_step", "frames_per_clip"), COUNT),
-    **dict.fromkeys(("jitter", "units"), NUMBER),
+    **dict.fromkeys(("jitter", "units", "clips_per_unit"), NUMBER),
     **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
     "weight": SHARE,
 }
@@ -77,6 +77,7 @@ class Experiment:
     anchor: str = "text"  # what is kept in order, see ANCHORS: "both" is the mean of either
     others: bool = False  # whether a sequence is also told from the others of the batch
     units: int = 0  # sentences per video that the order loss takes; 0 takes all
+    clips_per_unit: int = 0  # most clips of a sentence that it takes; 0 takes all
     distance: str = "soft-DTW"  # of the order loss, see DISTANCES
     gamma: float = 0.1  # smoothing of the distance, in the unit of the cosine cost
     drop: float = 0.8  # what Drop-DTW pays for a clip that it leaves out, in the unit of the cosine cost
@@ -155,6 +156,7 @@ class Experiment:
             anchor=self.anchor,
             others=self.others,
             units=self.units or None,
+            clips_per_unit=self.clips_per_unit or None,
             distance=named_distance(self.distance, gamma=self.gamma, drop=self.drop, each=self.per_cell),
             debiased=self.distance == "divergence",
             temperature=self.temperature,

@@ -31,6 +31,7 @@ from tempclr.files import digest, write_text
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 
 
+UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # lines of tables
 VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
 
 
@@ -344,7 +345,7 @@ def as_html(notebook: Path) -> str:
     content = need("nbformat", "notebooks").read(str(notebook), as_version=4)
     _bake(content)
     html, _ = exporter.from_notebook_node(content)
-    return html
+    return html.replace("</head>", f"{UNBROKEN}</head>", 1)
 
 
 def _bake(notebook: dict) -> None:

@@ -83,6 +83,17 @@ def group_means(values: Float[Tensor, "*rows units"], groups: Sequence[str]) -> 
     return torch.stack([values[..., numbers == number].mean(-1) for number in range(len(names))], -1)
 
 
+def groups(names: Sequence[str]) -> list[str]:
+    """Return the group of each name, which stands before its slash; each name itself where that makes one group alone.
+
+    Example:
+        >>> groups(["a/1", "a/2", "b/1"]), groups(["a/1", "a/2"])
+        (['a', 'a', 'b'], ['a/1', 'a/2'])
+    """
+    first = [name.split("/")[0] for name in names]
+    return first if len(set(first)) > 1 else list(names)
+
+
 @dataclass(frozen=True)
 class Interval:
     """A mean and where it lies."""

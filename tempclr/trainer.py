@@ -188,6 +188,11 @@ def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:
             f"expected gradient accumulation in TrainConfig(accumulate=...), "
             f"got an accelerator with gradient_accumulation_steps={accelerator.gradient_accumulation_steps}"
         )
+    if accelerator.mixed_precision != "no" and not accelerator.native_amp:
+        raise ValueError(
+            f"expected a device that computes in {accelerator.mixed_precision}, got {accelerator.device.type}, where "
+            "accelerate would leave it out; take bf16 or no"
+        )
     if config.batch < accelerator.num_processes:
         raise ValueError(
             f"expected a batch of at least one video for each of {accelerator.num_processes} processes, "

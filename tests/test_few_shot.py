@@ -7,7 +7,7 @@ from torch import Tensor
 import tempclr
 from tempclr.sequences import Sequences, pad
 from tempclr.tasks import few_shot
-from tempclr.tasks.few_shot import MEASURES, Episodes, draw_episodes, few_shot_accuracy, recognize
+from tempclr.tasks.few_shot import MEASURES, Episodes, check_design, draw_episodes, few_shot_accuracy, recognize
 
 LABELS = [name for name in "abcdef" for _ in range(5)]
 
@@ -147,6 +147,15 @@ def test_episodes_that_cannot_be_drawn_are_refused(generator: torch.Generator):
             draw_episodes(LABELS, ways=ways, shots=shots, count=count, generator=generator)
     with pytest.raises(ValueError, match="at least 6 videos of every class, got fewer of a, b, c, d"):
         draw_episodes(LABELS, ways=2, shots=5, count=1, generator=generator)
+
+
+@pytest.mark.parametrize("design", [(1, [1], 9), (5, [], 9), (5, [0], 9), (5, [1.5], 9), (5, [1], 1)])
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_a_design_that_gives_no_interval_is_refused(design: tuple):
+    ways, shots, episodes = design
+    with pytest.raises(ValueError, match="expected at least 2 ways and episodes and a list of shots"):
+        check_design(ways=ways, shots=shots, episodes=episodes)
+    check_design(ways=5, shots=[1, 5], episodes=100)
 
 
 def test_what_cannot_be_compared_is_refused(episodes: Episodes, generator: torch.Generator):

@@ -27,7 +27,7 @@ from tempclr.negatives import (
     swap_neighbours,
     wrong_orders,
 )
-from tempclr.sequences import Sequences, collate
+from tempclr.sequences import Batch, Sequences, collate
 
 ANCHORS = ["text", "video", "both"]
 PUBLISHED = {
@@ -265,6 +265,28 @@ def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
     hard = mixture((permute_both, 0.5), (swap_neighbours, 0.5))
     for shuffle in (permute_segments, permute_both, reverse, swap_neighbours, move_blocks, hard):
         assert model(shuffle=shuffle)(batch, generator=generator).order_skipped == 0
+
+
+def test_the_order_loss_takes_so_many_clips_of_a_sentence(generator: torch.Generator):
+    segments = (0, -1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 2)
+    batch = collate(pairs(2, generator, segments=segments))
+    chosen = evenly_spaced(batch, clips_per_unit=3)
+    assert chosen.clips[0].tolist() == [0, 4, 6, 8, 10, 11]  # of eight of sentence 1 the third, sixth and eighth
+    assert chosen.segments[0].tolist() == [0, 1, 0, 1, 1, 2] and chosen.lengths[0].tolist() == [3, 6]
+    few = [replace(pair, clips=pair.clips[chosen.clips[0]], segments=chosen.segments[0]) for pair in pairs_of(batch)]
+    settings = {"negatives": 3, "weight": 1.0}
+    ours = model(clips_per_unit=3, **settings)(batch, generator=seeded())
+    torch.testing.assert_close(ours.order, model(**settings)(collate(few), generator=seeded()).order)
+    every = model(clips_per_unit=99, **settings)(batch, generator=seeded())
+    shown = batch.segments[0] >= 0
+    without = [replace(p, clips=p.clips[shown], segments=p.segments[shown]) for p in pairs_of(batch)]
+    torch.testing.assert_close(every.order, model(**settings)(collate(without), generator=seeded()).order)
+
+
+def pairs_of(batch: Batch) -> list[Pair]:
+    """The pairs behind a batch of pairs of one length."""
+    parts = zip(batch.sentences.values, batch.clips.values, batch.segments, batch.captions, strict=True)
+    return [Pair("", x, y, segments, tuple(map(str, texts.tolist()))) for x, y, segments, texts in parts]
 
 
 def test_clips_without_sentences_are_shuffled_in_pieces(generator: torch.Generator):

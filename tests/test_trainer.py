@@ -574,6 +574,15 @@ def test_a_model_with_nothing_to_train_is_refused():
         run(model().requires_grad_(False))
 
 
+def test_a_precision_that_the_device_lacks_is_refused():
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        with pytest.raises(ValueError, match="expected a device that computes in fp16, got cpu"):
+            run(model(), accelerator=Accelerator(cpu=True, mixed_precision="fp16"))
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def test_an_accelerator_that_accumulates_by_itself_is_refused():
     settings = {**defaults(), "accelerator": Accelerator(cpu=True, gradient_accumulation_steps=2)}
     with pytest.raises(ValueError, match=r"TrainConfig\(accumulate=...\), got .*steps=2"):

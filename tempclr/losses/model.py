@@ -22,7 +22,8 @@ from tempclr.negatives import Orders, Shuffle, permute_segments, wrong_orders
 from tempclr.sequences import Batch, Sequences, pair_mask
 
 SETTINGS = (  # that decide the losses; `chunk` by the dropout of what is encoded again
-    *("weight", "negatives", "shuffle", "anchor", "distance", "debiased", "others", "units", "pieces"),
+    *("weight", "negatives", "shuffle", "anchor", "distance", "debiased", "others", "units"),
+    *("clips_per_unit", "pieces"),
     *("temperature", "unit", "within", "unit_temperature", "chunk", "gather"),
 )
 
@@ -62,6 +63,7 @@ class TempCLR(nn.Module):
         others: Whether a sequence is also told from the other sequences of the batch, apart from
             those with the same captions.
         units: Most sentences of a video that the order loss takes, evenly spaced, at least 2; all if it is None.
+        clips_per_unit: Most clips of a sentence that the order loss takes, evenly spaced; all if it is None.
         pieces: Clips per segment, for videos none of whose clips has a sentence; such are skipped if it is None.
         temperature: Of the order loss, > 0, or a `Temperature` to be learnt.
         unit: `unit_loss`, `mil_nce`, or another function like them.
@@ -92,6 +94,7 @@ class TempCLR(nn.Module):
         debiased: bool = False,
         others: bool = False,
         units: int | None = None,
+        clips_per_unit: int | None = None,
         pieces: int | None = None,
         temperature: float | Temperature = 1.0,
         unit: UnitLoss = unit_loss,
@@ -106,7 +109,8 @@ class TempCLR(nn.Module):
         if anchor not in ("text", "video", "both"):
             raise ValueError(f"expected anchor text, video or both, got {anchor!r}")
         counts = [("negatives", negatives, 1), ("chunk", chunk, 1)]
-        counts += [("units", units, 2)] * (units is not None) + [("pieces", pieces, 1)] * (pieces is not None)
+        optional = (("units", units, 2), ("clips_per_unit", clips_per_unit, 1), ("pieces", pieces, 1))
+        counts += [each for each in optional if each[1] is not None]
         for name, count, least in counts:
             if not isinstance(count, int) or count < least:
                 raise ValueError(f"expected {name} to be a whole number of at least {least}, got {count}")
@@ -115,7 +119,7 @@ class TempCLR(nn.Module):
         self.text, self.video = text, video
         self.weight, self.negatives, self.shuffle, self.anchor = weight, negatives, shuffle, anchor
         self.distance, self.debiased, self.others = distance, debiased, others
-        self.units, self.pieces, self.chunk = units, pieces, chunk
+        self.units, self.clips_per_unit, self.pieces, self.chunk = units, clips_per_unit, pieces, chunk
         self.unit, self.within, self.temperature, self.unit_temperature = unit, within, temperature, unit_temperature
         self.gather = Alone() if gather is None else gather
         self._batches = 0  # so far, in training
@@ -180,7 +184,8 @@ class TempCLR(nn.Module):
     ) -> tuple[Tensor, int]:
         """Sequences in their order against shuffled and other ones, and how many videos have no wrong order."""
         self._look_at_encoders(batch)
-        chosen = everything(batch) if self.units is None else evenly_spaced(batch, self.units)
+        whole = self.units is None and self.clips_per_unit is None
+        chosen = everything(batch) if whole else evenly_spaced(batch, self.units, self.clips_per_unit)
         text = text_side(self.text, batch, sentences, chosen)
         video = video_side(self.video, batch, clips, chosen, self.pieces)
         ways = [(text, video, self.distance)] * (self.anchor != "video")

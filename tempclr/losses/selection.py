@@ -29,24 +29,32 @@ def everything(batch: Batch) -> Selection:
     return Selection(sentences, clips, lengths, batch.segments, batch.captions)
 
 
-def evenly_spaced(batch: Batch, units: int) -> Selection:
-    """Return at most `units` sentences of each pair, from the first to the last, and the clips of these.
+def evenly_spaced(batch: Batch, units: int | None = None, clips_per_unit: int | None = None) -> Selection:
+    """Return at most `units` sentences of each pair, from the first to the last, and at most so many clips of each.
 
-    Other clips are left out, but of a pair whose kept sentences have no clips, all remain, as background.
+    Without a number all are taken. Other clips are left out, but of a pair whose kept sentences have no clips, all
+    remain, as background.
 
     Example:
-        Of 16 sentences, 5 are number 0, 4, 8, 11 and 15.
+        Of 16 sentences, 5 are number 0, 4, 8, 11 and 15; of 8 clips, 3 are number 2, 5 and 7.
 
     Source:
-        Yang et al., "TempCLR", ICLR 2023, whose published configuration takes 5 of up to 16 pairs.
+        Yang et al., "TempCLR", ICLR 2023, whose published configurations take 5 of up to 16 pairs, and up to 10
+        frames of each step on CrossTask.
     """
     n = batch.sentences.lengths
+    units = batch.captions.shape[1] if units is None else min(units, batch.captions.shape[1])
     kept = n.clamp(max=units)
     slot = torch.arange(units, device=n.device)
     gaps = (kept - 1).clamp(min=1)[:, None]
     real = slot < kept[:, None]
     sentences = ((2 * slot * (n[:, None] - 1) + gaps) // (2 * gaps)).masked_fill(~real, 0)  # rounded
     shows = (batch.segments[:, :, None] == sentences[:, None]) & real[:, None]
+    if clips_per_unit is not None:
+        size = (shows * shows.sum(1, keepdim=True)).sum(2).clamp(min=1)  # clips of the sentence of each clip
+        place = (shows * shows.cumsum(1)).sum(2)  # of each clip among them, from 1
+        count = size.clamp(max=clips_per_unit)
+        shows &= (place * count // size > (place - 1) * count // size)[..., None]
     shown = shows.any(2)
     segments = shows.byte().argmax(2).masked_fill(~shown, -1)
     shown |= ~shown.any(1, keepdim=True) & step_mask(batch.clips.lengths, shown.shape[1])

@@ -87,6 +87,17 @@ class Episodes:
     labels: tuple[str, ...]  # of the classes
 
 
+def check_design(*, ways: int, shots: Sequence[int], episodes: int) -> None:
+    """Raise `ValueError` unless an evaluation can be made so: of each number of shots, so many episodes.
+
+    An interval takes at least two.
+    """
+    if ways < 2 or episodes < 2 or not shots or not all(isinstance(each, int) and each >= 1 for each in shots):
+        raise ValueError(
+            f"expected at least 2 ways and episodes and a list of shots >= 1, got {ways}, {episodes} and {shots}"
+        )
+
+
 def draw_episodes(labels: Sequence[str], *, ways: int, shots: int, count: int, generator: Generator) -> Episodes:
     """Return episodes: `ways` different classes, and of each `shots` different supports and another as query.
 
