@@ -35,7 +35,7 @@ class Trained:
         """Which loss it was trained with."""
         return SEQUENCE if self.experiment.weight > 0 else UNIT
 
-    def model(self, pairs: list[Pair], *, trained: bool = True) -> TempCLR:
+    def model(self, pairs: Sequence[Pair], *, trained: bool = True) -> TempCLR:
         """Return the model as it validated best, or as it was before training."""
         model = self.experiment.model(pairs)
         if trained:

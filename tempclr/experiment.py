@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from tempclr import negatives
 from tempclr.alignment import drop_dtw, dtw, otam, soft_dtw
 from tempclr.data import babyai, features
+from tempclr.data.drawn import Drawn
 from tempclr.data.excerpts import check_excerpts, excerpts
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.losses import TempCLR, mil_nce, step_loss, unit_loss
@@ -113,8 +114,11 @@ class Experiment:
             rooms = min(self.train_rooms, self.validation_rooms, self.test_rooms)
             babyai.check_procedures(rooms, steps=self.steps, hidden=self.hidden, orders=self.orders)
 
-    def pairs(self, split: str) -> list[Pair]:
-        """Return the videos of a split; the videos of one room stand next to each other."""
+    def pairs(self, split: str) -> Sequence[Pair]:
+        """Return the videos of a split; the videos of one room stand next to each other.
+
+        Own features are read each time a pair is drawn.
+        """
         if self.data != "babyai":
             paper = self.encoder == "paper"
             kept = {"background": self.background, "apart": self.apart, "tokens": TOKENS if paper else 0}
@@ -131,7 +135,7 @@ class Experiment:
             generator=generator,
         )
 
-    def excerpts(self, videos: list[Pair]) -> list[Pair]:
+    def excerpts(self, videos: Sequence[Pair]) -> Drawn:
         """Return training videos as they go into batches, without those that have too few sentences."""
         return excerpts(videos, self.most, self.least, generator=self.generator())
 
@@ -141,7 +145,7 @@ class Experiment:
         orders = 1 if split == "train" else self.orders
         return babyai.procedures(split, rooms.get(split, 0), steps=self.steps, hidden=self.hidden, orders=orders)
 
-    def model(self, pairs: list[Pair]) -> TempCLR:
+    def model(self, pairs: Sequence[Pair]) -> TempCLR:
         """Return an untrained model for data such as these; its weights depend on the seed alone."""
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(self.seed)

@@ -91,6 +91,7 @@ def collate(pairs: Sequence[Pair], numbers: Mapping[str, int] | None = None) -> 
     Raises:
         ValueError: If there is none, or their features differ in shape.
     """
+    pairs = list(pairs)  # drawn once, since they may be read from files
     numbers = caption_numbers(pairs) if numbers is None else numbers
     captions = [torch.tensor([numbers[text] for text in pair.captions]) for pair in pairs]
     return Batch(

@@ -133,9 +133,9 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
     done = (state.progress.step - 1) / config.steps
     try:
         for left in reversed(range(config.accumulate)):
-            chosen = next(state.batches)
-            names += [pairs[index].name for index in chosen]
-            batches.append(batch_of(pairs, chosen, process, processes).to(accelerator.device))
+            drawn = [pairs[index] for index in next(state.batches)]  # once, since they may be read from files
+            names += [pair.name for pair in drawn]
+            batches.append(batch_of(drawn, range(len(drawn)), process, processes).to(accelerator.device))
             with accelerator.no_sync(state.wrapped) if left else nullcontext():
                 losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
                 accelerator.backward(losses[-1].total / config.accumulate)

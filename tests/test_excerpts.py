@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from tempclr.data.drawn import Drawn
 from tempclr.data.excerpts import excerpts
 from tempclr.sequences import Pair
 
@@ -20,8 +21,8 @@ def video(name: str, sentences: int) -> Pair:
 
 def test_videos_that_are_long_enough_and_not_too_long_stay_whole(generator: torch.Generator):
     videos = [video("a", 4), video("b", 5), video("c", 16)]
-    assert excerpts(videos, 16, 5, generator=generator) == videos[1:]
-    assert excerpts(videos, generator=generator) == videos
+    assert list(excerpts(videos, 16, 5, generator=generator)) == videos[1:]
+    assert list(excerpts(videos, generator=generator)) == videos
 
 
 # laws
@@ -44,7 +45,27 @@ def test_a_long_video_is_dealt_evenly_and_in_order(sentences: int, generator: to
     assert any((part.sentences[:, 0].diff() > 1).any() for part in parts)  # dealt, not cut
 
 
+def test_videos_are_dealt_without_being_drawn(generator: torch.Generator):
+    drawn: list[int] = []
+
+    def draw(number: int) -> Pair:
+        drawn.append(number)
+        return video(str(number), sentences[number])
+
+    sentences = [3, 20, 7, 40] * 100
+    parts = excerpts(Drawn([str(k) for k in range(400)], sentences, draw), 16, 5, generator=generator)
+    assert len(parts) == 100 * (2 + 1 + 3) and len(parts[100:200]) == 100
+    assert len(drawn) < 20  # by the check of types, which looks at one of a sequence, and is made in tests alone
+    drawn.clear()
+    assert parts[0].name == "1" and len(parts[0].sentences) == 10 and drawn == [1, 1]
+
+
 # refusals
+
+
+def test_videos_that_are_all_too_short_are_refused(generator: torch.Generator):
+    with pytest.raises(ValueError, match="a video with at least 10 sentences, got at most 5 in one"):
+        excerpts([video("a", 3), video("b", 5)], least=10, generator=generator)
 
 
 @pytest.mark.parametrize(("most", "least"), [(8, 5), (-1, 1), (0, 0)])

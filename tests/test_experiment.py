@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
-from tempclr import TrainConfig, dtw, dtw_path, launch, soft_dtw
+from tempclr import TrainConfig, dtw, dtw_path, launch, soft_dtw, train
 from tempclr.costs import cosine_cost
 from tempclr.encoders import is_contextual, tune
 from tempclr.experiment import DISTANCES, ENCODERS, UNITS, Experiment
@@ -141,6 +142,19 @@ def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
         for key, value in first.state_dict().items():
             torch.testing.assert_close(value, again.state_dict()[key], atol=0, rtol=0)
         assert any((value != other.state_dict()[key]).any() for key, value in first.state_dict().items())
+
+
+def test_training_on_files_is_training_on_what_they_hold(folder: Path):
+    wanted = Experiment(data=str(folder), apart=True, least=3, most=6, dim=8, negatives=3)
+    read = wanted.excerpts(wanted.pairs("train"))
+    held = [Pair(each.name, each.sentences, each.clips, each.segments, each.captions) for each in read]
+    assert [len(each.sentences) for each in held] == [6, 6, 6, 4]  # 18 sentences and 4
+    losses = []
+    for data in (read, held):
+        accelerator, config = Accelerator(cpu=True), TrainConfig(steps=4, batch=3, warmup=1, bucket=2)
+        loop = train(wanted.model(data), data, config, accelerator=accelerator, generator=wanted.generator())
+        losses.append([record.total for record in loop])
+    assert losses[0] == losses[1] and len(set(losses[0])) == 4
 
 
 # refusals

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tempclr.data.features import pairs, read_manifest
+from tempclr.data.excerpts import excerpts
+from tempclr.data.features import labelled, pairs
+from tempclr.data.manifest import read_manifest
+from tempclr.sequences import Pair
 
 ENTRY = {
     "video": "pasta",
@@ -34,6 +37,56 @@ def folder(tmp_path: Path) -> Path:
 
 def write(folder: Path, *entries: object) -> None:
     (folder / "manifest.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def random_folder(folder: Path, videos: int) -> list[dict]:
+    """Videos of random features, of different kinds of floats, with segments that overlap and are no whole seconds."""
+    numbers, entries = np.random.default_rng(0), []
+    folder.mkdir()
+    for video in range(videos):
+        rows, sentences = int(numbers.integers(80, 120)), int(numbers.integers(2, 12))
+        kind = (np.float32, np.float64, np.float16, np.dtype(">f4"))[video % 4]
+        np.save(folder / f"v{video}.npy", np.asfortranarray(numbers.normal(size=(rows, 5)).astype(kind)))
+        starts = np.sort(numbers.uniform(0, 12, sentences))
+        stops = np.maximum.accumulate(starts + numbers.uniform(1, 6, sentences)) + 0.4 * np.arange(sentences)
+        segments = np.stack((starts, stops), 1).tolist()  # each ends later by more than a row
+        entries.append(
+            {"video": f"v{video}", "split": "train", "rows": rows, "dim": 5, "seconds": 0.3}
+            | {"sentences": [f"{number} {'o' * number}" for number in range(sentences)], "segments": segments}
+        )
+    write(folder, *entries)
+    return entries
+
+
+def at_once(folder: Path, entry: dict, background: bool, tokens: int) -> Pair:
+    """One video, read whole, row by row."""
+    rows = torch.from_numpy(np.load(folder / f"{entry['video']}.npy").astype(np.float32))
+    own: list[list[int]] = [[] for _ in entry["sentences"]]
+    segments = []
+    for row in range(len(rows)):
+        middle = np.float32(np.float32(row + 0.5) * np.float32(entry["seconds"]))
+        holds = [
+            number
+            for number, (start, stop) in enumerate(entry["segments"])
+            if np.float32(start) <= middle < np.float32(stop)
+        ]
+        segments.append(holds[0] if holds else -1)
+        for number in holds:
+            own[number].append(row)
+    texts, sentences = tuple(entry["sentences"]), embed(entry["sentences"])
+    if tokens:
+        windows = [rows[each][:tokens] for each in own]
+        clips = torch.stack([torch.cat((each, torch.zeros(tokens - len(each), 5))) for each in windows])
+        return Pair(entry["video"], sentences, clips, torch.arange(len(own)), texts)
+    kept = [row for row, segment in enumerate(segments) if background or segment >= 0]
+    return Pair(entry["video"], sentences, rows[kept], torch.tensor(segments)[kept], texts)
+
+
+def check_equal(one: Pair, other: Pair) -> None:
+    """Nothing differs, not even in kind."""
+    assert (one.name, one.captions) == (other.name, other.captions)
+    for part in ("sentences", "clips", "segments"):
+        torch.testing.assert_close(getattr(one, part), getattr(other, part), rtol=0, atol=0)
 
 
 # known answers
@@ -65,11 +118,20 @@ def test_rows_between_bounds_are_the_tokens_of_a_clip(folder: Path):
     assert torch.equal(pair.clips, torch.stack((rows[:3], rows[2:5])))  # row 2 is in both; each is cut to 3
 
 
-def test_sentences_that_overlap_an_earlier_one_are_left_out_greedily(folder: Path):
+def test_sentences_that_overlap_an_earlier_one_are_left_out_greedily(folder: Path, caplog: pytest.LogCaptureFixture):
     sentences = ["one", "two", "three", "four"]
     write(folder, {**ENTRY, "sentences": sentences, "segments": [[0, 4], [3, 8], [4, 8], [7, 12]]})
     (pair,) = pairs(folder, "train", embed, apart=True)  # "three" overlaps "two" alone, which is not kept
     assert pair.captions == ("one", "three") and pair.segments.tolist() == [0, 0, 1, 1]
+    assert caplog.messages == ["2 of 4 train sentences overlap an earlier one and are left out"]
+
+
+def test_clips_that_are_cut_are_counted(folder: Path, caplog: pytest.LogCaptureFixture):
+    write(folder, {**ENTRY, "segments": [[0, 8], [8, 12]]})  # of 4 and 2 rows
+    pairs(folder, "train", embed, tokens=4)
+    assert caplog.messages == []
+    pairs(folder, "train", embed, tokens=3)
+    assert caplog.messages == ["1 of 2 train clips have more than 3 rows and are cut"]
 
 
 def test_a_group_comes_before_the_name(folder: Path):
@@ -84,6 +146,41 @@ def test_only_the_split_that_was_asked_for_is_read(folder: Path):
     write(folder, ENTRY, {**ENTRY, "video": "absent", "split": "test"})
     assert len(pairs(folder, "train", embed)) == 1
     assert len(read_manifest(folder)) == 2
+
+
+@pytest.mark.parametrize("kept", [{}, {"background": True}, {"tokens": 4}, {"tokens": 40}])
+def test_a_pair_that_is_drawn_is_the_one_that_is_read_at_once(kept: dict, tmp_path: Path):
+    folder = tmp_path / "features"
+    entries = random_folder(folder, 8)
+    found = pairs(folder, "train", embed, **kept)
+    expected = [at_once(folder, entry, kept.get("background", False), kept.get("tokens", 0)) for entry in entries]
+    for _ in range(2):  # each time anew
+        for number in (3, 0, -1, *range(8)):
+            check_equal(found[number], expected[number])
+    assert found.names == [pair.name for pair in found] == [pair.name for pair in expected]
+    assert found.sentences == [len(pair.sentences) for pair in expected]
+    part = found[6:2:-2]
+    assert len(part) == 2 and part.names == ["v6", "v4"]
+    check_equal(part[1], expected[4])
+
+
+def test_features_are_read_when_they_are_drawn_and_not_kept(folder: Path):
+    found = pairs(folder, "train", embed)
+    parts = excerpts(found, generator=torch.Generator().manual_seed(0))
+    for value in (7.0, 8.0):
+        np.save(folder / "pasta.npy", np.full((6, 3), value, np.float32))
+        assert found[0].clips.unique().tolist() == parts[0].clips.unique().tolist() == [value]
+
+
+def test_parts_of_what_is_drawn_are_those_of_a_list(tmp_path: Path):
+    random_folder(tmp_path / "features", 12)
+    found = pairs(tmp_path / "features", "train", embed, tokens=6)
+    lazy, eager = (excerpts(each, 8, 4, generator=torch.Generator().manual_seed(3)) for each in (found, list(found)))
+    assert len(lazy) == len(eager) > len(set(lazy.names)) and len(set(lazy.names)) < 12
+    assert (lazy.names, lazy.sentences) == (eager.names, eager.sentences)
+    assert lazy.sentences == [len(pair.sentences) for pair in lazy]
+    for one, other in zip(lazy, eager, strict=True):
+        check_equal(one, other)
 
 
 def test_the_right_checksum_is_accepted(folder: Path):
@@ -111,6 +208,8 @@ def test_the_right_checksum_is_accepted(folder: Path):
         ({"segments": [[0, 5], [40, 50]]}, "got none for number 1"),
         ({"sha256": "0" * 64}, "the file changed"),
         ({"split": "test"}, "videos of split 'train'"),
+        ({"split": "training"}, "line 1: expected split to be one of train, validation, test, got 'training'"),
+        ({"segments": [[4, 9], [3, 12]]}, r"line 1: expected sentences in order of time, got segment \[3, 12\] after"),
         ({"group": "a/b"}, "a text without / as group, got 'a/b'"),
     ],
 )
@@ -124,6 +223,36 @@ def test_files_of_different_width_are_refused(folder: Path):
     write(folder, ENTRY, {**ENTRY, "video": "other", "split": "validation", "dim": 4})
     with pytest.raises(ValueError, match="line 2: expected dim 3 as before, got 4"):
         pairs(folder, "train", embed)
+
+
+def test_a_video_in_two_lines_is_refused(folder: Path):
+    write(folder, ENTRY, {**ENTRY, "split": "test"})
+    with pytest.raises(ValueError, match="line 2: expected every video once, got 'pasta' in line 1 too"):
+        pairs(folder, "train", embed)
+    with pytest.raises(ValueError, match="line 2: expected every video once"):
+        labelled(folder, "train", clips=2)
+
+
+def test_what_needs_no_numbers_is_checked_in_all_files_before_any_is_read(folder: Path):
+    np.save(folder / "pasta.npy", np.full((6, 3), np.nan, np.float32))
+    write(folder, ENTRY, {**ENTRY, "video": "absent"})
+    with pytest.raises(ValueError, match=r"absent\.npy, found no file"):
+        pairs(folder, "train", embed)
+    np.save(folder / "absent.npy", np.zeros((6, 3), np.float32))
+    with pytest.raises(ValueError, match=r"finite features in .*pasta\.npy, got 18 that are not"):
+        pairs(folder, "train", embed)
+
+
+def test_a_file_that_breaks_later_is_refused_when_it_is_drawn(folder: Path):
+    found = pairs(folder, "train", embed)
+    np.save(folder / "pasta.npy", np.full((6, 3), np.nan, np.float32))
+    with pytest.raises(ValueError, match="finite features, got NaN or infinity in the clips of pasta"):
+        found[0]
+    np.save(folder / "pasta.npy", np.zeros((5, 3), np.float32))
+    with pytest.raises(ValueError, match=r"to hold floats \(6, 3\) as the manifest says"):
+        found[0]
+    with pytest.raises(IndexError):
+        found[1]
 
 
 def test_clips_of_tokens_that_cannot_be_made_are_refused(folder: Path):
@@ -155,6 +284,7 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path):
     ("content", "message"),
     [
         (np.full((6, 3), np.nan, np.float32), "finite features"),
+        (np.full((6, 3), 1e300), "finite features"),  # in single precision
         (np.zeros((6, 3), np.int64), "got int64"),
         (np.zeros((3, 6), np.float32), r"got float32 \(3, 6\)"),
     ],
@@ -167,6 +297,18 @@ def test_features_that_do_not_fit_are_refused(folder: Path, content: np.ndarray,
 
 def test_pickled_features_are_refused(folder: Path):
     np.save(folder / "pasta.npy", np.array([[{}] * 3] * 6, dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="array of numbers"):
+        pairs(folder, "train", embed)
+
+
+def test_files_that_are_cut_short_or_archives_are_refused(folder: Path):
+    whole = (folder / "pasta.npy").read_bytes()
+    for content in (whole[:-4], whole[:20], b""):
+        (folder / "pasta.npy").write_bytes(content)
+        with pytest.raises(ValueError, match="array of numbers"):
+            pairs(folder, "train", embed)
+    with (folder / "pasta.npy").open("wb") as file:
+        np.savez(file, np.zeros((6, 3)))
     with pytest.raises(ValueError, match="array of numbers"):
         pairs(folder, "train", embed)
 

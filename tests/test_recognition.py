@@ -31,12 +31,13 @@ def test_frames_are_taken_from_the_whole_video():
     assert even_clips(frames[:2], 2, 2).flatten().tolist() == [0, 0, 1, 1]
 
 
-def test_pairs_are_two_different_videos_of_a_class(generator: torch.Generator):
+def test_pairs_are_two_different_videos_of_a_class(generator: torch.Generator, caplog: pytest.LogCaptureFixture):
     pairs = pairs_within(videos(generator), generator=generator)
     names = {pair.name for pair in pairs}
     assert len(pairs) == len(names) == 3 * 2 + 2 * 1
     assert {"a/0 and a/1", "a/1 and a/0", "b/1 and b/0"} <= names
     assert all(pair.segments.eq(-1).all() and set(pair.captions) == {pair.name[0]} for pair in pairs)
+    assert "1 of 3 classes have a single video" in caplog.text
     few = pairs_within(videos(generator), most=2, generator=generator)
     assert [pair.captions[0] for pair in few] == ["a", "a", "b", "b"] and {pair.name for pair in few} <= names
 
@@ -97,7 +98,7 @@ def test_own_features_are_read_by_their_group(tmp_path: Path):
     assert [(each.name, each.label) for each in found] == [("jump/v0", "jump"), ("jump/v1", "jump")]
     with pytest.raises(ValueError, match=r"split 'test' in .*, each with a group"):
         features.labelled(tmp_path, "test", clips=3)
-    lines.append({**lines[0], "split": "test"})
+    lines.append({**lines[0], "video": "v2", "split": "test"})
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(ValueError, match="every class in one split alone, got 'jump' in 'train' and 'test'"):
         features.labelled(tmp_path, "train", clips=3)

@@ -122,10 +122,10 @@ def test_the_code_of_the_readme_runs_as_printed(tmp_path: Path):
 
 
 def test_the_manifest_of_the_readme_is_one():
-    from tempclr.data.features import _checked
+    from tempclr.data.manifest import checked
 
     (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert _checked(json.loads(block))["video"] == "pasta"
+    assert checked(json.loads(block))["video"] == "pasta"
 
 
 def test_pictures_of_the_readme_are_there():

@@ -1,44 +1,30 @@
 """A user's own features: a folder of `.npy` files and a manifest that describes them.
 
     features/
-      manifest.jsonl    one JSON object a line, one line a video
+      manifest.jsonl    one line a video; see `data.manifest`
       <video>.npy       [rows, dim] floats, one row per clip, or per token of a clip
 
-A line of the manifest has
-
-    video            name of the `.npy` file without its ending
-    split            "train", "validation" or "test"
-    rows, dim        shape of the file
-    seconds          duration of one row
-    sentences        the paragraph, in order
-    segments         [start, stop] of each sentence in seconds, in order
-
-and may have `group` (task or class of the video, which then comes before its name), `model`, `sha256` (of the file;
-checked when given) and anything else. All files have the same dim.
+Everything is checked before the first pair is drawn, with one file in memory at a time; a pair's rows are read when
+it is drawn.
 """
 
 import hashlib
-import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tempclr.data.drawn import Drawn
 from tempclr.data.labelled import Video, even_clips
+from tempclr.data.manifest import read_manifest
 from tempclr.sequences import Pair
 
-FIELDS = {
-    "video": str,
-    "split": str,
-    "rows": int,
-    "dim": int,
-    "seconds": (int, float),
-}
-TEXTS = {"sentences": list, "segments": list}
+log = logging.getLogger(__name__)
 
 
 def pairs(
@@ -49,14 +35,15 @@ def pairs(
     background: bool = False,
     tokens: int = 0,
     apart: bool = False,
-) -> list[Pair]:
-    """Return the videos of one split as pairs.
+) -> Drawn:
+    """Return the videos of one split as pairs, whose rows are read when they are drawn.
 
     A row belongs to the sentence whose segment its middle falls into (the first, where segments overlap). With
     `tokens` the rows of a segment are together the one clip of its sentence, and overlapping clips share rows.
+    How many sentences are left out and how many clips are cut is logged.
 
     Args:
-        folder: Where `manifest.jsonl` and the `.npy` files are.
+        folder: Where `manifest.jsonl` and the `.npy` files are, for as long as pairs are drawn.
         split: Which videos to read.
         embed: Sentences to features.
         background: Whether rows outside all segments are kept (as segment -1) or removed.
@@ -71,16 +58,25 @@ def pairs(
     """
     if tokens < 0 or (tokens and background):
         raise ValueError(f"expected tokens >= 0, and no background with them, got {tokens} and {background}")
+    folder = Path(folder)
     entries = [entry for entry in read_manifest(folder) if entry["split"] == split]
     if not entries:
         raise ValueError(f"expected videos of split {split!r} in {folder}, got none")
-    entries = [_apart(entry) for entry in entries] if apart else entries
+    entries = _all_apart(entries, split) if apart else entries
+    _check_rows(folder, entries, split, tokens)
+    for entry in _bar(entries, f"checking {split} features"):
+        _clips(entry, _read(folder, entry), background, tokens)
     texts = sorted({text for entry in entries for text in entry["sentences"]})
-    features = dict(zip(texts, embed(texts), strict=True))
-    return [
-        _pair(entry, _read_rows(Path(folder), entry), features, background, tokens)
-        for entry in tqdm(entries, desc=f"reading {split} features", unit="video", disable=len(entries) < 100)
-    ]
+    places = {text: place for place, text in enumerate(texts)}
+    features = embed(texts)
+
+    def draw(number: int) -> Pair:
+        entry = entries[number]
+        clips, segments = _clips(entry, _opened(folder, entry), background, tokens)
+        sentences = features[torch.from_numpy(np.array([places[text] for text in entry["sentences"]]))]
+        return Pair(_name(entry), sentences, clips, segments, tuple(entry["sentences"]))
+
+    return Drawn([_name(entry) for entry in entries], [len(entry["sentences"]) for entry in entries], draw)
 
 
 def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
@@ -105,98 +101,28 @@ def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
             f"expected every class in one split alone, got {shared[0]!r} in {split!r} and {elsewhere[shared[0]]!r}"
         )
     return [
-        Video(
-            f"{entry['group']}/{entry['video']}",
-            even_clips(_read_rows(Path(folder), entry).numpy(), clips, 1)[:, 0],
-            entry["group"],
-        )
-        for entry in tqdm(entries, desc=f"reading {split} features", unit="video", disable=len(entries) < 100)
+        Video(_name(entry), even_clips(_read(Path(folder), entry), clips, 1)[:, 0], entry["group"])
+        for entry in _bar(entries, f"reading {split} features")
     ]
 
 
-def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
-    """Return the lines of a folder's manifest, checked.
-
-    Args:
-        folder: Where it is.
-        texts: Whether each line must have sentences and segments.
-
-    Raises:
-        ValueError: If it is missing, a line is malformed, or two differ in dim; the message names the line.
-    """
-    path = Path(folder) / "manifest.jsonl"
-    if not path.is_file():
-        raise ValueError(f"expected a manifest at {path}, found none")
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            try:
-                entries.append(_checked(json.loads(line), texts))
-                if entries[-1]["dim"] != entries[0]["dim"]:
-                    raise ValueError(f"expected dim {entries[0]['dim']} as before, got {entries[-1]['dim']}")
-            except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-    return entries
+def _name(entry: dict) -> str:
+    """What a video is called: by its group, if it has one, and its file."""
+    return f"{entry['group']}/{entry['video']}" if entry.get("group") else entry["video"]
 
 
-def _checked(entry: object, texts: bool = True) -> dict:
-    """One line of the manifest, refused unless every field is there and makes sense."""
-    if not isinstance(entry, dict):
-        raise ValueError(f"expected a JSON object, got {type(entry).__name__}")
-    for name, kind in {**FIELDS, **(TEXTS if texts else {})}.items():
-        if not isinstance(entry.get(name), kind) or isinstance(entry[name], bool):
-            raise ValueError(f"expected a field {name!r}, got {entry.get(name)!r}")
-    if Path(entry["video"]).name != entry["video"] or entry["video"] in ("", ".", ".."):
-        raise ValueError(f"expected a file name without folders as video, got {entry['video']!r}")
-    if not isinstance(entry.get("group", ""), str) or "/" in entry.get("group", ""):
-        raise ValueError(f"expected a text without / as group, got {entry['group']!r}")
-    if entry["rows"] < 1 or entry["dim"] < 1 or entry["seconds"] <= 0:
-        raise ValueError(
-            f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
-        )
-    if texts:
-        _check_texts(entry)
-    return entry
+def _bar(entries: list[dict], doing: str) -> tqdm:
+    """Lines of the manifest, with a progress bar where there are many."""
+    return tqdm(entries, desc=doing, unit="video", disable=len(entries) < 100)
 
 
-def _check_texts(entry: dict) -> None:
-    """Refuse a line whose sentences and segments do not make sense."""
-    if not entry["sentences"] or len(entry["sentences"]) != len(entry["segments"]):
-        raise ValueError(
-            f"expected as many segments as sentences, at least one, "
-            f"got {len(entry['segments'])} and {len(entry['sentences'])}"
-        )
-    if not all(isinstance(text, str) and text.strip() for text in entry["sentences"]):
-        raise ValueError("expected every sentence to be a text that is not empty")
-    for segment in entry["segments"]:
-        if not (
-            isinstance(segment, list)
-            and len(segment) == 2
-            and all(isinstance(bound, int | float) for bound in segment)
-            and 0 <= segment[0] < segment[1]
-        ):
-            raise ValueError(f"expected segments [start, stop] with 0 <= start < stop in seconds, got {segment!r}")
-
-
-def _read_rows(folder: Path, entry: dict) -> Tensor:
-    """The features of one video, refused unless they are what the manifest says."""
-    path = folder / f"{entry['video']}.npy"
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"expected features at {path}, found no file in that folder")
-    if "sha256" in entry and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
-        raise ValueError(f"expected {path} to have the sha256 of the manifest, got another: the file changed")
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"expected a .npy array of numbers at {path}: {error}") from error
-    if rows.shape != (entry["rows"], entry["dim"]) or rows.dtype.kind != "f":
-        raise ValueError(
-            f"expected {path} to hold floats {(entry['rows'], entry['dim'])} as the manifest says, "
-            f"got {rows.dtype} {rows.shape}"
-        )
-    if not np.isfinite(rows).all():
-        raise ValueError(f"expected finite features in {path}, got {int((~np.isfinite(rows)).sum())} that are not")
-    return torch.from_numpy(rows.astype(np.float32))
+def _all_apart(entries: list[dict], split: str) -> list[dict]:
+    """Lines of the manifest without overlapping sentences, whose number is logged."""
+    kept = [_apart(entry) for entry in entries]
+    before, after = (sum(len(entry["sentences"]) for entry in each) for each in (entries, kept))
+    if after < before:
+        log.warning("%d of %d %s sentences overlap an earlier one and are left out", before - after, before, split)
+    return kept
 
 
 def _apart(entry: dict) -> dict:
@@ -208,28 +134,80 @@ def _apart(entry: dict) -> dict:
     return entry | {name: [entry[name][number] for number in kept] for name in ("sentences", "segments")}
 
 
-def _pair(entry: dict, rows: Tensor, features: dict[str, Tensor], background: bool, tokens: int) -> Pair:
-    """One video with its rows assigned to sentences."""
-    middle = (torch.arange(len(rows)) + 0.5) * entry["seconds"]
-    inside = torch.stack([(start <= middle) & (middle < stop) for start, stop in entry["segments"]])
-    segments = torch.where(inside.any(0), inside.byte().argmax(0), -1)  # the first that holds a row
-    for number in range(len(inside)):
-        if not (inside[number] if tokens else segments == number).any():
+def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> None:
+    """Refuse, before any number is read, files that do not match and sentences without rows; log how many are cut."""
+    cut = total = 0
+    for entry in _bar(entries, f"finding {split} features"):
+        _opened(folder, entry)
+        rows = _rows(entry, tokens).sum(1)
+        if (rows == 0).any():
             raise ValueError(
-                f"expected at least one row for every sentence of {entry['video']}, got none for number {number}"
+                f"expected at least one row for every sentence of {entry['video']}, "
+                f"got none for number {int(rows.argmin())}"
             )
-    sentences = torch.stack([features[text] for text in entry["sentences"]])
-    name = f"{entry['group']}/{entry['video']}" if entry.get("group") else entry["video"]
-    if tokens:
-        clips = torch.stack([_window(rows[each], tokens) for each in inside])
-        empty = (~clips.flatten(1).any(1)).nonzero()[:, 0].tolist()
-        if empty:
-            raise ValueError(f"expected features that are not all 0 in the clips of {name}, got such in {empty[0]}")
-        return Pair(name, sentences, clips, torch.arange(len(clips)), tuple(entry["sentences"]))
-    kept = torch.ones_like(segments, dtype=torch.bool) if background else segments >= 0
-    return Pair(name, sentences, rows[kept], segments[kept], tuple(entry["sentences"]))
+        cut, total = cut + int((rows > tokens).sum()), total + len(rows)
+    if tokens and cut:
+        log.warning("%d of %d %s clips have more than %d rows and are cut", cut, total, split, tokens)
 
 
-def _window(rows: Tensor, tokens: int) -> Tensor:
-    """The first rows, padded with 0 to so many."""
-    return torch.nn.functional.pad(rows[:tokens], (0, 0, 0, max(0, tokens - len(rows))))
+def _rows(entry: dict, tokens: int) -> Bool[np.ndarray, "sentences rows"]:
+    """Which rows are whose: without tokens, those of an earlier sentence are no other's."""
+    middle = (np.arange(entry["rows"], dtype=np.float32) + 0.5) * entry["seconds"]
+    start, stop = np.array(entry["segments"], dtype=middle.dtype).T[..., None]
+    inside = (start <= middle) & (middle < stop)
+    return inside if tokens else inside & (inside.cumsum(0) == 1)
+
+
+def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
+    """The features of one video, not read yet, refused unless their kind and shape are what the manifest says."""
+    path = folder / f"{entry['video']}.npy"
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"expected features at {path}, found no file in that folder")
+    try:
+        rows = np.asarray(np.lib.format.open_memmap(path, mode="r"))  # of .npy alone: neither archives nor pickles
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"expected a .npy array of numbers at {path}: {error}") from error
+    if rows.shape != (entry["rows"], entry["dim"]) or rows.dtype.kind != "f":
+        raise ValueError(
+            f"expected {path} to hold floats {(entry['rows'], entry['dim'])} as the manifest says, "
+            f"got {rows.dtype} {rows.shape}"
+        )
+    return rows
+
+
+def _read(folder: Path, entry: dict) -> Float[np.ndarray, "rows dim"]:
+    """All features of one video, refused unless they are finite and the file is the one of the manifest."""
+    rows, path = _opened(folder, entry), folder / f"{entry['video']}.npy"
+    if "sha256" in entry:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
+                raise ValueError(f"expected {path} to have the sha256 of the manifest, got another: the file changed")
+    numbers = _floats(rows)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"expected finite features in {path}, got {int((~np.isfinite(numbers)).sum())} that are not")
+    return numbers
+
+
+def _floats(rows: np.ndarray) -> Float[np.ndarray, "..."]:
+    """Rows in memory, in single precision; what is too large for it becomes infinite, and is refused later."""
+    with np.errstate(over="ignore"):
+        return np.array(rows, dtype=np.float32)
+
+
+def _clips(
+    entry: dict, rows: np.ndarray, background: bool, tokens: int
+) -> tuple[Float[Tensor, "clips *features"], Int[Tensor, " clips"]]:
+    """The clips of one video, for which no other rows are read, and the sentence of each."""
+    own = _rows(entry, tokens)
+    if not tokens:
+        segments = np.where(own.any(0), own.argmax(0), -1)
+        kept = np.full(len(segments), True) if background else segments >= 0
+        return torch.from_numpy(_floats(rows[kept])), torch.from_numpy(segments[kept])
+    clips = np.zeros((len(own), tokens, entry["dim"]), np.float32)
+    for clip, inside in zip(clips, own, strict=True):
+        first = inside.nonzero()[0][:tokens]
+        clip[: len(first)] = _floats(rows[first])
+    empty = (~clips.any((1, 2))).nonzero()[0].tolist()
+    if empty:
+        raise ValueError(f"expected features that are not all 0 in the clips of {_name(entry)}, got such in {empty[0]}")
+    return torch.from_numpy(clips), torch.from_numpy(np.arange(len(clips)))

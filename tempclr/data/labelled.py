@@ -1,5 +1,7 @@
 """Videos of which nothing is known but their class, and pairs of two of one class."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,8 @@ from jaxtyping import Shaped
 from torch import Generator, Tensor
 
 from tempclr.sequences import Pair
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator
     captions are the class: pairs of equal ones are no negatives of each other.
 
     Args:
-        videos: Of classes with at least 2 videos; the only one of a class is left out.
+        videos: Of classes with at least 2 videos; the only one of a class is left out, and how many are is logged.
         most: Pairs of each class, drawn at random; 0 takes all.
         generator: Source of the draw.
 
@@ -61,4 +65,7 @@ def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator
             result.append(Pair(name, one.clips, other.clips, unknown, (label,) * len(one.clips)))
     if not result:
         raise ValueError("expected a class with at least two videos, got none")
+    counts = Counter(video.label for video in videos)
+    if alone := sum(count == 1 for count in counts.values()):
+        log.warning("%d of %d classes have a single video, which makes no pair, and are left out", alone, len(counts))
     return result

@@ -1,5 +1,6 @@
 """Sentences to word pieces of a local vocabulary, as BERT reads them."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tempclr.extras import need
+
+log = logging.getLogger(__name__)
 
 
 def word_pieces(
@@ -18,7 +21,7 @@ def word_pieces(
     Args:
         sentences: At least one; none without a word. Capitals and accents do not count.
         vocabulary: A `vocab.txt`, one word piece a line, as comes with bert-base-uncased.
-        most: Word pieces after which a sentence is cut; 61 as published. Without, none is cut.
+        most: Word pieces after which a sentence is cut; 61 as published. Without, none is cut. How many are is logged.
 
     Raises:
         ValueError: If there is no sentence, one has no word, `most` is not positive, the vocabulary is missing
@@ -40,5 +43,8 @@ def word_pieces(
     for sentence, ids in zip(sentences, found, strict=True):
         if not ids:
             raise ValueError(f"expected a word in every sentence, got {sentence!r}")
+    longer = 0 if most is None else sum(len(ids) > most for ids in found)
+    if longer:
+        log.warning("%d of %d sentences have more than %d word pieces and are cut", longer, len(found), most)
     cut = [torch.tensor(ids[:most]) for ids in found]
     return torch.nn.utils.rnn.pad_sequence(cut, batch_first=True)
