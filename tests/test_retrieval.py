@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 import tempclr
+from tempclr import TempCLR
 from tempclr.encoders import ContextEncoder, Projection, encode
 from tempclr.negatives import permute_segments, reverse
 from tempclr.sequences import Pair, Sequences, pad
@@ -112,6 +113,23 @@ def test_a_model_is_scored_on_what_it_embeds(generator: torch.Generator):
     pairs = [Pair(str(k), each, each, torch.arange(4), ("a",) * 4) for k, each in enumerate(steps)]
     encoder = Projection(6, 8)
     assert retrieval.dtw_recall(tempclr.TempCLR(encoder, encoder), pairs) == 1
+
+
+def test_pairs_are_embedded_alike_whatever_stands_beside_them(
+    monkeypatch: pytest.MonkeyPatch, generator: torch.Generator
+):
+    pairs = []
+    for k, (n, m) in enumerate(((3, 5), (1, 2), (4, 9), (2, 2), (2, 7))):
+        x, y = torch.randn(n, 6, generator=generator), torch.randn(m, 7, generator=generator)
+        pairs.append(Pair(str(k), x, y, torch.arange(m) % n, tuple(map(str, range(n)))))
+    model = TempCLR(Projection(6, 8), Projection(7, 8))
+    whole = retrieval.embed(model, pairs)
+    monkeypatch.setattr(retrieval, "TOGETHER", 2)
+    parts = retrieval.embed(model, pairs)
+    for ours, theirs in ((parts.paragraphs, whole.paragraphs), (parts.videos, whole.videos)):
+        torch.testing.assert_close(ours.values, theirs.values)
+        assert torch.equal(ours.lengths, theirs.lengths)
+    assert torch.equal(parts.segments, whole.segments)
 
 
 # refusals

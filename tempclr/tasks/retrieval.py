@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 
 from tempclr import alignment, metrics
 from tempclr.costs import cosine_cost
@@ -27,10 +28,11 @@ from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.negatives import Shuffle, wrong_orders
 from tempclr.pairs import distances
-from tempclr.sequences import Pair, Sequences, collate, pair_mask
+from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 
 Measure = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
+TOGETHER = 256  # pairs that are embedded at a time
 TOLERANCE = 1e-5  # differences of scores below it are rounding: float32 sums in another order
 
 
@@ -75,10 +77,18 @@ class Embedded:
 
 
 def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
-    """Return pairs embedded by a model, without a gradient, on its device."""
-    batch = collate(pairs).to(next(model.parameters()).device)
-    with torch.no_grad():
-        return Embedded(encode(model.text, batch.sentences), encode(model.video, batch.clips), batch.segments)
+    """Return pairs embedded by a model, without a gradient, on its device; they are drawn a few at a time."""
+    device = next(model.parameters()).device
+    paragraphs, videos, segments = [], [], []
+    for begin in range(0, max(1, len(pairs)), TOGETHER):
+        batch = collate(pairs[begin : begin + TOGETHER]).to(device)
+        with torch.no_grad():
+            x, y = encode(model.text, batch.sentences), encode(model.video, batch.clips)
+        for number in range(len(x)):
+            paragraphs.append(x[number])
+            videos.append(y[number])
+            segments.append(batch.segments[number, : len(videos[-1])])
+    return Embedded(pad(paragraphs), pad(videos), pad_sequence(segments, True, -1))
 
 
 def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
