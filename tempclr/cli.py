@@ -10,7 +10,7 @@ from tempclr.extras import need
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a notebook failed, 2 refused."""
+    """Run one command and return its exit code: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)

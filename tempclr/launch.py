@@ -8,13 +8,11 @@ one is continued by the same call.
 import ast
 import hashlib
 import json
-import logging
 import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import unescape
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as connection_wait
@@ -25,14 +23,12 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 import tempclr
+from tempclr import signals
 from tempclr.extras import need, version
 from tempclr.files import digest, write_text
+from tempclr.page import as_html
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
-
-
-UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # lines of tables
-VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
 
 
 @dataclass(frozen=True)
@@ -152,6 +148,8 @@ def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, p
     Raises:
         ValueError: If the parameters are refused, the folder exists, or it is being written by another process.
         papermill.PapermillExecutionError: If a cell fails; the notebook up to there stays in `<out>.partial`.
+        KeyboardInterrupt: Upon SIGTERM or SIGINT, of which the kernel is told by SIGTERM, once it has ended in order,
+            as a training does with a checkpoint. A second signal ends it at once. The same call continues.
     """
     path, out = notebook_path(notebook), Path(out).resolve()
     if "run_dir" in given:
@@ -196,28 +194,36 @@ def is_done(job: Job) -> bool:
 def run_all(jobs: Sequence[Job], *, processes: int, description: str) -> None:
     """Execute those jobs that are not done, several at a time, each in a process of its own.
 
+    None of them outlives the call, nor the process that called, however that ends.
+
     Raises:
         ValueError: If a job is refused or a notebook fails; the others are finished first.
+        KeyboardInterrupt: Upon SIGTERM or SIGINT, once all have ended, as for `run`. The same call continues.
     """
     waiting = [job for job in jobs if not is_done(job)]
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
     failed = []
-    with tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="notebook") as bar:
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="notebook")
+    with bar, signals.received() as asked:
         try:
             while waiting or running:
                 while waiting and len(running) < processes:
                     job = waiting.pop(0)
                     outcome, process = _start(job)
                     running[outcome] = job, process
-                for outcome in connection_wait(list(running)):
+                ready = connection_wait([asked, *running])
+                if asked in ready:
+                    asked.recv()
+                    raise KeyboardInterrupt
+                for outcome in ready:
                     job, process = running.pop(outcome)
                     if error := _error(outcome, process):
                         failed.append(f"{job.notebook} into {job.out}: {error}")
                     bar.update()
+            if asked.poll():  # too late for the last job
+                raise KeyboardInterrupt
         finally:  # after an interrupt nothing goes on; the jobs continue when they are run again
-            for _, process in running.values():
-                process.terminate()
-                process.join()
+            _end([process for _, process in running.values()], asked)
     if failed:
         raise ValueError("\n".join(failed))
 
@@ -227,9 +233,25 @@ def _start(job: Job) -> tuple[Connection, SpawnProcess]:
     context = get_context("spawn")
     outcome, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run_job, args=(job, sender))
-    process.start()
+    with signals.unheard():  # Ctrl-C reaches all processes of a terminal, but it is this one that ends the others
+        process.start()
     sender.close()  # the process now holds the only one, so that its death is seen here
     return outcome, process
+
+
+def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
+    """Have processes end, with another signal for each that is received meanwhile, and wait until they have."""
+    living = {process.sentinel: process for process in processes}
+    for process in processes:
+        process.terminate()
+    while living:
+        for ready in connection_wait([asked, *living]):
+            if ready is asked:
+                asked.recv()
+                for process in living.values():
+                    process.terminate()
+            else:
+                living.pop(ready).join()
 
 
 def _error(outcome: Connection, process: SpawnProcess) -> str:
@@ -245,8 +267,7 @@ def _error(outcome: Connection, process: SpawnProcess) -> str:
 def _run_job(job: Job, sender: Connection) -> None:
     """Execute one job on one thread, so that several do not fight over the cores; errors travel as text."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-    for name in ("asyncio", "traitlets"):  # an interrupt would print what each task of the kernel's client was doing
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    signals.end_with_parent()
     try:
         run(job.notebook, job.parameters, job.out, progress=False)
         sender.send("")
@@ -306,15 +327,17 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
     papermill = need("papermill", "notebooks")
     began = time.time()
     executed = partial / "notebook.ipynb"
-    papermill.execute_notebook(
-        str(path),
-        str(executed),
-        dict(resolved),
-        kernel_name="python3",
-        progress_bar=progress,
-        log_output=False,
-        extra_arguments=["--log-level=CRITICAL"],  # what fails is reported by papermill
-    )
+    with signals.passed_to_kernel() as manager:
+        papermill.execute_notebook(
+            str(path),
+            str(executed),
+            dict(resolved),
+            kernel_name="python3",
+            kernel_manager_class=manager,
+            progress_bar=progress,
+            log_output=False,
+            extra_arguments=["--log-level=CRITICAL"],  # what fails is reported by papermill
+        )
     write_text(partial / "report.html", as_html(executed))
     env = json.loads((partial / "env.json").read_text())
     env |= {
@@ -325,46 +348,3 @@ def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress
         "seconds": round(time.time() - began, 1),
     }
     write_text(partial / "env.json", json.dumps(env, indent=2))
-
-
-def as_html(notebook: Path) -> str:
-    """Return an executed notebook as one HTML page that asks nothing of the network; its views are alive in it."""
-    exporter = need("nbconvert", "notebooks").HTMLExporter(template_name="classic", embed_images=True)
-    empty = "data:text/javascript,"
-    for name, value in {
-        "mathjax_url": "",
-        "require_js_url": empty,
-        "jquery_url": empty,
-        "mermaid_js_url": f"{empty}export%20default%20%7Binitialize()%7B%7D%7D",
-        "html_manager_semver_range": "",
-        "jupyter_widgets_base_url": "",
-        "widget_renderer_url": empty,
-    }.items():
-        if exporter.has_trait(name):
-            setattr(exporter, name, value)
-    content = need("nbformat", "notebooks").read(str(notebook), as_version=4)
-    _bake(content)
-    html, _ = exporter.from_notebook_node(content)
-    return html.replace("</head>", f"{UNBROKEN}</head>", 1)
-
-
-def _bake(notebook: dict) -> None:
-    """Put pages in the place of live views, and of progress bars, which need a kernel, what they said at the end."""
-    saved_page = need("tempclr_widgets.view", "notebooks").saved_page
-    need("tempclr_widgets", "notebooks")
-    widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
-    for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
-        shown = output.get("data", {}).pop(VIEW, None)
-        saved = widgets.get(shown["model_id"]) if shown else None
-        page = saved_page(saved) if saved else None
-        if page is not None:
-            output["data"]["text/html"] = page._repr_html_()
-        elif saved and (words := _words(saved, widgets)):
-            output["data"]["text/plain"] = words
-
-
-def _words(widget: dict, widgets: dict) -> str:
-    """What a box of widgets says, without its bar."""
-    names = (name.removeprefix("IPY_MODEL_") for name in widget["state"].get("children", ()))
-    texts = (widgets.get(name, {}).get("state", {}).get("value") for name in names)
-    return unescape(" ".join(" ".join(text.split()) for text in texts if isinstance(text, str)))

@@ -1,12 +1,24 @@
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
+import torch
 from filelock import FileLock
 
-from tempclr import launch
+from tempclr import launch, signals
+from tempclr.cli import main
+from tempclr.history import read_history
 from tempclr.launch import Job, parameters, resolve, run, run_all
 
 
@@ -30,6 +42,75 @@ def notebook(tmp_path: Path) -> Path:
     code = "from tempclr.runs import Run\nRun(run_dir, number=number).finish({'number': number})\n"
     code += "print('<script>x</script>')"
     return write(tmp_path / "small.ipynb", code)
+
+
+TRAINING = """
+import time
+from pathlib import Path
+import torch
+from accelerate import Accelerator
+from tempclr import Pair, TempCLR, TrainConfig, train
+from tempclr.encoders import Projection
+from tempclr.runs import Run
+torch.manual_seed(0)
+torch.set_num_threads(1)
+pairs = [
+    Pair(str(k), torch.randn(3, 4), torch.randn(3, 4), torch.arange(3), tuple(f"{k} {i}" for i in range(3)))
+    for k in range(6)
+]
+model = TempCLR(Projection(4, 4), Projection(4, 4), negatives=2)
+config = TrainConfig(steps=100, batch=4, warmup=2, checkpoint_every=1000)
+given = {"accelerator": Accelerator(cpu=True), "generator": torch.Generator().manual_seed(0), "folder": run_dir}
+for record in train(model, pairs, config, **given):
+    if record.ended == "terminated":
+        raise SystemExit("asked to end")
+    time.sleep(0.05 if SLOW.exists() else 0)
+Run(run_dir).finish({"weights": [weight.tolist() for weight in model.parameters()]})
+"""
+
+WAITING = """
+import os, signal, sys, time
+from pathlib import Path
+if SLOW.exists():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+    Path(run_dir, "processes").write_text(f"{os.getpid()} {os.getppid()} .")
+try:
+    while SLOW.exists():
+        time.sleep(0.05)
+finally:
+    Path(run_dir, "in order").touch()
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A file as long as which is there, a notebook takes its time."""
+    (tmp_path / "slow").touch()
+    return tmp_path / "slow"
+
+
+def until(true: Callable[[], object], still: subprocess.Popen | None = None) -> None:
+    """Wait, on however busy a machine, until something is so, and as long as a process lives."""
+    deadline = time.monotonic() + 180
+    while not true():
+        assert time.monotonic() < deadline and (still is None or still.poll() is None)
+        time.sleep(0.05)
+
+
+def started(*arguments: str) -> subprocess.Popen:
+    """A Python in a process group of its own, which listens to Ctrl-C, as a shell's background jobs do not."""
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(
+        [sys.executable, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening
+    )
+
+
+def lives(process: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 # known answers
@@ -107,6 +188,95 @@ def test_jobs_that_are_done_are_skipped_and_one_that_fails_stops_no_other(notebo
     before = (good.out / "env.json").stat().st_mtime_ns
     run_all([good], processes=1, description="test")
     assert (good.out / "env.json").stat().st_mtime_ns == before
+
+
+def test_a_training_asked_to_end_stores_its_last_step_and_ends_as_if_undisturbed(tmp_path: Path, slow: Path):
+    notebook = write(tmp_path / "train.ipynb", TRAINING.replace("SLOW", f"Path({str(slow)!r})"))
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    command = ["run", str(notebook), "--out", str(out)]
+    done = 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with started("-m", "tempclr", *command) as running:
+            until(lambda: (partial / "history.jsonl").exists() and len(read_history(partial)) > done, running)  # noqa: B023
+            running.send_signal(number)
+            errors = running.stderr.read()
+        assert running.returncode == 130
+        assert "the same command continues" in errors
+        assert not re.search("Traceback|Task |Error|died", errors)
+        last = read_history(partial)[-1]
+        assert done < last["step"] < 100 and last["ended"] == "terminated"
+        done = torch.load(partial / "last.pt", weights_only=False)["progress"]["step"]
+        assert done == last["step"] and not out.exists()
+    slow.unlink()
+    assert main(command) == 0
+    undisturbed = run(notebook, {}, tmp_path / "undisturbed", progress=False)
+    assert (out / "metrics.json").read_text() == (undisturbed / "metrics.json").read_text()
+    assert [record["step"] for record in read_history(out)] == list(range(1, 101))
+
+
+@pytest.mark.parametrize(("send", "number", "count"), [(os.killpg, signal.SIGTERM, 2), (os.kill, signal.SIGKILL, 1)])
+def test_no_job_outlives_who_started_it_and_all_continue(
+    tmp_path: Path, slow: Path, send: Callable[[int, int], None], number: int, count: int
+):
+    notebook = write(tmp_path / "waits.ipynb", WAITING.replace("SLOW", f"Path({str(slow)!r})"))
+    jobs = [Job(str(notebook), {"number": k}, tmp_path / f"out-{k}") for k in range(count)]
+    told = [job.out.with_suffix(".partial") / "processes" for job in jobs]
+    program = f"""
+from tempclr.launch import Job, run_all
+from pathlib import PosixPath, WindowsPath
+try:
+    run_all({jobs}, processes=2, description="test")
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+    with started("-c", program) as running:
+        until(lambda: all(path.exists() and path.read_text().endswith(".") for path in told), running)
+        send(running.pid, number)
+        errors = running.stderr.read()
+    workers = [int(process) for path in told for process in path.read_text().split()[:2]]
+    if number == signal.SIGTERM:
+        assert running.returncode == 130 and not any(map(lives, workers))
+    else:
+        until(lambda: not any(map(lives, workers)))
+    assert all((path.parent / "in order").exists() for path in told)
+    assert "Traceback" not in errors
+    slow.unlink()
+    run_all(jobs, processes=2, description="test")
+    assert all(map(launch.is_done, jobs))
+
+
+def test_a_second_signal_ends_at_once_what_does_not_heed_the_first(tmp_path: Path):
+    flag = tmp_path / "flag"
+    code = f"import pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path({str(flag)!r})"
+    notebook = write(tmp_path / "deaf.ipynb", f"{code}.touch()\ntime.sleep(1000)")
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def ask() -> None:
+        until(flag.exists)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(notebook, {}, tmp_path / "out", progress=False)
+    asking.join()
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert (tmp_path / "out.partial" / "notebook.ipynb").exists()
+
+
+def test_other_threads_than_the_main_one_leave_signals_alone():
+    found = []
+
+    def look() -> None:
+        with signals.passed_to_kernel(), signals.received(), signals.unheard():
+            found.extend(map(signal.getsignal, (signal.SIGTERM, signal.SIGINT)))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    looking.join()
+    assert found == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
 
 
 # refusals

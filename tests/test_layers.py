@@ -12,7 +12,7 @@ LAYERS = [
     {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
     {"pairs", "data", "media"},
     {"losses"},
-    {"trainer", "tasks", "plots", "runs", "experiment"},
+    {"trainer", "tasks", "plots", "runs", "signals", "page", "experiment"},
     {"comparison", "launch", "recognition"},
     {"report", "exhibit", "ablation"},
     {"demo"},
