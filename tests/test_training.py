@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -201,6 +202,9 @@ def test_a_second_signal_acts_as_ever():
         with termination() as noted:
             os.kill(os.getpid(), signal.SIGTERM)
             assert noted.asked and heard == []
+            os.kill(os.getpid(), signal.SIGTERM)  # the same one, sent twice
+            assert heard == []
+            time.sleep(1.1)
             os.kill(os.getpid(), signal.SIGTERM)
             assert heard == ["outside"]
         assert heard == ["outside"]

@@ -2,9 +2,12 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+SAME = 1.0  # seconds
 
 
 @dataclass
@@ -20,7 +23,8 @@ class Termination:
 def termination() -> Iterator[Termination]:
     """Note a SIGTERM within the block instead of dying of it; what handled it before does so again after.
 
-    None is lost: one that was not heeded is sent again when the block is left, and a second one acts as ever.
+    None is lost: one that was not heeded is sent again when the block is left, and a second one acts as ever; those
+    within a second are one, as a cluster may signal this process itself and also the command that passes it on.
     Only the main thread of a process can do so; in another one, SIGTERM acts as ever.
     """
     noted = Termination()
@@ -28,11 +32,16 @@ def termination() -> Iterator[Termination]:
         yield noted
         return
 
+    first = 0.0
+
     def ask(*_: object) -> None:
-        if noted.asked or noted.left:
+        nonlocal first
+        if noted.left or (noted.asked and time.monotonic() - first > SAME):
             noted.heeded = True
             signal.signal(signal.SIGTERM, before)
             signal.raise_signal(signal.SIGTERM)
+        elif not noted.asked:
+            first = time.monotonic()
         noted.asked = True
 
     before = signal.signal(signal.SIGTERM, ask)
