@@ -71,8 +71,13 @@ Run(run_dir).finish({"weights": [weight.tolist() for weight in model.parameters(
 WAITING = """
 import os, signal, sys, time
 from pathlib import Path
+
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # of those that come while the kernel closes
+    sys.exit("asked to end")
+
 if SLOW.exists():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+    signal.signal(signal.SIGTERM, end)
     Path(run_dir, "processes").write_text(f"{os.getpid()} {os.getppid()} .")
 try:
     while SLOW.exists():
