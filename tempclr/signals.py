@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from tempclr.extras import need
-
-SAME = 1.0  # seconds
+from tempclr.training.interruption import SAME
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
         for left in reversed(range(config.accumulate)):
             drawn = [pairs[index] for index in next(state.batches)]  # once, since they may be read from files
             names += [pair.name for pair in drawn]
-            batches.append(batch_of(drawn, range(len(drawn)), process, processes).to(accelerator.device))
+            batches.append(batch_of(drawn, process, processes).to(accelerator.device))
             with accelerator.no_sync(state.wrapped) if left else nullcontext():
                 losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
                 accelerator.backward(losses[-1].total / config.accumulate)
@@ -149,8 +149,8 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
     except ValueError as error:
         where = f" (kept in {state.save_batches(folder, batches, names, orders)})" if folder is not None else ""
         raise ValueError(f"step {state.progress.step} on {', '.join(names)}{where}: {error}") from error
-    names = ("total", "unit", "order", "gradient_norm", "unit_skipped", "order_skipped")
-    return dict(zip(names, (total, unit, order, norm, *map(round, skipped)), strict=True))
+    fields = ("total", "unit", "order", "gradient_norm", "unit_skipped", "order_skipped")
+    return dict(zip(fields, (total, unit, order, norm, *map(round, skipped)), strict=True))
 
 
 def _over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:

@@ -72,8 +72,9 @@ def test_the_published_schedule_hardly_falls_within_its_training():
 
 def test_shares_number_captions_as_in_the_whole_batch():
     made = pairs([1, 2, 3, 4, 5])
-    whole = batch_of(made, [4, 0, 3, 1, 2], 0, 1)
-    parts = [batch_of(made, [4, 0, 3, 1, 2], process, 2) for process in (0, 1)]
+    drawn = [made[index] for index in (4, 0, 3, 1, 2)]
+    whole = batch_of(drawn, 0, 1)
+    parts = [batch_of(drawn, process, 2) for process in (0, 1)]
     assert whole.captions.tolist() == [[0], [1], [1], [0], [2]]  # "text 1", 0, 0, 1, 2
     assert torch.cat([part.captions for part in parts]).tolist() == whole.captions.tolist()
     assert [part.clips.lengths.tolist() for part in parts] == [[5, 1], [4, 2, 3]]

@@ -158,7 +158,8 @@ class TempCLR(nn.Module):
 
     def _unit_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> tuple[Tensor, int]:
         """Every described clip of this process against the sentences of all, and how many videos that leaves out."""
-        video, clip = (batch.segments >= 0).nonzero(as_tuple=True)
+        shown = batch.segments >= 0
+        video, clip = shown.nonzero(as_tuple=True)
         sentence = batch.segments[video, clip]
         x, y = (self.gather(each) for each in (sentences.values[video, sentence], clips.values[video, clip]))
         if len(x) == 0:
@@ -166,7 +167,7 @@ class TempCLR(nn.Module):
         groups = self.gather(batch.captions[video, sentence])
         own = own_items(self.gather, video)
         mean = self.unit(x, y, groups, temperature=current(self.unit_temperature), own=own)
-        told = len(video.unique()) if (groups != groups[0]).any() else 0
+        told = int(shown.any(1).sum()) if (groups != groups[0]).any() else 0
         return self._mean(mean * own.sum(), torch.ones_like(video)), len(batch.segments) - told
 
     def _step_loss(self, sentences: Sequences, clips: Sequences, batch: Batch) -> tuple[Tensor, int]:

@@ -1,12 +1,15 @@
 """Which pairs go together, epoch after epoch, with a position that can be stored."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
 from tempclr.sequences import Batch, Pair, caption_numbers, collate
+
+Item = TypeVar("Item")
 
 
 class Batches:
@@ -69,7 +72,7 @@ def steps_of(pairs: Sequence[Pair], *, bucket: int) -> Int[Tensor, " pairs"]:
     return torch.tensor([len(pair.clips) for pair in pairs])
 
 
-def share(chosen: Sequence[int], process: int, processes: int) -> list[int]:
+def share(chosen: Sequence[Item], process: int, processes: int) -> list[Item]:
     """Return the part of a batch that one process takes; shares differ by at most one.
 
     Example:
@@ -79,7 +82,6 @@ def share(chosen: Sequence[int], process: int, processes: int) -> list[int]:
     return list(chosen[process * len(chosen) // processes : (process + 1) * len(chosen) // processes])
 
 
-def batch_of(pairs: Sequence[Pair], chosen: Sequence[int], process: int, processes: int) -> Batch:
+def batch_of(drawn: Sequence[Pair], process: int, processes: int) -> Batch:
     """Return one process's share of a batch, with captions numbered as in the whole of it."""
-    numbers = caption_numbers([pairs[index] for index in chosen])
-    return collate([pairs[index] for index in share(chosen, process, processes)], numbers)
+    return collate(share(drawn, process, processes), caption_numbers(drawn))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SAME = 1.0  # seconds
+SAME = 1.0  # seconds within which two signals are one
 
 
 @dataclass
