@@ -37,7 +37,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import tempclr
-from tempclr import pairs
+from tempclr import pairwise
 from tempclr.alignment.visits import alignment_of
 from tempclr.sequences import Sequences
 
@@ -210,7 +210,7 @@ def from_features(repeats: int) -> list[dict]:
     def all_ours() -> None:
         traced = x.clone().requires_grad_()
         sets = [Sequences(each, torch.full((32,), each.shape[1])) for each in (traced, y)]
-        pairs.distances(*sets, partial(tempclr.soft_dtw, gamma=GAMMA, kernel="cpu")).sum().backward()
+        pairwise.distances(*sets, partial(tempclr.soft_dtw, gamma=GAMMA, kernel="cpu")).sum().backward()
 
     def theirs(loss: torch.nn.Module) -> None:
         traced = x.clone().requires_grad_()
@@ -252,7 +252,7 @@ def values_from_series(repeats: int) -> list[dict]:
         return tempclr.squared_cost(x[:, None].expand(-1, len(y), -1, -1), y.expand(len(x), -1, -1, -1))
 
     def own(align: Callable) -> Tensor:
-        return pairs.distances(as_set, as_set, align, cost=squared)
+        return pairwise.distances(as_set, as_set, align, cost=squared)
 
     soft = in_turn(
         {

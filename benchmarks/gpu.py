@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import choose
+from tempclr.alignment._kernels.recursion import Recursion
 
 GENERATIONS = {80: "A100", 90: "H100", 100: "B200"}
 VARIANTS = {
@@ -39,18 +40,18 @@ def machine_code(variant: str, steps: int, dtype: torch.dtype, arch: int) -> lis
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from tempclr.alignment import gpu, gpu_sweeps
+    from tempclr.alignment._kernels.gpu import operator, sweeps
 
     recursion = VARIANTS[variant]
     cost = torch.empty(1, recursion.states, steps, steps, dtype=dtype, device="meta")
-    plan = gpu._Plan(cost, torch.empty(1, 2, device="meta"), recursion, 0)
+    plan = operator._Plan(cost, torch.empty(1, 2, device="meta"), recursion, 0)
     constants = plan.constants()
     options = {name: constants.pop(name) for name in ("num_warps", "enable_fp_fusion")}
     wide, number = ("offsets", "ends", "borders_below", "borders_right"), "*fp32" if dtype == torch.float32 else "*fp64"
     found = []
-    for program in (gpu_sweeps.forward, gpu_sweeps.backward):
-        values = constants | ({"KEEP": True} if program is gpu_sweeps.forward else {})
-        kinds = {**dict.fromkeys(values, "constexpr"), **dict.fromkeys(gpu_sweeps.SIZES, "i32"), "lengths": "*i32"}
+    for program in (sweeps.forward, sweeps.backward):
+        values = constants | ({"KEEP": True} if program is sweeps.forward else {})
+        kinds = {**dict.fromkeys(values, "constexpr"), **dict.fromkeys(sweeps.SIZES, "i32"), "lengths": "*i32"}
         kinds |= dict.fromkeys(wide, "*fp64")
         signature = {name: kinds.get(name, number) for name in program.arg_names}
         source = ASTSource(fn=program, signature=signature, constexprs=values)
@@ -86,15 +87,13 @@ def compiled() -> list[dict]:
 
 def measured(repeats: int) -> list[dict]:
     """Time and memory of value and gradient, for both kernels in turn."""
-    from tempclr.alignment import kernels
-
     found = []
     for name, shape in SHAPES.items():
         cost = torch.rand(shape, device="cuda")[:, None].requires_grad_()
         lengths = torch.tensor(shape[1:], device="cuda").expand(shape[0], 2)
         times: dict[str, list[float]] = {"gpu": [], "diagonals": []}
         peaks = {}
-        exact = _gradient(cost.detach().double().requires_grad_(), lengths, "diagonals", kernels)
+        exact = _gradient(cost.detach().double().requires_grad_(), lengths, "diagonals")
         errors = {}
         for repeat in range(repeats + 1):  # the first compiles
             for kernel, each in times.items():
@@ -102,7 +101,7 @@ def measured(repeats: int) -> list[dict]:
                 torch.cuda.reset_peak_memory_stats()
                 before = torch.cuda.memory_allocated()
                 begin.record()
-                gradient = _gradient(cost, lengths, kernel, kernels)
+                gradient = _gradient(cost, lengths, kernel)
                 end.record()
                 torch.cuda.synchronize()
                 peaks[kernel] = (torch.cuda.max_memory_allocated() - before) / (cost.numel() * 4)
@@ -119,9 +118,9 @@ def measured(repeats: int) -> list[dict]:
     return found
 
 
-def _gradient(cost: torch.Tensor, lengths: torch.Tensor, kernel: str, kernels: object) -> torch.Tensor:
+def _gradient(cost: torch.Tensor, lengths: torch.Tensor, kernel: str) -> torch.Tensor:
     """Expected alignment by one kernel."""
-    value = kernels.alignment_cost(cost, lengths, Recursion(gamma=0.1), kernel)
+    value = choose.alignment_cost(cost, lengths, Recursion(gamma=0.1), kernel)
     return torch.autograd.grad(value.sum(), cost)[0]
 
 

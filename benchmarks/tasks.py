@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import tempclr
-from tempclr import pairs
+from tempclr import pairwise
 from tempclr.sequences import Sequences, pad
 
 Work = Callable[[], object]
@@ -42,7 +42,7 @@ def retrieval(align: Callable, count: int = 436) -> Work:
         pad([noise(length, 512) for length in torch.randint(3, 17, (count,), generator=generator).tolist()])
         for _ in range(2)
     )
-    return lambda: pairs.distances(x, y, align)
+    return lambda: pairwise.distances(x, y, align)
 
 
 def few_shot(episodes: int = 10_000) -> Work:
@@ -72,7 +72,7 @@ def drop(n: int = 200, m: int = 2000) -> Work:
 def train(count: int = 256) -> Work:
     """All pairs of 512 x 32 steps, value and gradient, within a budget."""
     x, y = (Sequences(noise(count, steps, 16).requires_grad_(), torch.full((count,), steps)) for steps in (512, 32))
-    return lambda: pairs.distances(x, y, memory=BUDGET).mean().backward()
+    return lambda: pairwise.distances(x, y, memory=BUDGET).mean().backward()
 
 
 # each with the small size that loads everything before it is measured

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tempclr import TempCLR, TrainConfig, soft_dtw, train
-from tempclr.encoders import ContextEncoder, Perceptron, Projection, TextBert, VideoBert, tune
+from tempclr.encoders import MLP, ContextEncoder, Projection, TextBert, VideoBert, tune
 from tempclr.losses import order_loss, unit_loss
 from tempclr.negatives import wrong_orders
 from tempclr.sequences import Pair, collate
@@ -51,7 +51,7 @@ def projections() -> tuple[nn.Module, nn.Module]:
 
 def perceptrons() -> tuple[nn.Module, nn.Module]:
     """The paper's projection of video features, for both sides."""
-    return Perceptron(TEXT, DIM), Perceptron(VIDEO, DIM)
+    return MLP(TEXT, DIM), MLP(VIDEO, DIM)
 
 
 def transformers() -> tuple[nn.Module, nn.Module]:

@@ -4,14 +4,14 @@ Read it in this order; each file needs only the ones before it:
 
     sequences            padded sequences, pairs of them
     costs                embeddings -> cost matrix
-    alignment/reference  the recursion, as printed in the paper
+    alignment/_kernels/reference  the recursion, as printed in the paper
     alignment/soft_dtw   cost matrix -> value and expected alignment
     negatives            wrong orders: shuffles, and drawing them
     encoders             features -> embeddings
     losses/units, order  match units with units, sequences with sequences
     losses/model         TempCLR: encoders and both losses
-    trainer              the loop; what it is made of is in training
-    metrics, pairs       ranks and intervals; all pairs
+    training/loop        the loop; what it is made of is beside it
+    metrics, pairwise    ranks and intervals; all pairs
     tasks/retrieval      a paragraph finds its video
     tasks/localization   a step finds its clip
     tasks/few_shot       a video finds its class
@@ -34,8 +34,8 @@ from tempclr.costs import cosine_cost as cosine_cost
 from tempclr.costs import squared_cost as squared_cost
 from tempclr.losses import TempCLR as TempCLR
 from tempclr.sequences import Pair as Pair
-from tempclr.trainer import StepRecord as StepRecord
-from tempclr.trainer import TrainConfig as TrainConfig
-from tempclr.trainer import train as train
+from tempclr.training.loop import StepRecord as StepRecord
+from tempclr.training.loop import TrainConfig as TrainConfig
+from tempclr.training.loop import train as train
 
 __version__ = "0.1.0"

@@ -5,8 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from tempclr import __version__, demo, exhibit, launch
-from tempclr.extras import need
+from tempclr import __version__
+from tempclr._util.optional import import_optional
+from tempclr.experiments import alignment_file
+from tempclr.launcher import execute
+from tempclr.launcher.parameters import preset, read_parameters
+from tempclr.studies import demo
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,13 +95,13 @@ def _run(options: argparse.Namespace) -> None:
         if name in given:
             raise ValueError(f"expected each parameter once, got {name} twice")
         given[name] = value
-    chosen = launch.preset(options.notebook, options.preset) if options.preset else {}
-    print(launch.run(options.notebook, {**chosen, **given}, options.out))
+    chosen = preset(options.notebook, options.preset) if options.preset else {}
+    print(execute.run(options.notebook, {**chosen, **given}, options.out))
 
 
 def _params(options: argparse.Namespace) -> None:
     """Print name, type, default and comment of every parameter."""
-    listed = launch.parameters(options.notebook)
+    listed = read_parameters(options.notebook)
     width = max((len(parameter.name) for parameter in listed), default=0)
     for parameter in listed:
         print(f"{parameter.name:{width}}  {parameter.type:5}  {parameter.default!r}  {parameter.help}".rstrip())
@@ -108,8 +112,8 @@ def _view(options: argparse.Namespace) -> None:
     out = options.out or options.run_dir / "explorer.html"
     if out.suffix.lower() != ".html" or not out.parent.is_dir():
         raise ValueError(f"expected a file that ends in .html in a folder that exists, got {out}")
-    shown = exhibit.of_run(options.run_dir, options.video)
-    need("anywidget", "notebooks")
+    shown = alignment_file.of_run(options.run_dir, options.video)
+    import_optional("anywidget", "notebooks")
     from tempclr_widgets import AlignmentExplorer
 
     view = AlignmentExplorer(shown.cost, sentences=shown.sentences, frames=shown.frames, gamma=shown.gamma)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from tempclr.extras import need
+from tempclr._util.optional import import_optional
 
 Ties = Literal["optimistic", "expected", "pessimistic"]
 
@@ -178,7 +178,7 @@ def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Int
     if not 0 < level < 1:
         raise ValueError(f"expected a level between 0 and 1, got {level}")
     means = values.double().mean(1)
-    quantile = need("scipy.stats", "notebooks").t.ppf((1 + level) / 2, len(means) - 1)
+    quantile = import_optional("scipy.stats", "notebooks").t.ppf((1 + level) / 2, len(means) - 1)
     mean, half = means.mean().item(), float(quantile) * (means.std() / len(means) ** 0.5).item()
     return Interval(mean, mean - half, mean + half, len(means))
 

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tempclr import ablation, launch
-from tempclr.ablation import SETTINGS, Effect, Setting, chosen, effects, jobs
-from tempclr.experiment import Experiment
+from tempclr.experiments.runs import read_metrics
+from tempclr.experiments.video_text import Experiment
+from tempclr.launcher import execute
+from tempclr.launcher.parameters import read_parameters
 from tempclr.metrics import bootstrap
-from tempclr.runs import read_metrics
+from tempclr.studies import ablation
+from tempclr.studies.ablation import SETTINGS, Effect, Setting, chosen, effects, jobs
 
 BASE = Setting("base", "reference", "as it is", {}, "base")
 BETTER = Setting("better", "gamma", "2", {"gamma": 2.0}, "base")
@@ -67,7 +69,7 @@ def test_every_setting_is_its_own_and_has_a_reference():
     assert len({(setting.reference, str(setting.changes)) for setting in SETTINGS}) == len(SETTINGS)
     for setting in SETTINGS:
         assert setting.reference in names
-        known = {parameter.name for parameter in launch.parameters("02_train")}
+        known = {parameter.name for parameter in read_parameters("02_train")}
         assert set(setting.changes) <= known
 
 
@@ -105,7 +107,7 @@ def test_metrics_and_table_carry_n_seeds_and_protocol(generator: torch.Generator
 def test_the_notebook_makes_the_table_and_goes_on_where_it_was(tmp_path: Path):
     tiny = {"train_rooms": 16, "validation_rooms": 3, "test_rooms": 4, "steps": 4, "batch": 8, "warmup": 1}
     given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2}
-    out = launch.run("08_ablation", given, tmp_path / "out", progress=False)
+    out = execute.run("08_ablation", given, tmp_path / "out", progress=False)
     rows = read_metrics(out)["table"]
     assert [row["choice"] for row in rows] == ["reference", "cost"]
     assert rows[0]["difference"] is None and -1 <= rows[1]["difference"]["mean"] <= 1

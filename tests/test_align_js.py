@@ -12,7 +12,7 @@ import torch
 from tempclr_widgets.view import module
 
 import tempclr
-from tempclr.alignment.band import band_mask
+from tempclr.alignment._kernels.band import band_mask
 
 NODE = shutil.which("node")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment import reference
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import reference
+from tempclr.alignment._kernels.recursion import Recursion
 
 GAMMAS = [1e-4, 0.01, 0.1, 1.0, 1000.0]
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tempclr.alignment import diagonals, reference
-from tempclr.alignment.band import band_mask
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import diagonals, reference
+from tempclr.alignment._kernels.band import band_mask
+from tempclr.alignment._kernels.recursion import Recursion
 
 pytest.importorskip("numba")
-from tempclr.alignment import cpu
+from tempclr.alignment._kernels.cpu import operator
 
 GAMMAS = [0.0, 1e-4, 0.01, 1.0, 1000.0]
 AXES = ["", "x", "y", "xy"]
@@ -23,7 +23,7 @@ AXES = ["", "x", "y", "xy"]
 
 def aligned(cost: Tensor, lengths: Tensor, rule: Recursion, lanes: int = 0) -> Tensor:
     """Value by the kernel, of costs [pairs, states, n, m] or, with one state, [pairs, n, m]."""
-    return cpu.alignment_cost(cost if cost.ndim == 4 else cost[:, None], lengths, rule, lanes)
+    return operator.alignment_cost(cost if cost.ndim == 4 else cost[:, None], lengths, rule, lanes)
 
 
 def judged(cost: Tensor, lengths: Tensor, rule: Recursion) -> tuple[Tensor, Tensor]:
@@ -311,8 +311,8 @@ def test_without_gradient_no_table_is_kept():
     cost = random_cost(3, 4, 5).requires_grad_()
     with torch.no_grad():
         assert not aligned(cost, full(cost), Recursion(gamma=0.1)).requires_grad
-    fields = cpu._fields(Recursion(gamma=0.1))
-    assert cpu._align(cost.detach()[:, None], full(cost), *fields, False, 0)[1].numel() == 0
+    fields = operator._fields(Recursion(gamma=0.1))
+    assert operator._align(cost.detach()[:, None], full(cost), *fields, False, 0)[1].numel() == 0
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
@@ -373,9 +373,9 @@ def test_a_step_of_training_compiles_as_one_graph_that_still_looks_at_its_input(
 @each_variant
 def test_the_operator_keeps_its_promises_to_pytorch(rule: Recursion):
     cost = random_cost(3, rule.states, 4, 5).requires_grad_()
-    arguments = (cost, full(cost), *cpu._fields(rule), True, 0)
+    arguments = (cost, full(cost), *operator._fields(rule), True, 0)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(cpu._align, arguments, test_utils=checks)
+    torch.library.opcheck(operator._align, arguments, test_utils=checks)
 
 
 @pytest.mark.parametrize("name", ["soft", "open ends", "weighted mean", "soft drops"])
@@ -416,7 +416,7 @@ def test_costs_without_proportion_to_gamma_are_refused(dtype: torch.dtype):
 
 
 def test_without_numba_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "tempclr.alignment.cpu_numbers")
+    monkeypatch.delitem(sys.modules, "tempclr.alignment._kernels.cpu.scaled_floats")
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(ValueError, match=r"tempclr\[cpu\]"):
-        importlib.import_module("tempclr.alignment.cpu_numbers")
+        importlib.import_module("tempclr.alignment._kernels.cpu.scaled_floats")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import gelu, layer_norm
 
-from tempclr.encoders import ClipEncoder, ContextEncoder, FrameEncoder, Perceptron, Projection, encode, is_contextual
+from tempclr.encoders import MLP, ClipEncoder, ContextEncoder, FrameEncoder, Projection, encode, is_contextual
 from tempclr.encoders.rotary import rotate
 from tempclr.sequences import pad
 
@@ -36,12 +36,12 @@ def test_embeddings_have_the_size_asked_for(clips: torch.Tensor):
     assert ClipEncoder(16, frames=2)(clips).shape == (5, 16)
     assert FrameEncoder(16)(clips[:, 0]).shape == (5, 16)
     assert Projection(8, 16)(torch.ones(3, 8)).shape == (3, 16)
-    assert Perceptron(8, 16)(torch.ones(3, 8)).shape == (3, 16)
+    assert MLP(8, 16)(torch.ones(3, 8)).shape == (3, 16)
     assert context()(torch.ones(3, 5, 4).double(), torch.tensor([1, 5, 2])).shape == (3, 5, 16)
 
 
 def test_the_perceptron_is_linear_gelu_layernorm_linear(generator: torch.Generator):
-    encoder, x = Perceptron(3, 5), torch.randn(2, 3, generator=generator)
+    encoder, x = MLP(3, 5), torch.randn(2, 3, generator=generator)
     w = dict(encoder.named_parameters())
     hidden = gelu(x @ w["linear1.weight"].T + w["linear1.bias"])
     hidden = layer_norm(hidden, (5,), w["LayerNorm.weight"], w["LayerNorm.bias"])
@@ -49,7 +49,7 @@ def test_the_perceptron_is_linear_gelu_layernorm_linear(generator: torch.Generat
 
 
 def test_the_published_projection_has_986112_weights():
-    assert sum(weight.numel() for weight in Perceptron(512, 768).parameters()) == 986_112
+    assert sum(weight.numel() for weight in MLP(512, 768).parameters()) == 986_112
 
 
 def test_a_pair_of_components_turns_by_its_place():
@@ -90,7 +90,7 @@ def test_every_step_is_encoded_by_itself(clips: torch.Tensor):
         torch.testing.assert_close(encoder(clips[index : index + 1])[0], together[index])
 
 
-@pytest.mark.parametrize("encoder", [Projection(4, 6), Perceptron(4, 6)], ids=["projection", "perceptron"])
+@pytest.mark.parametrize("encoder", [Projection(4, 6), MLP(4, 6)], ids=["projection", "perceptron"])
 def test_shuffling_steps_shuffles_embeddings_of_single_steps(encoder: nn.Module, generator: torch.Generator):
     encoder, (steps,) = encoder.double(), draw(generator, 7)
     order = torch.randperm(7, generator=generator)
@@ -203,7 +203,7 @@ def test_all_weights_are_trained(kind: str, clips: torch.Tensor):
 def test_looking_across_steps_is_seen_from_outside():
     assert is_contextual(context())
     assert is_contextual(nn.Sequential(nn.Identity(), context()))
-    assert not any(map(is_contextual, (Projection(2, 2), Perceptron(2, 2), FrameEncoder(2), nn.Linear(2, 2))))
+    assert not any(map(is_contextual, (Projection(2, 2), MLP(2, 2), FrameEncoder(2), nn.Linear(2, 2))))
 
 
 # refusals
@@ -214,7 +214,7 @@ def test_features_of_another_shape_are_refused(clips: torch.Tensor):
     with pytest.raises(ValueError, match=r"expected features \[steps, 4\], got \(2, 5\)"):
         Projection(4, 6)(torch.ones(2, 5))
     with pytest.raises(ValueError, match=r"expected features \[..., 4\], got \(2, 5\)"):
-        Perceptron(4, 6)(torch.ones(2, 5))
+        MLP(4, 6)(torch.ones(2, 5))
     with pytest.raises(ValueError, match=r"expected clips \[clips, 3, height"):
         ClipEncoder(4, frames=3)(clips)
     with pytest.raises(ValueError, match=r"expected frames \[frames, 64, 64, 3\]"):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from tempclr.data.drawn import Drawn
 from tempclr.data.excerpts import excerpts
+from tempclr.data.lazy import LazyPairs
 from tempclr.sequences import Pair
 
 
@@ -53,7 +53,7 @@ def test_videos_are_dealt_without_being_drawn(generator: torch.Generator):
         return video(str(number), sentences[number])
 
     sentences = [3, 20, 7, 40] * 100
-    parts = excerpts(Drawn([str(k) for k in range(400)], sentences, draw), 16, 5, generator=generator)
+    parts = excerpts(LazyPairs([str(k) for k in range(400)], sentences, draw), 16, 5, generator=generator)
     assert len(parts) == 100 * (2 + 1 + 3) and len(parts[100:200]) == 100
     assert len(drawn) < 20  # by the check of types, which looks at one of a sequence, and is made in tests alone
     drawn.clear()

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempclr.extras import need, version
-from tempclr.files import cache_folder, cached, digest, write_text, written_whole
+from tempclr._util.files import atomic_write, cache_folder, cached, digest, write_text
+from tempclr._util.optional import import_optional, version
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_the_digest_of_plain_content_does_not_depend_on_the_order_of_keys():
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), written_whole(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -79,6 +79,6 @@ def test_a_stale_file_is_computed_anew():
 
 def test_a_missing_extra_says_how_to_install_it():
     with pytest.raises(ValueError, match=r"pip install 'tempclr\[demo\]'"):
-        need("not_there_at_all", "demo")
+        import_optional("not_there_at_all", "demo")
     with pytest.raises(ValueError, match=r"pip install 'tempclr\[bench\]'"):
         version("not-there-at-all", "bench")

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment import diagonals, kernels, reference
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import choose, diagonals, reference
+from tempclr.alignment._kernels.recursion import Recursion
 
 pytest.importorskip("triton")
-from tempclr.alignment import gpu
+from tempclr.alignment._kernels.gpu import operator
 
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("TRITON_INTERPRET is set to something else than 1, and there is no GPU", allow_module_level=True)
@@ -70,7 +70,7 @@ def relative_error(gradient: Tensor, exact: Tensor) -> float:
 
 def test_zero_costs_count_paths(device: str):
     cost = torch.zeros(1, 1, 4, 3, device=device)
-    value = gpu.alignment_cost(cost, torch.tensor([[4, 3]], device=device), Recursion(gamma=1.0))
+    value = operator.alignment_cost(cost, torch.tensor([[4, 3]], device=device), Recursion(gamma=1.0))
     assert value.item() == pytest.approx(-torch.tensor(25.0).log().item())
 
 
@@ -92,7 +92,7 @@ def test_values_and_visits_equal_the_reference(
             (gradient,) = torch.autograd.grad(expected, alone, materialize_grads=True)
         if pair == 0:
             traced = cost.to(device).requires_grad_()
-            value = gpu.alignment_cost(traced, lengths.to(device), recursion, lanes)
+            value = operator.alignment_cost(traced, lengths.to(device), recursion, lanes)
             (visits,) = torch.autograd.grad(value.sum(), traced)
         torch.testing.assert_close(value[pair].detach().cpu(), expected.detach())
         torch.testing.assert_close(visits[pair, :, :n, :m].cpu(), torch.nan_to_num(gradient))
@@ -104,7 +104,7 @@ def test_any_shape_gives_what_diagonals_gives(size: tuple[int, int], device: str
     recursion = Recursion(gamma=0.1)
     cost, lengths = (each.to(device) for each in random_cost(recursion, *size, generator))
     for one, other in zip(
-        derived(gpu.alignment_cost, cost, lengths, recursion),
+        derived(operator.alignment_cost, cost, lengths, recursion),
         derived(diagonals.alignment_cost, cost, lengths, recursion),
         strict=True,
     ):
@@ -121,7 +121,7 @@ def test_single_precision_stays_exact_far_away_from_zero(
     lengths = torch.tensor([[14, 16]])
     recursion = Recursion(gamma=gamma)
     _, exact = derived(diagonals.alignment_cost, cost.double(), lengths, recursion)
-    value, single = derived(gpu.alignment_cost, cost.to(device), lengths.to(device), recursion, lanes)
+    value, single = derived(operator.alignment_cost, cost.to(device), lengths.to(device), recursion, lanes)
     assert value.dtype == single.dtype == torch.float32
     assert relative_error(single, exact) < 1e-3
 
@@ -131,33 +131,33 @@ def test_hard_ties_are_broken_as_by_the_other_kernels(device: str, generator: to
     for size in ((4, 6), (6, 4)):
         cost = torch.randint(0, 2, (3, 1, *size), generator=generator).float()
         lengths = torch.tensor(size).expand(3, 2)
-        _, ours = derived(gpu.alignment_cost, cost.to(device), lengths.to(device), recursion)
+        _, ours = derived(operator.alignment_cost, cost.to(device), lengths.to(device), recursion)
         torch.testing.assert_close(ours, derived(diagonals.alignment_cost, cost, lengths, recursion)[1])
 
 
 def test_without_gradient_nothing_is_kept(device: str, generator: torch.Generator):
     cost, lengths = (each.to(device) for each in random_cost(Recursion(), 3, 4, generator))
     with torch.no_grad():
-        _, visits = gpu._align(cost, lengths, 0.1, False, 0.0, "//always/", False, 0)
+        _, visits = operator._align(cost, lengths, 0.1, False, 0.0, "//always/", False, 0)
     assert visits.numel() == 0
 
 
 def test_second_derivatives_match_finite_differences(device: str, generator: torch.Generator):
     cost = torch.rand(1, 1, 2, 3, generator=generator, dtype=torch.float64).to(device).requires_grad_()
     lengths = torch.tensor([[2, 3]], device=device)
-    assert torch.autograd.gradgradcheck(lambda c: gpu.alignment_cost(c, lengths, Recursion(gamma=0.3)).exp(), cost)
+    assert torch.autograd.gradgradcheck(lambda c: operator.alignment_cost(c, lengths, Recursion(gamma=0.3)).exp(), cost)
 
 
 def test_the_operator_declares_what_it_returns(device: str, generator: torch.Generator):
     cost, lengths = (each.to(device) for each in random_cost(Recursion(), 2, 3, generator))
     arguments = (cost.requires_grad_(), lengths, 0.1, False, 0.0, "//always/", True, 0)
-    torch.library.opcheck(gpu._align, arguments, test_utils=("test_schema", "test_faketensor"))
+    torch.library.opcheck(operator._align, arguments, test_utils=("test_schema", "test_faketensor"))
 
 
 def test_a_step_of_training_is_the_same_as_with_diagonals(device: str, monkeypatch: pytest.MonkeyPatch):
     moved = []
     for kernel in ("diagonals", "gpu"):
-        monkeypatch.setattr(kernels, "choose", lambda cost, recursion, kernel=kernel: kernel)
+        monkeypatch.setattr(choose, "choose_kernel", lambda cost, recursion, kernel=kernel: kernel)
         generator = torch.Generator().manual_seed(0)
         anchor, positive = (torch.randn(2, steps, 4, generator=generator).to(device) for steps in (3, 4))
         weight = torch.eye(4, device=device).requires_grad_()
@@ -197,7 +197,7 @@ def test_a_gamma_that_is_no_number_in_this_precision_is_refused(device: str):
     cost, lengths = torch.rand(1, 1, 2, 2, device=device), torch.tensor([[2, 2]], device=device)
     for gamma in (1e-40, 1e38):
         with pytest.raises(ValueError, match="expected gamma from 5e-38 to 2e"):
-            gpu.alignment_cost(cost, lengths, Recursion(gamma=gamma))
+            operator.alignment_cost(cost, lengths, Recursion(gamma=gamma))
 
 
 def test_where_there_is_no_gpu_the_kernel_says_so(monkeypatch: pytest.MonkeyPatch):
@@ -222,7 +222,7 @@ class TestLong:
     def test_gradients_of_long_pairs_are_exact(self, size: tuple[int, int], gamma: float, generator: torch.Generator):
         cost, lengths = torch.rand(1, 1, *size, generator=generator).cuda(), torch.tensor([size]).cuda()
         _, exact = derived(diagonals.alignment_cost, cost.double(), lengths, Recursion(gamma=gamma))
-        _, single = derived(gpu.alignment_cost, cost, lengths, Recursion(gamma=gamma))
+        _, single = derived(operator.alignment_cost, cost, lengths, Recursion(gamma=gamma))
         assert relative_error(single, exact) < 1e-3
 
     def test_the_way_back_takes_one_table_and_the_visits(
@@ -241,7 +241,7 @@ class TestDevice:
     pytestmark = NEEDS_GPU
 
     def test_auto_takes_the_gpu(self):
-        assert kernels.choose(torch.rand(1, 1, 2, 2).cuda(), Recursion()) == "gpu"
+        assert choose.choose_kernel(torch.rand(1, 1, 2, 2).cuda(), Recursion()) == "gpu"
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     def test_half_precision_is_summed_in_single(self, dtype: torch.dtype, generator: torch.Generator):
@@ -254,6 +254,6 @@ class TestDevice:
     def test_many_pairs_equal_those_on_the_cpu(self, recursion: Recursion, generator: torch.Generator):
         for size in ((30, 17), (100, 130), (300, 700)):
             cost, lengths = random_cost(recursion, *size, generator)
-            ours = derived(gpu.alignment_cost, cost.cuda(), lengths.cuda(), recursion)
+            ours = derived(operator.alignment_cost, cost.cuda(), lengths.cuda(), recursion)
             for one, other in zip(ours, derived(diagonals.alignment_cost, cost, lengths, recursion), strict=True):
                 torch.testing.assert_close(one, other)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tempclr.history import History, read_history
+from tempclr.training.history import History, read_history
 
 
 @dataclass

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tempclr import extras
+from tempclr._util import optional
 from tempclr.metrics import ranks
 from tempclr.plots import interactive, style, training
 
@@ -105,6 +105,6 @@ def test_without_plotly_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 
-    monkeypatch.setattr(extras.importlib, "import_module", missing)
+    monkeypatch.setattr(optional.importlib, "import_module", missing)
     with pytest.raises(ValueError, match=r"pip install 'tempclr\[interactive\]'"):
         interactive.cost_matrix(COST)

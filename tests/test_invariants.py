@@ -8,8 +8,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tempclr.alignment import kernels, reference
-from tempclr.alignment.recursion import AXES, Recursion
+from tempclr.alignment._kernels import choose, reference
+from tempclr.alignment._kernels.recursion import AXES, Recursion
 
 GAMMAS = st.sampled_from([0.0, 1e-4, 1e-2, 1.0, 1e3])
 SCALES = st.sampled_from([1e-6, 1e-3, 1.0, 1e3, 1e6])
@@ -81,7 +81,7 @@ def check(kernel: str, case: tuple) -> None:
     lengths = torch.tensor([[n, m], [n + 1, m + 2]])
     cost[0, :, n:], cost[0, :, :, m:] = torch.nan, torch.nan
     cost.requires_grad_()
-    value = kernels.alignment_cost(cost, lengths, recursion, kernel)
+    value = choose.alignment_cost(cost, lengths, recursion, kernel)
     (visits,) = torch.autograd.grad(value.sum(), cost)
     assert value.dtype == visits.dtype == dtype
     assert visits[0, :, n:].eq(0).all() and visits[0, :, :, m:].eq(0).all()

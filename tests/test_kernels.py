@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment import kernels
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import choose
+from tempclr.alignment._kernels.recursion import Recursion
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "soft_dtw": tempclr.soft_dtw,
@@ -36,7 +36,7 @@ def test_every_kernel_gives_the_same_values_and_gradients(function: Callable, ge
 
 
 def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog: pytest.LogCaptureFixture):
-    many = torch.rand(1, kernels.MANY)
+    many = torch.rand(1, choose.MANY)
     with caplog.at_level(logging.DEBUG, logger="tempclr.alignment"):
         tempclr.dtw(many)
         tempclr.dtw(many[:, :10])
@@ -46,7 +46,7 @@ def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog:
 
 
 def test_auto_computes_what_is_out_of_the_range_of_a_compiled_kernel():
-    cost = torch.rand(1, kernels.MANY)
+    cost = torch.rand(1, choose.MANY)
     cost[0, 5] = 1e20
     assert tempclr.soft_dtw(cost, gamma=0.1) == pytest.approx(1e20)
     with pytest.raises(ValueError, match="times gamma"):
@@ -56,7 +56,7 @@ def test_auto_computes_what_is_out_of_the_range_of_a_compiled_kernel():
 def test_training_takes_the_same_steps_with_every_kernel(monkeypatch: pytest.MonkeyPatch):
     losses = []
     for kernel in ("diagonals", "cpu"):
-        monkeypatch.setattr(kernels, "choose", lambda cost, recursion, kernel=kernel: kernel)
+        monkeypatch.setattr(choose, "choose_kernel", lambda cost, recursion, kernel=kernel: kernel)
         generator = torch.Generator().manual_seed(0)
         anchor, positive = (torch.randn(8, steps, 16, generator=generator) for steps in (5, 10))
         weight = torch.eye(16).requires_grad_()
@@ -85,11 +85,11 @@ def test_training_takes_the_same_steps_with_every_kernel(monkeypatch: pytest.Mon
 )
 def test_a_kernel_that_cannot_compute_this_says_why(cost: Tensor, recursion: Recursion, message: str):
     with pytest.raises(ValueError, match=message):
-        kernels.alignment_cost(cost, torch.tensor([[2, 2]]), recursion, "cpu")
+        choose.alignment_cost(cost, torch.tensor([[2, 2]]), recursion, "cpu")
 
 
 def test_a_kernel_whose_package_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kernels, "find_spec", lambda name: None)
-    assert kernels.choose(torch.rand(1, 1, 1, kernels.MANY), Recursion()) == "diagonals"
+    monkeypatch.setattr(choose, "find_spec", lambda name: None)
+    assert choose.choose_kernel(torch.rand(1, 1, 1, choose.MANY), Recursion()) == "diagonals"
     with pytest.raises(ValueError, match=r"numba is not installed; .*tempclr\[cpu\]"):
         tempclr.dtw(torch.rand(2, 2), kernel="cpu")

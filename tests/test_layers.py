@@ -1,26 +1,17 @@
-"""Imports point down, never sideways: the table in CONTRIBUTING, held."""
+"""Imports point down, never sideways: the picture in CONTRIBUTING is read, and held."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-LAYERS = [
-    {"sequences", "extras", "files", "precision", "ranges"},
-    {"costs", "alignment", "negatives", "metrics", "encoders", "training", "history"},
-    {"pairs", "data", "media"},
-    {"losses"},
-    {"trainer", "tasks", "plots", "runs", "signals", "page", "experiment"},
-    {"comparison", "launch", "recognition"},
-    {"report", "exhibit", "ablation"},
-    {"demo"},
-    {"cli"},
-    {"__main__"},
-]
-LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
-PACKAGE = Path(__file__).parent.parent / "tempclr"
+ROOT = Path(__file__).parent.parent
+PICTURE = re.compile(r"^      (\w+)(?:/|\.py) +(\d+) ", re.MULTILINE)  # `      losses/   3   the objective`
+LAYER = {name: int(layer) for name, layer in PICTURE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))}
+PACKAGE = ROOT / "tempclr"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -30,7 +21,7 @@ def part(path: Path) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of the package that a file imports, by their path below it."""
+    """Modules of the package that a file imports, by their path below it, in whatever form."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "tempclr":

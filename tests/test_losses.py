@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from tempclr import drop_dtw, dtw, otam, soft_dtw, soft_dtw_divergence
-from tempclr.alignment import reference
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import reference
+from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, transposed, unit_loss
-from tempclr.losses.described import described
+from tempclr.losses._stable_repr import stable_repr
 from tempclr.negatives import mixture, permute_segments, reverse, shuffled_orders, wrong_orders
 
 
@@ -263,7 +263,7 @@ class Scaled:
 
 def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_them():
     told = [
-        described(value)
+        stable_repr(value)
         for value in (
             soft_dtw,
             partial(soft_dtw, gamma=0.2),

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempclr import comparison, exhibit, launch
-from tempclr.runs import read_history, read_metrics
+from tempclr.experiments import alignment_file
+from tempclr.experiments.runs import read_history, read_metrics
+from tempclr.launcher import execute
+from tempclr.studies import comparison
 from tempclr.training.checkpoints import load
 
 TINY = {
@@ -29,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two short trainings, one with each loss."""
     folder = tmp_path_factory.mktemp("runs")
     for name, weight in (("unit", 0.0), ("tempclr", 0.3)):
-        launch.run("02_train", {**TINY, "weight": weight}, folder / name, progress=False)
+        execute.run("02_train", {**TINY, "weight": weight}, folder / name, progress=False)
     return folder
 
 
@@ -53,7 +55,7 @@ def test_training_leaves_checkpoints_history_and_a_score(trained: Path):
 
 
 def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
-    out = launch.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
+    out = execute.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, comparison.UNIT, comparison.SEQUENCE}
     assert {row["measure"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
@@ -67,7 +69,7 @@ def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
 
 
 def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Path):
-    out = launch.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
+    out = execute.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
     assert pictures(out) == {"frames", "training", "order"}
     assert 0 <= read_metrics(out)["shuffled orders that cost more"] <= 1
     report = (out / "report.html").read_text()
@@ -75,11 +77,11 @@ def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Pa
     for name in ("explorer", "orders", "training", "retrieval"):
         assert "tempclr-state" in (out / f"{name}.html").read_text()
     for folder, video in ((out, None), (trained / "tempclr", 3)):  # as it was saved, and as it is embedded anew
-        found = exhibit.of_run(folder, video)
+        found = alignment_file.of_run(folder, video)
         assert found.cost.shape == (len(found.sentences), len(found.frames))
-    np.testing.assert_allclose(exhibit.of_run(out).cost, found.cost, atol=1e-6)
+    np.testing.assert_allclose(alignment_file.of_run(out).cost, found.cost, atol=1e-6)
     with pytest.raises(ValueError, match="a video from 0 to 7, got 8"):
-        exhibit.of_run(trained / "unit", 8)
+        alignment_file.of_run(trained / "unit", 8)
     notebook = json.loads((out / "notebook.ipynb").read_text())
     states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert any(state["model_module"] == "anywidget" for state in states.values())
@@ -87,7 +89,7 @@ def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Pa
 
 
 def test_soft_dtw_counts_paths(tmp_path: Path):
-    out = launch.run("01_soft_dtw", {"x_steps": 6, "y_steps": 9}, tmp_path / "out", progress=False)
+    out = execute.run("01_soft_dtw", {"x_steps": 6, "y_steps": 9}, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert metrics["paths"] == [1, 3, 13, 63, 321, 1683]
     assert metrics["largest gradient difference"] < 1e-6
@@ -109,7 +111,7 @@ def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
     (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     small = {"batch": 3, "steps": 2, "warmup": 1, "validate_every": 1, "checkpoint_every": 1, "dim": 8}
     given = {"data": str(folder), "encoder": "minilm", "least": 2, **small}
-    metrics = read_metrics(launch.run("02_train", given, tmp_path / "out", progress=False))
+    metrics = read_metrics(execute.run("02_train", given, tmp_path / "out", progress=False))
     assert metrics["videos left out"] == 1  # of a single sentence
     # once each step: equal sentences have no other order
     assert metrics["videos skipped by loss"] == {"unit": 0, "order": 2}
@@ -121,7 +123,7 @@ def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
 def test_localization_begins_from_a_run_and_judges_all_tasks(trained: Path, tmp_path: Path):
     small = {name: value for name, value in TINY.items() if name not in ("batch", "train_rooms")}
     given = {**small, "train_rooms": 8, "trained": str(trained / "tempclr")}
-    out = launch.run("06_localization", given, tmp_path / "out", progress=False)
+    out = execute.run("06_localization", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert (metrics["tasks"], metrics["videos"], metrics["steps"]) == (4, 8, 32)
     for recalls in metrics["recall"].values():
@@ -136,7 +138,7 @@ def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path:
     small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders"}
     sets = {"train_sets": 2, "validation_sets": 2, "test_sets": 2, "things": 2, "orders": 2, "videos": 3}
     given = {**small, **sets, "ways": 3, "shots": [1, 2], "episodes": 50}
-    out = launch.run("07_few_shot", given, tmp_path / "out", progress=False)
+    out = execute.run("07_few_shot", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert (metrics["classes"], metrics["videos"]) == (4, 12)
     for row in metrics["accuracy"].values():
@@ -154,7 +156,7 @@ def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path:
 
 def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
     given = {"trained": str(trained), "video": 1, "wrong_orders": 3, "dark": True}
-    out = launch.run("05_gallery", given, tmp_path / "out", progress=False)
+    out = execute.run("05_gallery", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert pictures(out) == set(metrics["pictures"]) and len(metrics["pictures"]) == 14
     for name in metrics["charts"]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tempclr import Pair, TempCLR, drop_dtw, otam, soft_dtw
-from tempclr.alignment import reference
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import reference
+from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.encoders import ContextEncoder, Projection, encode
 from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, unit_loss
-from tempclr.losses.selection import evenly_spaced
+from tempclr.losses._selection import evenly_spaced
 from tempclr.negatives import (
     even_segments,
     mixture,

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import BertConfig, BertModel
 
+from tempclr.data.text import sentence_embeddings
+from tempclr.data.wordpieces import word_pieces
 from tempclr.encoders import BertShape, TextBert, VideoBert, load_bert, load_published
-from tempclr.encoders.stand_ins import load_with_stand_ins
-from tempclr.media.text import sentence_embeddings
-from tempclr.media.wordpieces import word_pieces
+from tempclr.encoders.safe_checkpoint import load_with_stand_ins
 
 TINY = BertShape(dim=8, heads=2, inner=12, words=20, positions=16, begin=3, end=4)
 UNUSED_NAMES = {

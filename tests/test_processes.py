@@ -10,9 +10,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from tempclr.history import read_history
 from tempclr.training.batches import share
 from tempclr.training.checkpoints import load
+from tempclr.training.history import read_history
 
 HERE = Path(__file__).parent
 

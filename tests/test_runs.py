@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tempclr.runs import Run, is_done, read_metrics, read_params
-from tempclr.trainer import TrainConfig
+from tempclr.experiments.runs import Run, is_done, read_metrics, read_params
+from tempclr.training.loop import TrainConfig
 
 # laws
 

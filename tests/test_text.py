@@ -4,8 +4,8 @@ import sys
 import pytest
 import torch
 
+from tempclr.data.text import sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import tune
-from tempclr.media.text import sentence_embeddings, sentence_encoder, sentence_pieces
 
 # known answers
 
@@ -34,7 +34,7 @@ def test_it_works_without_a_network():
 import socket
 def refuse(*_): raise OSError("no network")
 socket.socket.connect = refuse
-from tempclr.media.text import sentence_embeddings
+from tempclr.data.text import sentence_embeddings
 print(sentence_embeddings(["a sentence that no cache holds"]).shape)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

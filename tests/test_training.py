@@ -298,7 +298,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
         ({"learning_rate": -1.0}, "learning_rate > 0"),
         ({"warmup": 110}, "warmup from 0 to less than the 110"),
         ({"decay_steps": 10}, "decay_steps above the warmup of 10, got 10"),
-        ({"average": 1.0}, "average from 0 to less than 1"),
+        ({"ema_decay": 1.0}, "ema_decay from 0 to less than 1"),
         ({"patience": -1}, "patience >= 0"),
         ({"accumulate": 0}, "accumulate >= 1"),
     ],

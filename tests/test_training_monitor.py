@@ -16,9 +16,9 @@ from torch import Tensor
 
 from tempclr import TempCLR, TrainConfig, train
 from tempclr.encoders import Projection
-from tempclr.history import History, read_history
 from tempclr.sequences import Pair
 from tempclr.tasks import retrieval
+from tempclr.training.history import History, read_history
 
 pytestmark = pytest.mark.usefixtures("recording")
 

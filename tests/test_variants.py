@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment import diagonals, reference
-from tempclr.alignment.band import band_mask
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._kernels import diagonals, reference
+from tempclr.alignment._kernels.band import band_mask
+from tempclr.alignment._kernels.recursion import Recursion
 
 VARIANTS: dict[str, Callable[..., Tensor]] = {
     "soft_dtw": partial(tempclr.soft_dtw, gamma=0.2),

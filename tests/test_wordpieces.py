@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tempclr.media.wordpieces import word_pieces
+from tempclr.data.wordpieces import word_pieces
 
 
 @pytest.fixture

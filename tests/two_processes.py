@@ -19,7 +19,7 @@ from tempclr.training.checkpoints import save
 from tempclr.training.processes import AllProcesses
 
 CONFIG = TrainConfig(
-    steps=6, batch=5, accumulate=2, warmup=1, learning_rate=0.01, average=0.5, validate_every=2, checkpoint_every=2
+    steps=6, batch=5, accumulate=2, warmup=1, learning_rate=0.01, ema_decay=0.5, validate_every=2, checkpoint_every=2
 )
 
 

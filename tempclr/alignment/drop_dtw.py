@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment.inputs import as_pairs, checked
-from tempclr.alignment.kernels import alignment_cost
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._inputs import as_pairs, checked
+from tempclr.alignment._kernels.choose import alignment_cost
+from tempclr.alignment._kernels.recursion import Recursion
 
 
 def drop_dtw(

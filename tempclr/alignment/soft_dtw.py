@@ -5,8 +5,8 @@ from functools import partial
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment.inputs import align, check_gamma
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._inputs import align, check_gamma
+from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.alignment.visits import alignment_of
 
 

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment.inputs import align
-from tempclr.alignment.recursion import Recursion
+from tempclr.alignment._inputs import align
+from tempclr.alignment._kernels.recursion import Recursion
 
 
 def subsequence_dtw(

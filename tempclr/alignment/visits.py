@@ -6,18 +6,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment.inputs import check_cost
+from tempclr.alignment._inputs import check_cost
 
 
 def alignment_of(
-    value: Callable[..., Tensor],
+    alignment_fn: Callable[..., Tensor],
     cost: Float[Tensor, "*batch n m"],
     lengths: Int[Tensor, "*batch 2"] | None = None,
 ) -> Float[Tensor, "*batch n m"]:
     """Return how often the alignment behind a value matches each step of x with each step of y.
 
     Args:
-        value: A function from costs and lengths to one value per pair, such as `dtw`, or
+        alignment_fn: A function from costs and lengths to one value per pair, such as `dtw`, or
             `functools.partial(otam, gamma=0.1)`.
         cost: As for that function.
         lengths: As for that function.
@@ -39,15 +39,15 @@ def alignment_of(
     traced = cost.requires_grad and torch.is_grad_enabled()
     with torch.enable_grad():
         cost = cost if traced else cost.detach().requires_grad_()
-        (visits,) = torch.autograd.grad(value(cost, lengths).sum(), cost, create_graph=traced)
+        (visits,) = torch.autograd.grad(alignment_fn(cost, lengths).sum(), cost, create_graph=traced)
     return visits
 
 
-def path_of(value: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
+def path_of(alignment_fn: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
     """Return the hard alignment behind a value, as rows (i, j) of matched steps in order.
 
     Args:
-        value: A function from a cost to a hard value, such as `dtw` or `subsequence_dtw`.
+        alignment_fn: A function from a cost to a hard value, such as `dtw` or `subsequence_dtw`.
         cost: Of one pair.
 
     Raises:
@@ -63,7 +63,7 @@ def path_of(value: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> Int[Ten
         raise ValueError(f"expected one cost matrix [n, m], got shape {tuple(cost.shape)}")
     with torch.enable_grad():
         traced = cost.detach().requires_grad_()
-        found = value(traced)
+        found = alignment_fn(traced)
         if found == torch.inf:
             raise ValueError("expected at least one path of finite cost, got none: +inf cells block all of them")
         (on_path,) = torch.autograd.grad(found, traced)

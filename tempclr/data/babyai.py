@@ -25,8 +25,8 @@ from jaxtyping import Shaped, UInt8
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
-from tempclr.extras import need, version
-from tempclr.files import cached
+from tempclr._util.files import cached
+from tempclr._util.optional import import_optional, version
 from tempclr.sequences import Pair
 
 VERSION = 1  # of what this file renders; part of the cache's key
@@ -200,8 +200,8 @@ def _orders(steps: int, count: int, generator: np.random.Generator) -> list[tupl
 def _environment(seed: int):
     """A room, reset; the simulator's own messages are swallowed."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rendering needs no screen
-    gymnasium = need("gymnasium", "demo")
-    wrappers = need("minigrid.wrappers", "demo")
+    gymnasium = import_optional("gymnasium", "demo")
+    wrappers = import_optional("minigrid.wrappers", "demo")
     room = wrappers.RGBImgPartialObsWrapper(gymnasium.make("BabyAI-GoToLocal-v0"), tile_size=8)
     with contextlib.redirect_stdout(io.StringIO()):
         room.reset(seed=seed)
@@ -223,8 +223,8 @@ def sentence(target: tuple[str, str]) -> str:
 
 def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list[tuple[int, int]]] | None:
     """Return frames and bounds of the bot going to each target in turn; None where it does not get there."""
-    verifier = need("minigrid.envs.babyai.core.verifier", "demo")
-    bots = need("minigrid.utils.baby_ai_bot", "demo")
+    verifier = import_optional("minigrid.envs.babyai.core.verifier", "demo")
+    bots = import_optional("minigrid.utils.baby_ai_bot", "demo")
     environment = _environment(seed)
     world = environment.unwrapped
     frames: list[np.ndarray] = []

@@ -9,10 +9,10 @@ from collections import defaultdict
 
 import numpy as np
 
+from tempclr._util.files import cached
+from tempclr._util.optional import version
 from tempclr.data import babyai
 from tempclr.data.babyai import FIRST_SEED, Procedure
-from tempclr.extras import version
-from tempclr.files import cached
 
 VERSION = 1  # of what this file renders; part of the cache's key
 THINGS = tuple(itertools.product(("ball", "box", "key"), ("blue", "green", "grey", "purple", "red", "yellow")))

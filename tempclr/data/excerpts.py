@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from tempclr.data.drawn import Drawn
+from tempclr.data.lazy import LazyPairs
 from tempclr.sequences import Pair
 
 
-def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator: Generator) -> Drawn:
+def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator: Generator) -> LazyPairs:
     """Return videos with at most so many sentences; longer ones are dealt into several, short ones left out.
 
     The sentences of a long video are dealt at random, as evenly as can be, so that each part spans the whole
@@ -32,7 +32,7 @@ def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator:
         Xu et al., "VideoCLIP", EMNLP 2021, section 4: 16 pairs of each video, there drawn anew each time.
     """
     check_excerpts(most, least)
-    whole = Drawn.of(pairs)
+    whole = LazyPairs.of(pairs)
     parts: list[tuple[int, Tensor]] = []  # a video and its sentences
     for video, count in enumerate(whole.sentences):
         if most and count > max(most, least):
@@ -49,7 +49,7 @@ def excerpts(pairs: Sequence[Pair], most: int = 0, least: int = 1, *, generator:
         video, numbers = parts[number]
         return whole[video] if len(numbers) == whole.sentences[video] else _part(whole[video], numbers)
 
-    return Drawn([whole.names[video] for video, _ in parts], [len(numbers) for _, numbers in parts], draw)
+    return LazyPairs([whole.names[video] for video, _ in parts], [len(numbers) for _, numbers in parts], draw)
 
 
 def check_excerpts(most: int, least: int) -> None:

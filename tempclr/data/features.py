@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tempclr.data.drawn import Drawn
 from tempclr.data.labelled import Video, even_clips
+from tempclr.data.lazy import LazyPairs
 from tempclr.data.manifest import read_manifest
 from tempclr.sequences import Pair
 
@@ -35,7 +35,7 @@ def pairs(
     background: bool = False,
     tokens: int = 0,
     apart: bool = False,
-) -> Drawn:
+) -> LazyPairs:
     """Return the videos of one split as pairs, whose rows are read when they are drawn.
 
     A row belongs to the sentence whose segment its middle falls into (the first, where segments overlap). With
@@ -76,7 +76,7 @@ def pairs(
         sentences = features[torch.from_numpy(np.array([places[text] for text in entry["sentences"]]))]
         return Pair(_name(entry), sentences, clips, segments, tuple(entry["sentences"]))
 
-    return Drawn([_name(entry) for entry in entries], [len(entry["sentences"]) for entry in entries], draw)
+    return LazyPairs([_name(entry) for entry in entries], [len(entry["sentences"]) for entry in entries], draw)
 
 
 def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:

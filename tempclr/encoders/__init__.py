@@ -9,7 +9,7 @@ sequences [batch, steps, *features] with their lengths. `encode` runs either on 
     context       a transformer over the steps of a sequence
     bert          the paper's own encoders of video tokens and of text, by the library transformers
     pretrained    weights of BERT and published checkpoints of VideoCLIP and TempCLR
-    stand_ins     files of torch that hold more than tensors, read without making the rest
+    safe_checkpoint  files of torch that hold more than tensors, read without making the rest
     tuning        which weights are trained: all, LayerNorms alone, low-rank updates
 """
 
@@ -26,6 +26,6 @@ from tempclr.encoders.frames import ClipEncoder as ClipEncoder
 from tempclr.encoders.frames import FrameEncoder as FrameEncoder
 from tempclr.encoders.pretrained import load_bert as load_bert
 from tempclr.encoders.pretrained import load_published as load_published
-from tempclr.encoders.projection import Perceptron as Perceptron
+from tempclr.encoders.projection import MLP as MLP
 from tempclr.encoders.projection import Projection as Projection
 from tempclr.encoders.tuning import tune as tune

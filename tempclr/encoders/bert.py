@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from tempclr.encoders.projection import Perceptron
-from tempclr.extras import need
+from tempclr._util.optional import import_optional
+from tempclr.encoders.projection import MLP
 from tempclr.sequences import check_lengths, step_mask
 
 
@@ -42,7 +42,7 @@ class BertShape:
         Raises:
             ValueError: If the extra `paper` is not installed.
         """
-        library = need("transformers", "paper")
+        library = import_optional("transformers", "paper")
         config = library.BertConfig(
             vocab_size=self.words,
             hidden_size=self.dim,
@@ -82,7 +82,7 @@ class VideoBert(nn.Module):
         super().__init__()
         self.shape, self.most = shape or BertShape(), most
         _check_positions(self.shape, most)
-        self.videomlp = Perceptron(features, self.shape.dim)
+        self.videomlp = MLP(features, self.shape.dim)
         self.bert = self.shape.model(layers)
 
     def extra_repr(self) -> str:

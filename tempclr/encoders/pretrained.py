@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tempclr._util.optional import import_optional
 from tempclr.encoders.bert import TextBert, VideoBert
-from tempclr.encoders.stand_ins import load_with_stand_ins
-from tempclr.extras import need
+from tempclr.encoders.safe_checkpoint import load_with_stand_ins
 
 UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # ends of names that no result depends on
 WRAPPER = "mmmodel."  # fairseq's, before every name
@@ -84,8 +84,8 @@ def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
     if not path.is_file():
         raise ValueError(f"expected weights of a BERT at {path}, found none")
     try:
-        stored = need("safetensors.torch", "paper").load_file(path)
-    except need("safetensors", "paper").SafetensorError as error:
+        stored = import_optional("safetensors.torch", "paper").load_file(path)
+    except import_optional("safetensors", "paper").SafetensorError as error:
         raise ValueError(f"expected {path} to be a file of safetensors: {error}") from error
     # the oldest files call scale and shift of a LayerNorm gamma and beta
     weights = {

@@ -22,7 +22,7 @@ class Projection(nn.Module):
         return self.linear(self.norm(steps))
 
 
-class Perceptron(nn.Module):
+class MLP(nn.Module):
     """The paper's projection of video features: linear, GELU, LayerNorm, linear.
 
     Its parts bear the names of the published checkpoints.

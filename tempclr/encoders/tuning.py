@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from tempclr.extras import need
+from tempclr._util.optional import import_optional
 
 Tuned = Literal["all", "layernorm", "lora"]
 
@@ -57,7 +57,7 @@ def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
     ]
     if not found:
         raise ValueError(f"expected linear maps named {', '.join(targets)} in {type(model).__name__}, found none")
-    library = need("peft", "paper")
+    library = import_optional("peft", "paper")
     library.inject_adapter_in_model(library.LoraConfig(r=rank, lora_alpha=rank, target_modules=found), model)
     return _trained(model, "low-rank updates")
 

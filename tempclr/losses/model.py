@@ -9,13 +9,13 @@ from torch import Generator, Tensor, nn
 
 from tempclr.alignment import soft_dtw
 from tempclr.encoders import check_single_steps, encode
-from tempclr.losses.described import described
+from tempclr.losses._gather import Alone, Gather, join, own_items
+from tempclr.losses._selection import evenly_spaced, everything
+from tempclr.losses._sides import Side, text_side, to_orders, to_others, video_side
+from tempclr.losses._stable_repr import stable_repr
 from tempclr.losses.distances import Distance, transposed
-from tempclr.losses.gather import Alone, Gather, join, own_items
 from tempclr.losses.order import contrast, with_true
 from tempclr.losses.schedule import Schedule
-from tempclr.losses.selection import evenly_spaced, everything
-from tempclr.losses.sides import Side, text_side, to_orders, to_others, video_side
 from tempclr.losses.temperature import Temperature, check_temperature, current
 from tempclr.losses.units import StepLoss, UnitLoss, unit_loss
 from tempclr.negatives import Orders, Shuffle, permute_segments, wrong_orders
@@ -146,7 +146,7 @@ class TempCLR(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the objective in words, a line for each setting."""
-        return "\n".join(f"{name}={described(getattr(self, name))}" for name in SETTINGS)
+        return "\n".join(f"{name}={stable_repr(getattr(self, name))}" for name in SETTINGS)
 
     def _weight(self, progress: float | None) -> float:
         """Share of the order loss at this point of training."""

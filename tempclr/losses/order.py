@@ -5,12 +5,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tempclr._util.precision import as_single, in_single
 from tempclr.alignment import soft_dtw
 from tempclr.costs import cosine_cost
 from tempclr.losses.distances import Distance
 from tempclr.losses.temperature import check_temperature
 from tempclr.negatives import Orders
-from tempclr.precision import as_single, in_single
 
 
 def order_loss(

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
+from tempclr._util.precision import as_single, in_single
 from tempclr.losses.temperature import check_temperature
-from tempclr.precision import as_single, in_single
 
 UnitLoss = Callable[..., Tensor]  # (x, y, groups, *, temperature, own) -> loss, as below
 StepLoss = Callable[..., Tensor]  # (sentences, clips, shown, real, *, temperature) -> loss, as `step_loss`

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from tempclr.extras import need
+from tempclr._util.optional import import_optional
 from tempclr.metrics import ranks
 from tempclr.plots import alignment as static
 from tempclr.plots import style, text
@@ -194,7 +194,7 @@ def shown(words: str, most: int | None = None) -> str:
 
 def _plotly() -> ModuleType:
     """What draws."""
-    return need("plotly.graph_objects", "interactive")
+    return import_optional("plotly.graph_objects", "interactive")
 
 
 def _dress(figure: "Figure", title: str, xlabel: str, ylabel: str) -> None:

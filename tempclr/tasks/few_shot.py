@@ -28,7 +28,7 @@ from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.losses.distances import both_ways
 from tempclr.metrics import Interval
-from tempclr.pairs import distances
+from tempclr.pairwise import distances
 from tempclr.sequences import Sequences, pad, pair_mask
 from tempclr.tasks.retrieval import Measure, dtw, mean_pool, soft_dtw
 

@@ -27,7 +27,7 @@ from tempclr.costs import cosine_cost
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.negatives import Shuffle, wrong_orders
-from tempclr.pairs import distances
+from tempclr.pairwise import distances
 from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 
 Measure = Callable[[Sequences, Sequences], Tensor]

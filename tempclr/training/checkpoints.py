@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tempclr.files import written_whole
+from tempclr._util.files import atomic_write
 
 
 def save(content: dict, path: Path) -> None:
@@ -16,7 +16,7 @@ def save(content: dict, path: Path) -> None:
         OSError: If it cannot be written, as on a full disk; what the path held before is unharmed.
     """
     try:
-        with written_whole(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
     except (OSError, RuntimeError) as error:
         kept = "the file written before is unharmed" if path.exists() else "no file was there before"

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Literal, get_args
 
-from tempclr.ranges import COUNT, NUMBER, POSITIVE, Range, settle
+from tempclr._util.settings import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Range, validate
 
 Decay = Literal["cosine", "linear", "polynomial", "none"]
 Optimizer = Literal["adamw", "adam"]
 Ended = Literal["steps", "patience", "terminated"]
 
 RANGES = {
-    **dict.fromkeys(("steps", "batch", "accumulate", "bucket", "validate_every", "checkpoint_every"), COUNT),
+    **dict.fromkeys(("steps", "batch", "accumulate", "bucket", "validate_every", "checkpoint_every"), AT_LEAST_ONE),
     **dict.fromkeys(("learning_rate", "power", "clip_norm"), POSITIVE),
-    **dict.fromkeys(("warmup", "weight_decay", "patience"), NUMBER),
-    "average": Range(0, 1, most_out=True),
+    **dict.fromkeys(("warmup", "weight_decay", "patience"), NON_NEGATIVE),
+    "ema_decay": Range(0, 1, most_out=True),
 }
 
 
@@ -35,14 +35,14 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     clip_norm: float = 2.0  # largest norm of the gradient
-    average: float = 0.0  # decay of the moving average of the weights (EMA), below 1; 0 keeps none
+    ema_decay: float = 0.0  # decay of the moving average of the weights (EMA), below 1; 0 keeps none
     recompute: bool = False  # gradient checkpointing: less memory, more time, the same result
     validate_every: int = 50  # steps; also after the last one
     checkpoint_every: int = 50  # steps; also after the last one
     patience: int = 0  # validations in a row without a new best score that end training; 0 never does
 
     def __post_init__(self) -> None:
-        settle(self, RANGES)
+        validate(self, RANGES)
         if self.warmup >= self.steps:
             raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
         if self.decay not in get_args(Decay) or self.optimizer not in get_args(Optimizer):

@@ -71,9 +71,9 @@ class State:
         self.identity = identity(model, pairs, config, accelerator, generator.initial_seed())
         lengths = steps_of(pairs, bucket=config.bucket)
         self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
-        self.average = None
-        if config.average:
-            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+        self.ema = None
+        if config.ema_decay:
+            self.ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
         optimizer = kind(trainable, config.learning_rate, config.betas, weight_decay=config.weight_decay)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
@@ -83,7 +83,7 @@ class State:
     @property
     def judged(self) -> nn.Module:
         """What is validated and kept as the best: the averaged weights, if there are any."""
-        return self.model if self.average is None else self.average.module
+        return self.model if self.ema is None else self.ema.module
 
     def save(self, path: Path) -> None:
         """Write everything; all processes must call this, and the first one writes."""
@@ -94,7 +94,7 @@ class State:
             "identity": self.identity,
             "progress": asdict(self.progress),
             "model": self.model.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),
             "batches": self.batches.state_dict(),
@@ -115,8 +115,8 @@ class State:
         check_weights(stored["model"], self.model, path)
         self.progress = Progress(**stored["progress"])
         self.model.load_state_dict(stored["model"])
-        if self.average is not None:
-            self.average.load_state_dict(stored["average"])
+        if self.ema is not None:
+            self.ema.load_state_dict(stored["ema"])
         self.optimizer.load_state_dict(stored["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(stored["scaler"])
@@ -147,8 +147,8 @@ class State:
 
     def finish(self) -> None:
         """Put the averaged weights, if there are any, into a model whose training is over."""
-        if self.average is not None and self.progress.ended in ("steps", "patience"):
-            self.model.load_state_dict(self.average.module.state_dict())
+        if self.ema is not None and self.progress.ended in ("steps", "patience"):
+            self.model.load_state_dict(self.ema.module.state_dict())
 
     def close(self) -> None:
         """Say what was left out, and give the model back without what precision and processes put around it."""

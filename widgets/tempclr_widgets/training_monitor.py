@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import tempclr
-from tempclr.files import written_whole
-from tempclr.history import read_history
+from tempclr._util.files import atomic_write
 from tempclr.plots import alignment, style, training
+from tempclr.training.history import read_history
 from tempclr_widgets.costs import checked_cost
 from tempclr_widgets.view import View, module
 
@@ -236,7 +236,7 @@ class TrainingMonitor(View):
             self._looks = {each: self._looks[each] for each in keep}
         self._shape = [n, m]
         if self._folder is not None and self._folder.is_dir():
-            with written_whole(self._folder / FILE) as temporary, temporary.open("wb") as file:
+            with atomic_write(self._folder / FILE) as temporary, temporary.open("wb") as file:
                 costs, texts = np.stack(list(self._looks.values())), np.array(self.sentences)
                 np.savez(file, steps=np.array(list(self._looks)), costs=costs, sentences=texts)
 

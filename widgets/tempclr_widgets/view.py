@@ -28,7 +28,7 @@ from typing import Self
 import anywidget
 from matplotlib.figure import Figure
 
-from tempclr.files import write_text, written_whole
+from tempclr._util.files import atomic_write, write_text
 
 STATIC = Path(__file__).parent / "static"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
@@ -151,7 +151,7 @@ class View(anywidget.AnyWidget):
         if suffix == ".html":
             write_text(path, self.static().html)
             return path
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             self.figure().savefig(temporary, format=suffix[1:], dpi=200)
         return path
 

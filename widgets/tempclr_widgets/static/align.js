@@ -2,7 +2,7 @@
 //
 //   R_s(i, j) = cost_s(i, j) + min{ R_t(i - di, j - dj) : (t, di, dj) in PREDECESSORS of s }
 //
-// As in tempclr/alignment/recursion.py: the state s is 0 where i and j are matched, else what is dropped, and
+// As in tempclr/alignment/_kernels/recursion.py: the state s is 0 where i and j are matched, else what is dropped, and
 // the minimum is hard (gamma 0) or soft. Ties are broken in the order of the moves, in float64 throughout.
 
 const DIAGONAL = [1, 1], UP = [1, 0], LEFT = [0, 1];

@@ -1,0 +1,1 @@
+"""Optional packages, files, precision and settings; nothing else belongs here."""

@@ -1,0 +1,94 @@
+"""What every alignment function accepts, checked once and brought to one form."""
+
+import math
+from numbers import Real
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from tempclr.alignment._kernels.choose import alignment_cost
+from tempclr.alignment._kernels.recursion import Recursion
+from tempclr.sequences import check_lengths, pair_mask, step_mask
+
+
+def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, kernel: str) -> Tensor:
+    """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m] that was not checked yet."""
+    pairs, pair_lengths = as_pairs(cost, lengths)
+    return alignment_cost(pairs[:, None], pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
+
+
+def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs n m"], Int[Tensor, "pairs 2"]]:
+    """Return costs and lengths with their batch axes joined to one; half precision becomes float32.
+
+    Raises:
+        ValueError: If the cost is not a floating [*batch, n, m] with n, m >= 1, the lengths are not
+            integers [*batch, 2] on the same device from 1 to n and m, or a cost within them is NaN or -inf.
+    """
+    check_cost(cost)
+    *batch, n, m = cost.shape
+    if lengths is None:
+        lengths = cost.new_empty((*batch, 2), dtype=torch.int64)
+        lengths[..., 0], lengths[..., 1] = n, m
+    else:
+        if not isinstance(lengths, Tensor) or lengths.shape != (*batch, 2):
+            got = tuple(lengths.shape) if isinstance(lengths, Tensor) else type(lengths).__name__
+            raise ValueError(f"expected lengths {(*batch, 2)} for a cost {tuple(cost.shape)}, got {got}")
+        if lengths.device != cost.device:
+            raise ValueError(f"expected lengths on {cost.device} like the cost, got {lengths.device}")
+    lengths = checked(cost.detach(), lengths, "costs")
+    if cost.dtype in (torch.float16, torch.bfloat16):
+        cost = cost.float()
+    return cost.reshape(math.prod(batch), n, m), lengths.reshape(math.prod(batch), 2)
+
+
+def checked(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    """Return lengths [*batch, axes] as int64, once they and the values within them are found right.
+
+    Raises:
+        ValueError: If a length is out of its range, or a value [*batch, *steps] within them is NaN or -inf.
+    """
+    # in a graph the look at values is an operator whose result is needed; outside, that would cost 50 microseconds
+    return (_check if torch.compiler.is_compiling() or values.is_meta else _look)(values, lengths, name)
+
+
+def _look(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    """Do what `checked` says."""
+    steps = values.shape[lengths.ndim - 1 :]
+    for axis, count in enumerate(steps):
+        check_lengths(lengths[..., axis], count, f"lengths of {'xy'[axis]}")
+    # one fast look at the least value, which is NaN if any is, spares most inputs the masks
+    if values.numel() and not values.amin() > -torch.inf:
+        within = pair_mask(lengths, *steps) if len(steps) == 2 else step_mask(lengths[..., 0], *steps)
+        refused = (values.isnan() | (values == -torch.inf)) & within
+        if refused.any():
+            where = tuple(refused.nonzero()[0].tolist())
+            raise ValueError(f"expected {name} to be finite or +inf, got {values[where].item()} at {where}")
+    return lengths.to(torch.int64, copy=True)
+
+
+_check = torch.library.custom_op("tempclr::check", _look, mutates_args=())
+
+
+@_check.register_fake
+def _(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    return torch.empty_like(lengths, dtype=torch.int64)
+
+
+def check_cost(cost: Tensor) -> None:
+    """Raise `ValueError` unless a cost has rows and columns of floating-point numbers."""
+    if not isinstance(cost, Tensor):
+        raise ValueError(f"expected a cost tensor [*batch, n, m], got {type(cost).__name__}")
+    if cost.ndim < 2 or 0 in cost.shape[-2:]:
+        raise ValueError(f"expected a cost [*batch, n, m] with n, m >= 1, got shape {tuple(cost.shape)}")
+    if not cost.is_floating_point():
+        raise ValueError(f"expected a floating-point cost, got {cost.dtype}; convert it with .float()")
+    if not torch.compiler.is_compiling() and forward_ad.unpack_dual(cost).tangent is not None:
+        raise ValueError("expected a cost without a tangent: forward-mode derivatives are not computed here")
+
+
+def check_gamma(gamma: float, instead: str) -> None:
+    """Raise `ValueError` unless a smoothing is a positive number; `instead` says what else to use."""
+    if not isinstance(gamma, Real) or not 0 < gamma < math.inf:
+        raise ValueError(f"expected a finite gamma > 0, got {gamma}; {instead}")

@@ -1,0 +1,1 @@
+"""Triton programs for the GPU."""

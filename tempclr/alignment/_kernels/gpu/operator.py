@@ -1,0 +1,262 @@
+"""The fast kernel for the GPU: Triton programs as one PyTorch operator, with the expected alignment as its gradient.
+
+The shorter axis of the costs lies on lanes. Up to 32 of them, several pairs share a program; up to 4096, each pair has
+its own; beyond, a pair is cut into tiles, and those of one diagonal of tiles run at once. No length is too long.
+
+It has been checked in Triton's interpreter and compiled for GPUs, but not yet timed on one.
+"""
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from tempclr.alignment._kernels import diagonals
+from tempclr.alignment._kernels.band import within
+from tempclr.alignment._kernels.gpu import sweeps
+from tempclr.alignment._kernels.recursion import OutOfRangeError, Recursion, minimum
+
+LANES = {1: 4096, 2: 2048, 4: 1024, 8: 64}  # of one program by weight: as many as their numbers fit into registers
+SPAN = 1024  # rows and columns of a tile, where tiles are needed
+PACKED = 32  # lanes up to which pairs share a program
+EVERY = 16  # diagonals after which numbers are made relative to their minimum again
+
+
+def alignment_cost(
+    cost: Float[Tensor, "pairs states n m"], lengths: Int[Tensor, "pairs 2"], recursion: Recursion, _lanes: int = 0
+) -> Float[Tensor, " pairs"]:
+    """Return the cost of aligning each pair, as `recursion` says; the gradient is how often each cell is visited.
+
+    Args:
+        cost: float32 or float64 on the GPU, finite or +inf; what lies beyond the lengths is never read.
+        lengths: True steps of x and y per pair, from 1 to n and m.
+        recursion: What varies between alignments.
+        _lanes: Rows, a power of two, and columns of a tile; 0 chooses by the shape.
+
+    Raises:
+        OutOfRangeError: If gamma, or 1 / gamma, is not a number in the precision of the cost.
+    """
+    least = 4 * torch.finfo(cost.dtype).tiny
+    if recursion.gamma and not least < recursion.gamma < 1 / least:
+        raise OutOfRangeError(
+            f"expected gamma from {least:.0e} to {1 / least:.0e} in {cost.dtype}, got {recursion.gamma}"
+        )
+    cost = within(cost, lengths, recursion.band)
+    keep = cost.requires_grad and torch.is_grad_enabled()
+    rules = "/".join(getattr(recursion, name) for name in _RULES)
+    value, _ = _align(
+        cost, lengths, float(recursion.gamma), recursion.smooth, float(recursion.skip), rules, keep, _lanes
+    )
+    return value
+
+
+_RULES = ("begin", "end", "up", "drops")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the matrices of a batch are laid on programs."""
+
+    cost: Tensor  # [pairs, states, n, m], contiguous
+    lengths: Tensor  # [pairs, 2], rows first
+    recursion: Recursion
+    lanes: int  # 0 chooses
+
+    @property
+    def weight(self) -> int:
+        """Registers that a cell takes, relative to one state in single precision."""
+        return self.cost.shape[1] * self.cost.element_size() // 4
+
+    @property
+    def transposed(self) -> bool:
+        """Whether columns lie on lanes."""
+        return self.cost.shape[2] > self.cost.shape[3]
+
+    @property
+    def height(self) -> int:
+        """Steps on lanes."""
+        return min(self.cost.shape[2:])
+
+    @property
+    def width(self) -> int:
+        """Steps along which lanes walk."""
+        return max(self.cost.shape[2:])
+
+    @property
+    def tiled(self) -> bool:
+        """Whether a pair has more rows than a program has lanes."""
+        return self.height > (self.lanes or LANES[self.weight])
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a tile."""
+        if self.tiled:
+            return (self.lanes, self.lanes) if self.lanes else (SPAN // self.weight, SPAN)
+        return 1 << (self.height - 1).bit_length(), self.width
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Number of tiles down and across."""
+        lanes, span = self.tile
+        return -(-self.height // lanes), -(-self.width // span)
+
+    @property
+    def pack(self) -> int:
+        """Pairs per program."""
+        return max(1, PACKED // self.tile[0])
+
+    @property
+    def warps(self) -> int:
+        """Warps per program: one up to 128 lanes, so that lanes never wait for each other at a barrier."""
+        lanes = self.tile[0] * self.pack
+        if lanes <= 128 and not self.tiled:
+            return 1
+        return max(1, min(lanes * self.weight // 128, lanes // 32, 16))
+
+    @property
+    def sides(self) -> str:
+        """Names of the axis on lanes and of the other."""
+        return "yx" if self.transposed else "xy"
+
+    @property
+    def slots(self) -> int:
+        """Cells per pair in which an alignment may end."""
+        lengths = dict(zip(self.sides, (self.height, self.width), strict=True))
+        return sum(lengths[axis] for axis in self.recursion.end) or 1
+
+    def constants(self) -> dict:
+        """What the programs are compiled for."""
+        recursion, sides = self.recursion, self.sides
+        moves = recursion.predecessors
+        if self.transposed:
+            moves = tuple(tuple((state, dj, di) for state, di, dj in each) for each in moves)
+        upright = ("left", "left but in row 0") if self.transposed else ("up", "up but in column 0")
+        return {
+            "MOVES": moves,
+            "FIRST": recursion.first,
+            "KIND": 0 if recursion.gamma == 0 else 2 if recursion.smooth else 1,
+            "BEGIN": tuple(int(side in recursion.begin) for side in sides),
+            "END": tuple(int(side in recursion.end) for side in sides),
+            "RESTRICTED": {"always": "", "never": upright[0], "first": upright[1]}[recursion.up],
+            "TILED": self.tiled,
+            "PACK": self.pack,
+            "LANES": self.tile[0],
+            "EVERY": EVERY,
+            "num_warps": self.warps,
+            "enable_fp_fusion": True,
+        }
+
+    def sizes(self) -> list[int]:
+        """Sizes and strides, in the order of the programs' arguments."""
+        across = self.cost.shape[3]
+        steps = (1, across) if self.transposed else (across, 1)
+        lanes, span = self.tile
+        blocks = -(-(lanes + span) // EVERY)
+        return [len(self.cost), self.height, self.width, span, *steps, self.slots, blocks, *self.tiles]
+
+    def launches(self) -> list[tuple[int, int, int]]:
+        """Diagonals of tiles in order: which, its first tile row, and how many tiles it has."""
+        down, across = self.tiles
+        rows = [(d, max(0, d - across + 1), min(d, down - 1)) for d in range(down + across - 1)]
+        return [(d, first, last - first + 1) for d, first, last in rows]
+
+
+@torch.library.custom_op("tempclr::align_on_gpu", mutates_args=())
+def _align(
+    cost: Tensor, lengths: Tensor, gamma: float, smooth: bool, skip: float, rules: str, keep: bool, lanes: int
+) -> tuple[Tensor, Tensor]:
+    """Value and, if `keep`, visits of each pair."""
+    recursion = _recursion(gamma, smooth, skip, rules)
+    cost = cost.contiguous()
+    pairs, states = cost.shape[:2]
+    plan = _Plan(cost, lengths, recursion, lanes)
+    lengths = (lengths.flip(1) if plan.transposed else lengths).int().contiguous()
+    down, across = plan.tiles
+    sizes, constants = plan.sizes(), plan.constants()
+    gammas = torch.tensor([gamma, skip], dtype=cost.dtype).to(cost.device)
+    wide = torch.float64
+    ends = cost.new_full((pairs, plan.slots, states), math.inf, dtype=wide)
+    table = torch.empty_like(cost) if keep else cost.new_empty(0)
+    offsets = cost.new_zeros((pairs, down, across, sizes[7]) if keep else 0, dtype=wide)
+    below = cost.new_full((pairs, down, states, plan.width) if plan.tiled else (0,), math.inf, dtype=wide)
+    right = cost.new_full((pairs, across, states, plan.height) if plan.tiled else (0,), math.inf, dtype=wide)
+    programs = -(-pairs // plan.pack)
+    with torch.cuda.device(cost.device) if cost.is_cuda else nullcontext():
+        for diagonal, first, count in plan.launches() if pairs else []:
+            sweeps.forward[programs, count](
+                cost,
+                table,
+                offsets,
+                ends,
+                below,
+                right,
+                lengths,
+                gammas,
+                *sizes,
+                diagonal,
+                first,
+                KEEP=keep,
+                **constants,
+            )
+        value, shares = minimum(ends.flatten(1).T, recursion)
+        visits = torch.zeros_like(cost) if keep else cost.new_empty((0, *cost.shape[1:]))
+        if keep:
+            shares = shares.T.to(cost.dtype).contiguous()
+            up = cost.new_zeros((pairs, down + 1, states, 2, plan.width) if plan.tiled else (0,))
+            left = cost.new_zeros((pairs, across + 1, states, 2, plan.height) if plan.tiled else (0,))
+            for diagonal, first, count in reversed(plan.launches() if pairs else []):
+                sweeps.backward[programs, count](
+                    table,
+                    visits,
+                    offsets,
+                    shares,
+                    below,
+                    right,
+                    up,
+                    left,
+                    lengths,
+                    gammas,
+                    *sizes,
+                    diagonal,
+                    first,
+                    **constants,
+                )
+    return value.to(cost.dtype), visits
+
+
+@_align.register_fake
+def _(
+    cost: Tensor, lengths: Tensor, gamma: float, smooth: bool, skip: float, rules: str, keep: bool, lanes: int
+) -> tuple[Tensor, Tensor]:
+    return cost.new_empty(len(cost)), cost.new_empty(cost.shape if keep else (0, *cost.shape[1:]))
+
+
+def _recursion(gamma: float, smooth: bool, skip: float, rules: str) -> Recursion:
+    """The recursion from what an operator can be called with."""
+    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **dict(zip(_RULES, rules.split("/"), strict=True)))
+
+
+def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    """Keep the visits for the way back, and the cost in case that it is differentiated again."""
+    cost, lengths, gamma, smooth, skip, rules, _, _ = inputs
+    ctx.recursion = _recursion(gamma, smooth, skip, rules)
+    ctx.save_for_backward(cost, lengths, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    """The visits times what arrives; where that is differentiated again, the kernel which can takes over."""
+    cost, lengths, visits = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        again = diagonals.alignment_cost(cost, lengths, ctx.recursion)
+        (gradient,) = torch.autograd.grad(again, cost, grad, create_graph=True)
+    else:
+        gradient = grad[:, None, None, None] * visits
+    return gradient, *[None] * 7
+
+
+_align.register_autograd(_gradient, setup_context=_save)

@@ -1,0 +1,43 @@
+"""Pairs that are made when they are drawn, so that a data set may be larger than memory."""
+
+from collections.abc import Callable, Sequence
+from typing import overload
+
+from tempclr.sequences import Pair
+
+
+class LazyPairs(Sequence[Pair]):
+    """Pairs that are made anew each time they are drawn; of each, the least is known before.
+
+    A slice draws nothing.
+
+    Args:
+        names: Of each pair.
+        sentences: How many each has.
+        draw: Number of a pair, from 0, to the pair.
+    """
+
+    def __init__(self, names: Sequence[str], sentences: Sequence[int], draw: Callable[[int], Pair]) -> None:
+        self.names, self.sentences, self._draw = names, sentences, draw
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> "LazyPairs":
+        """Return any pairs so; those that are drawn already are not looked at."""
+        if isinstance(pairs, LazyPairs):
+            return pairs
+        return cls([pair.name for pair in pairs], [len(pair.sentences) for pair in pairs], pairs.__getitem__)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> "LazyPairs": ...
+    def __getitem__(self, index):
+        """Return a pair, made now, or part of the pairs."""
+        chosen = range(len(self))[index]
+        if isinstance(chosen, int):
+            return self._draw(chosen)
+        names, sentences = ([each[number] for number in chosen] for each in (self.names, self.sentences))
+        return LazyPairs(names, sentences, lambda number: self._draw(chosen[number]))

@@ -1,0 +1,99 @@
+"""What a view shows of a run: one pair of sequences as a cost matrix, its sentences and its pictures.
+
+alignment.npz   written by a notebook that looks at one pair; read without a model
+best.pt         of a training run: the pair is embedded anew, by the weights that validated best
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tempclr._util.files import atomic_write
+from tempclr.experiments import runs
+from tempclr.experiments.trained import Trained, open_trained
+from tempclr.tasks import retrieval
+
+FILE = "alignment.npz"
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One pair, ready to be shown."""
+
+    name: str
+    cost: Float[np.ndarray, "n m"]  # rows are sentences, columns clips
+    sentences: tuple[str, ...]
+    frames: UInt8[np.ndarray, "m frames height width 3"] | None = None
+    gamma: float = 0.1  # smoothing it begins with, in the unit of the cost
+
+
+def save(folder: Path | str, exhibit: Exhibit) -> None:
+    """Write an exhibit into the folder of a run."""
+    arrays = {"cost": exhibit.cost, "sentences": np.array(exhibit.sentences), "name": np.array(exhibit.name)}
+    if exhibit.frames is not None:
+        arrays["frames"] = exhibit.frames
+    with atomic_write(Path(folder) / FILE) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, gamma=np.array(exhibit.gamma), **arrays)
+
+
+def of_run(folder: Path | str, video: int | None = None) -> Exhibit:
+    """Return what can be shown of a run.
+
+    Args:
+        folder: Of a training run; of a run of 04_explore; or of another run over training runs that lie beside
+            it, of which the last is taken.
+        video: Which video of the test split, by default the first; an exploration has one alone.
+
+    Raises:
+        ValueError: If the folder is no such run, its file is damaged, or there is no such video.
+    """
+    folder = Path(folder)
+    if (folder / FILE).is_file():
+        if video is not None:
+            raise ValueError(f"expected no video for {folder}, which shows one pair alone, got {video}")
+        return _load(folder / FILE)
+    if (folder / "best.pt").is_file():
+        return of_training(open_trained(folder), video or 0)
+    if (folder / "params.json").is_file():
+        trained = runs.read_params(folder).get("trained", [])
+        beside = [folder.parent / name for name in ([trained] if isinstance(trained, str) else trained)]
+        found = [path for path in beside if (path / "best.pt").is_file()]
+        if found:
+            return of_training(open_trained(found[-1]), video or 0)
+    raise ValueError(
+        f"expected a run of 02_train, 03_retrieval or 04_explore, found neither {FILE} nor best.pt in {folder}"
+    )
+
+
+def of_training(trained: Trained, video: int = 0) -> Exhibit:
+    """Return a pair of the test split, compared by a trained model.
+
+    Raises:
+        ValueError: If there is no such video.
+    """
+    pairs = trained.experiment.pairs("test")
+    if not 0 <= video < len(pairs):
+        raise ValueError(f"expected a video from 0 to {len(pairs) - 1}, got {video}")
+    pair = pairs[video]
+    cost = retrieval.pair_cost(trained.model(pairs), pair).numpy()
+    frames = pair.clips.numpy() if pair.clips.ndim == 5 else None
+    return Exhibit(pair.name, cost, pair.captions, frames, trained.experiment.gamma)
+
+
+def _load(path: Path) -> Exhibit:
+    """An exhibit as it was saved."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return Exhibit(
+            str(arrays["name"]),
+            arrays["cost"],
+            tuple(map(str, arrays["sentences"])),
+            arrays.get("frames"),
+            float(arrays["gamma"]),
+        )
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise ValueError(f"expected the arrays of an alignment in {path}, which is damaged: {error}") from error

@@ -1,0 +1,74 @@
+"""One run is one folder of plain files.
+
+params.json     what the result depends on, written first
+history.jsonl   one line per step, written by `train` as it happens
+last.pt best.pt checkpoints
+metrics.json    the result, written last: a run without it is not done
+env.json        how it was executed (by the launcher), with notebook.ipynb and report.html
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from tempclr._util.files import write_text
+from tempclr.training.history import read_history as read_history
+
+
+class Run:
+    """A run's folder, open for writing.
+
+    Args:
+        folder: Made if it is not there.
+        params: Plain values or dataclasses, by name. A folder that already has others is refused,
+            so that a run is continued only as what it was.
+
+    Raises:
+        ValueError: If the folder holds a run with other parameters.
+    """
+
+    def __init__(self, folder: Path | str, **params: object) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        plain = json.loads(_json({name: asdict(part) if is_dataclass(part) else part for name, part in params.items()}))
+        stored = self.folder / "params.json"
+        if not stored.exists():
+            write_text(stored, _json(plain))
+        elif json.loads(stored.read_text()) != plain:
+            raise ValueError(f"{self.folder} holds a run with other parameters; delete it or choose another folder")
+
+    def finish(self, metrics: Mapping[str, object]) -> None:
+        """Write the result, which marks the run as done."""
+        write_text(self.folder / "metrics.json", _json(metrics))
+
+
+def read_params(folder: Path | str) -> dict:
+    """Return what a run was given."""
+    return _read(Path(folder) / "params.json")
+
+
+def read_metrics(folder: Path | str) -> dict:
+    """Return the result of a run.
+
+    Raises:
+        ValueError: If the run is not done.
+    """
+    return _read(Path(folder) / "metrics.json")
+
+
+def is_done(folder: Path | str) -> bool:
+    """Return whether a run has a result."""
+    return (Path(folder) / "metrics.json").is_file()
+
+
+def _read(path: Path) -> dict:
+    """A JSON file of a run."""
+    if not path.is_file():
+        raise ValueError(f"expected a finished run, found no {path}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json(content: object) -> str:
+    """Readable JSON; NaN and infinity are refused, since JSON has neither."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,66 @@
+"""Finished training runs, opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tempclr.experiments import runs
+from tempclr.experiments.video_text import Experiment
+from tempclr.losses import TempCLR
+from tempclr.sequences import Pair
+from tempclr.training.checkpoints import load
+
+UNIT, SEQUENCE = "unit loss only", "TempCLR"  # methods
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One finished training run."""
+
+    folder: Path
+    experiment: Experiment
+
+    @property
+    def method(self) -> str:
+        """Which loss it was trained with."""
+        return SEQUENCE if self.experiment.weight > 0 else UNIT
+
+    def model(self, pairs: Sequence[Pair], *, trained: bool = True) -> TempCLR:
+        """Return the model as it validated best, or as it was before training."""
+        model = self.experiment.model(pairs)
+        if trained:
+            model.load_state_dict(load(self.folder / "best.pt")["model"])
+        return model.eval()
+
+
+def open_trained(folder: Path | str) -> Trained:
+    """Return a finished training run.
+
+    Raises:
+        ValueError: If the folder does not hold one.
+    """
+    folder = Path(folder)
+    runs.read_metrics(folder)
+    stored = runs.read_params(folder)
+    known = {field.name for field in fields(Experiment)}
+    if "experiment" not in stored or set(stored["experiment"]) != known:
+        raise ValueError(f"expected a training run of this version at {folder}, got other parameters")
+    return Trained(folder, Experiment(**stored["experiment"]))
+
+
+def find_trained(folder: Path | str = "") -> list[Trained]:
+    """Return the training runs in a folder, which may be one itself, by method and seed; without a folder, the demo's.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    places = [Path(folder)] if folder else [Path("runs/demo"), Path("../runs/demo")]
+    for place in places:
+        candidates = [place, *sorted(place.iterdir())] if place.is_dir() else []
+        found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
+        found = [path for path in found if "experiment" in runs.read_params(path)]  # others train for another task
+        if found:
+            return sorted(map(open_trained, found), key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
+    raise ValueError(
+        f"expected training runs in {' or '.join(map(str, places))}, found none; run 02_train or the demo first"
+    )

@@ -1,1 +1,0 @@
-"""Raw text (later: video) to features, by pretrained encoders that work offline."""

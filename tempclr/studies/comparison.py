@@ -1,0 +1,180 @@
+"""Trained runs side by side on the test split: the numbers behind the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from tqdm.auto import tqdm
+
+from tempclr import metrics
+from tempclr.encoders import is_contextual
+from tempclr.experiments.trained import SEQUENCE, UNIT, Trained
+from tempclr.metrics import Interval, bootstrap, groups
+from tempclr.negatives import permute_segments
+from tempclr.sequences import collate
+from tempclr.tasks import retrieval
+
+UNTRAINED = "untrained"
+DIFFERENCE = "R@1 of TempCLR minus unit loss only"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method under one measure: raw values, from which every number of the report is made."""
+
+    hits: Mapping[int, Float[Tensor, "seeds queries"]]  # by k: chance that the right video is among the first k
+    ranks: Float[Tensor, "seeds queries"]  # of the right video, from 1
+    noticed: Float[Tensor, "seeds rooms"]  # share of wrong orders that score worse than the true one
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All methods under all measures, on the same queries."""
+
+    results: Mapping[tuple[str, str], Result]  # by method and measure
+    rooms: tuple[str, ...]  # of each query; queries of one room are not independent
+    protocol: str = retrieval.PROTOCOL
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods in the order of the report."""
+        return list(dict.fromkeys(method for method, _ in self.results))
+
+    @property
+    def measures(self) -> list[str]:
+        """Measures in the order of the report."""
+        return list(dict.fromkeys(measure for _, measure in self.results))
+
+    def by_room(self, values: Float[Tensor, "seeds queries"]) -> Float[Tensor, "seeds rooms"]:
+        """Return the means over the queries of each room, which are what is independent."""
+        return metrics.group_means(values, self.rooms)
+
+    def recall(self, method: str, measure: str, k: int, generator: Generator) -> Interval:
+        """Return R@k with its interval over seeds and rooms."""
+        return bootstrap(self.by_room(self.results[method, measure].hits[k]), generator=generator)
+
+    def noticed(self, method: str, measure: str, generator: Generator) -> Interval:
+        """Return the share of wrong orders that score worse than the true one, with its interval."""
+        return bootstrap(self.results[method, measure].noticed, generator=generator)
+
+    def difference(self, measure: str, k: int, generator: Generator) -> Interval:
+        """Return R@k of TempCLR minus that of the unit loss, paired by seed and room, with its interval."""
+        values = [self.by_room(self.results[method, measure].hits[k]) for method in (SEQUENCE, UNIT)]
+        return bootstrap(values[0] - values[1], generator=generator)
+
+
+def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison:
+    """Evaluate runs on their test split: every paragraph against every video, by every measure.
+
+    Args:
+        trained: Runs on the same test data; those of one method differ by seed alone. Each
+            counts twice, as it is and as it was before training.
+        orders: Wrong orders per video for the sensitivity to order, for one video of each room.
+        seed: Of those orders.
+
+    Raises:
+        ValueError: If the runs were tested on different data.
+    """
+    rows: dict[tuple[str, str], list[tuple[retrieval.Retrieval, Tensor]]] = {}
+    rooms: tuple[str, ...] = ()
+    seen_untrained = set()
+    for run in tqdm(trained, desc="evaluating", unit="run"):
+        pairs = run.experiment.pairs("test")
+        own = tuple(groups([pair.name for pair in pairs]))
+        if rooms and own != rooms:
+            raise ValueError(f"expected runs on the same test data, got others in {run.folder}")
+        rooms = own
+        variants = {run.method: run.model(pairs)}
+        if run.experiment.seed not in seen_untrained:
+            seen_untrained.add(run.experiment.seed)
+            variants[UNTRAINED] = run.model(pairs, trained=False)
+        firsts = [rooms.index(name) for name in dict.fromkeys(rooms)]
+        for method, model in variants.items():
+            embedded = retrieval.embed(model, pairs)
+            one_each = [pairs[index] for index in firsts]
+            seen = retrieval.embed(model, one_each)
+            across = is_contextual(model.video)
+            for name, measure in retrieval.MEASURES.items():
+                found = retrieval.retrieve(embedded.paragraphs, embedded.videos, measure)
+                sensitivity = retrieval.order_sensitivity(
+                    seen.paragraphs,
+                    collate(one_each).clips if across else seen.videos,
+                    seen.segments,
+                    measure,
+                    permute_segments,
+                    encoder=model.video if across else None,
+                    count=orders,
+                    generator=torch.Generator().manual_seed(seed),
+                )
+                rows.setdefault((method, name), []).append((found, sensitivity.noticed))
+    keys = sorted(rows, key=lambda key: [UNTRAINED, UNIT, SEQUENCE].index(key[0]))
+    return Comparison({key: _result(rows[key]) for key in keys}, rooms)
+
+
+def _result(found: list[tuple[retrieval.Retrieval, Tensor]]) -> Result:
+    """Seeds of one method and measure, stacked."""
+    return Result(
+        {k: torch.stack([each.hits(k) for each, _ in found]) for k in (1, 5, 10)},
+        torch.stack([metrics.ranks(each.scores) + 1 for each, _ in found]),
+        torch.stack([noticed for _, noticed in found]),
+    )
+
+
+def as_metrics(comparison: Comparison, *, seed: int) -> dict:
+    """Return the numbers of a comparison as plain values, with n, intervals and the protocol's name."""
+    generator = torch.Generator().manual_seed(seed)
+    table = []
+    for method, measure in comparison.results:
+        result = comparison.results[method, measure]
+        recalls = {f"R@{k}": vars(comparison.recall(method, measure, k, generator)) for k in result.hits}
+        table.append(
+            {
+                "method": method,
+                "measure": measure,
+                "seeds": len(result.ranks),
+                "queries": len(comparison.rooms),
+                **recalls,
+                "median rank": result.ranks.double().quantile(0.5, dim=1).mean().item(),
+                "wrong orders noticed": vars(comparison.noticed(method, measure, generator)),
+            }
+        )
+    paired = {UNIT, SEQUENCE} <= set(comparison.methods)
+    differences = (
+        {measure: vars(comparison.difference(measure, 1, generator)) for measure in comparison.measures}
+        if paired
+        else {}
+    )
+    return {
+        "protocol": comparison.protocol,
+        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws",
+        "table": table,
+        DIFFERENCE: differences,
+    }
+
+
+def as_text(found: dict) -> str:
+    """Return the table of `as_metrics` as aligned text."""
+    head = ("method", "measure", "R@1 (95 % interval)", "R@5", "R@10", "median rank", "wrong orders noticed", "n")
+    rows = [
+        (
+            row["method"],
+            row["measure"],
+            str(Interval(**row["R@1"])),
+            f"{row['R@5']['mean']:.2f}",
+            f"{row['R@10']['mean']:.2f}",
+            f"{row['median rank']:.1f}",
+            str(Interval(**row["wrong orders noticed"])),
+            f"{row['seeds']} seeds x {row['queries']} queries",
+        )
+        for row in found["table"]
+    ]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    lines += [f"{DIFFERENCE}, {measure}: {Interval(**value)}" for measure, value in found[DIFFERENCE].items()]
+    lines += [f"interval: {found['interval']}", f"protocol: {found['protocol']}"]
+    return "\n".join(lines)

@@ -1,0 +1,81 @@
+"""The main job on embedded data: train with and without the order loss, evaluate, look, report.
+
+The difficulty was fixed once, so that nothing saturates, on the validation split of training with
+the unit loss alone. So were weight and temperature of the order loss, among 0.3 and 0.7, and 0.2 and 1.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tempclr.experiments import runs
+from tempclr.experiments.video_text import Experiment
+from tempclr.launcher.pool import Job, is_done, run_all
+from tempclr.studies import comparison, report
+
+SEEDS = (0, 1, 2)
+METHODS: Mapping[str, Mapping[str, float]] = {"unit": {"weight": 0.0}, "tempclr": {"weight": 0.3, "temperature": 0.2}}
+FULL: Mapping[str, int] = {
+    "train_rooms": 200,
+    "validation_rooms": 32,
+    "test_rooms": 48,
+    "steps": 200,
+    "validate_every": 40,
+}
+SMOKE: Mapping[str, int] = {
+    "train_rooms": 16,
+    "validation_rooms": 4,
+    "test_rooms": 6,
+    "steps": 12,
+    "warmup": 2,
+    "validate_every": 4,
+    "checkpoint_every": 4,
+}
+
+
+def run(out: Path, *, processes: int = 2, smoke: bool = False) -> None:
+    """Run what is not done yet, write the report, and print its table and where it is.
+
+    Args:
+        out: Folder of the report and of all runs; what it holds already is kept and continued.
+        processes: Notebooks executed at a time, each on one thread.
+        smoke: Tiny sizes that show that everything runs; the numbers mean nothing.
+
+    Raises:
+        ValueError: If a notebook fails, or the folder holds the results of other settings or code.
+    """
+    if processes < 1:
+        raise ValueError(f"expected at least one process, got {processes}")
+    out = out.resolve()
+    size = SMOKE if smoke else FULL
+    training = [
+        Job("02_train", {"seed": seed, **size, **method}, out / f"train-{name}-{seed}")
+        for seed in (SEEDS[:1] if smoke else SEEDS)
+        for name, method in METHODS.items()
+    ]
+    looking = [
+        Job("03_retrieval", {"trained": str(out), "wrong_orders": 5 if smoke else 31}, out / "retrieval"),
+        Job("01_soft_dtw", {}, out / "soft-dtw"),
+        *[
+            Job("04_explore", {"trained": str(out / "train-tempclr-0"), "video": video}, out / f"explore-{video}")
+            for video in (0, 4)
+        ],
+    ]
+    if all(is_done(job) for job in (*training, *looking)) and (out / "index.html").is_file():
+        print(f"The demo is done already; delete {out} to run it again.\n")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        if not all(is_done(job) for job in training):
+            _render(training[0])
+        run_all(training, processes=processes, description="training")
+        run_all(looking, processes=processes, description="evaluating and looking")
+        report.write(out, [job.out for job in training], out / "retrieval", [job.out for job in looking[1:]])
+    print(comparison.as_text(runs.read_metrics(out / "retrieval")))
+    print(f"\nThe report is at {out / 'index.html'}")
+
+
+def _render(job: Job) -> None:
+    """Fill the cache with the videos that all jobs share, and show how far that is."""
+    rooms = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
+    experiment = Experiment(**rooms)
+    for split in ("train", "validation", "test"):
+        experiment.pairs(split)

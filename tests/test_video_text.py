@@ -1,0 +1,194 @@
+"""Parameters become the data and the model that they describe."""
+
+import json
+from dataclasses import fields
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from tempclr import TrainConfig, dtw, dtw_path, soft_dtw, train
+from tempclr.costs import cosine_cost
+from tempclr.data.text import sentence_embeddings, sentence_pieces
+from tempclr.encoders import is_contextual, tune
+from tempclr.experiments.video_text import DISTANCES, ENCODERS, UNITS, Experiment
+from tempclr.launcher.parameters import preset
+from tempclr.losses import unit_loss
+from tempclr.sequences import Pair, collate
+
+CAPTIONS = ("take", "open", "close", "leave")
+
+
+def pairs(generator: torch.Generator) -> list[Pair]:
+    """Videos with two clips for each of four sentences."""
+    segments = torch.arange(4).repeat_interleave(2)
+    return [
+        Pair(
+            str(k), torch.randn(4, 384, generator=generator), torch.randn(8, 6, generator=generator), segments, CAPTIONS
+        )
+        for k in range(3)
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Features of 512 numbers: a video of 20 sentences, of which 2 overlap an earlier one, and one of 4."""
+    lines = []
+    for name, sentences in (("long", 20), ("short", 4)):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).normal(size=(100, 512)).astype(np.float32))
+        late = (3, 9) if name == "long" else ()
+        segments = [[4 * k, 4 * k + (5 if k in late else 4)] for k in range(sentences)]
+        texts = [f"step {k} of {name}" for k in range(sentences)]
+        lines.append(
+            {"video": name, "split": "train", "rows": 100, "dim": 512, "seconds": 1.0, "sentences": texts}
+            | {"segments": segments}
+        )
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path
+
+
+# known answers
+
+
+@pytest.mark.parametrize("per_cell", [False, True])
+def test_the_order_loss_with_dtw_is_what_two_paths_cost(per_cell: bool, generator: torch.Generator):
+    data = pairs(generator)
+    model = Experiment(distance="DTW", shuffle="reversed", per_cell=per_cell, dim=8, weight=1.0).model(data)
+    losses = model(collate(data), generator=generator)
+    each = []
+    for pair in data:
+        x, y = model.text(pair.sentences), model.video(pair.clips)
+        costs = [cosine_cost(x, clips) for clips in (y, y.flip(0))]
+        values = -torch.stack([dtw(cost) / (len(dtw_path(cost)) if per_cell else 1) for cost in costs])
+        each.append(values.logsumexp(0) - values[0])
+    torch.testing.assert_close(losses.total, torch.stack(each).mean())
+
+
+def test_the_published_preset_is_the_published_recipe(folder: Path):
+    given = preset("02_train", "published")
+    known = {field.name for field in fields(Experiment)}
+    wanted = Experiment(data=str(folder), **{k: v for k, v in given.items() if k in known - {"steps"}})
+    config = TrainConfig(**{k: v for k, v in given.items() if k in {field.name for field in fields(TrainConfig)}})
+    assert (config.batch, config.optimizer, config.betas, config.weight_decay) == (16, "adam", (0.9, 0.98), 0)
+    assert (config.learning_rate, config.warmup, config.clip_norm) == (2e-5, 1000, 2.0)
+    assert (config.decay, config.power, config.decay_steps) == ("polynomial", 1.0, 1_000_000)
+    data = wanted.excerpts(wanted.pairs("train"))
+    assert [len(pair.clips) for pair in data] == [9, 9]  # 20 sentences, of which 2 overlap; the video of 4 is left out
+    assert data[0].clips.shape == (9, 32, 512) and data[0].sentences.dtype == torch.int64
+    with torch.device("meta"):
+        model = wanted.model(data)
+    assert (model.weight, model.negatives, model.units, model.anchor, model.temperature) == (0.7, 31, 5, "text", 1.0)
+    assert model.unit.func is unit_loss and model.unit.keywords == {"cosine": False} and model.unit_temperature == 1.0
+    assert model.distance.func is soft_dtw and model.distance.keywords == {"gamma": 0.1}
+    assert tune(model, wanted.tuned) == 59_904  # as is done when a checkpoint is given
+
+
+def test_the_preset_of_localization_is_that_of_crosstask():
+    given = preset("06_localization", "published")
+    assert (given["weight"], given["negatives"], given["shuffle"], given["batch"]) == (0.12, 31, "both", 1)
+    assert (given["learning_rate"], given["warmup"], given["optimizer"], given["cosine"]) == (5e-5, 122, "adam", False)
+
+
+def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(generator: torch.Generator):
+    texts = ["go to the red ball", "go to the grey key"]
+    frozen, trained = (Experiment(encoder=encoder, dim=8) for encoder in ("steps", "minilm"))
+    data = pairs(generator)
+    before, after = frozen.model(data).eval(), trained.model(data).eval()
+    after.video.load_state_dict(before.video.state_dict())
+    after.text[1].load_state_dict(before.text.state_dict())
+    with torch.no_grad():
+        expected = before.text(sentence_embeddings(texts))
+    # a projection begins with a LayerNorm, so the length of an embedding does not count
+    torch.testing.assert_close(after.text(sentence_pieces(texts)), expected, atol=1e-2, rtol=0)
+    learning = {name for name, weight in after.text[0].named_parameters() if weight.requires_grad}
+    assert len(learning) == 26 and all("LayerNorm" in name for name in learning)
+    data = [Pair(p.name, sentence_pieces(list(CAPTIONS)), p.clips, p.segments, p.captions) for p in data]
+    after(collate(data), generator=generator).total.backward()
+    assert all(weight.grad.any() for weight in after.text.parameters() if weight.requires_grad)
+
+
+# laws
+
+
+@pytest.mark.parametrize(("distance", "encoder"), list(product(DISTANCES, ENCODERS[:2])))
+def test_every_distance_and_encoder_trains(distance: str, encoder: str, generator: torch.Generator):
+    data = pairs(generator)
+    wanted = Experiment(distance=distance, encoder=encoder, dim=8, negatives=3, anchor="both", others=True, units=3)
+    model = wanted.model(data)
+    losses = model(collate(data), generator=generator)
+    losses.total.backward()
+    assert losses.order > 0 and losses.order_skipped == 0
+    assert all(each.grad.isfinite().all() and each.grad.any() for each in model.video.parameters() if each.ndim > 1)
+    assert is_contextual(model) == (encoder == "context")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_unit_loss_trains(unit: str, generator: torch.Generator):
+    data = pairs(generator)
+    both = [Experiment(unit=unit, cosine=cosine, dim=8, weight=0.0).model(data) for cosine in (True, False)]
+    losses = [model(collate(data), generator=generator).unit for model in both]
+    assert losses[0] != losses[1]
+    for loss, model in zip(losses, both, strict=True):
+        loss.backward()
+        assert all(each.grad.any() for each in model.parameters() if each.ndim > 1)
+
+
+def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
+    data = pairs(generator)
+    for encoder in ENCODERS[:2]:
+        first, again, other = (Experiment(seed=seed, encoder=encoder, dim=8).model(data) for seed in (1, 1, 2))
+        for key, value in first.state_dict().items():
+            torch.testing.assert_close(value, again.state_dict()[key], atol=0, rtol=0)
+        assert any((value != other.state_dict()[key]).any() for key, value in first.state_dict().items())
+
+
+def test_training_on_files_is_training_on_what_they_hold(folder: Path):
+    wanted = Experiment(data=str(folder), apart=True, least=3, most=6, dim=8, negatives=3)
+    read = wanted.excerpts(wanted.pairs("train"))
+    held = [Pair(each.name, each.sentences, each.clips, each.segments, each.captions) for each in read]
+    assert [len(each.sentences) for each in held] == [6, 6, 6, 4]  # 18 sentences and 4
+    losses = []
+    for data in (read, held):
+        accelerator, config = Accelerator(cpu=True), TrainConfig(steps=4, batch=3, warmup=1, bucket=2)
+        loop = train(wanted.model(data), data, config, accelerator=accelerator, generator=wanted.generator())
+        losses.append([record.total for record in loop])
+    assert losses[0] == losses[1] and len(set(losses[0])) == 4
+
+
+# refusals
+
+
+def test_unknown_names_are_refused():
+    for name in ("shuffle", "anchor", "distance", "encoder", "unit", "tuned"):
+        with pytest.raises(ValueError, match=f"expected {name} to be one of .*, got 'sideways'"):
+            Experiment(**{name: "sideways"})
+    with pytest.raises(ValueError, match="a checkpoint for the encoder 'paper' alone, got one for 'steps'"):
+        Experiment(checkpoint="best.pt")
+    with pytest.raises(ValueError, match="a folder of own features for the encoder 'paper'"):
+        Experiment(encoder="paper")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gamma": 0.0}, "gamma > 0, got 0"),
+        ({"temperature": float("nan")}, "temperature to be finite, got nan"),
+        ({"unit_temperature": -1.0}, "unit_temperature > 0"),
+        ({"weight": 1.5}, "weight from 0 to 1, got 1.5"),
+        ({"negatives": 0}, "negatives >= 1"),
+        ({"dim": 0}, "dim >= 1"),
+        ({"units": 1}, "at least 2 units, or 0 for all sentences, got 1"),
+        ({"most": 3, "least": 2}, "most 0 or at least twice that, got 2 and 3"),
+        ({"encoder": "context", "dim": 12}, "a dim that is a multiple of 8"),
+        ({"steps": 3, "hidden": 4}, r"steps \+ hidden <= 6, got .* 3 and 4"),
+        ({"steps": 1, "orders": 2}, "1 to 1 orders of 1 steps, got 2"),
+        ({"validation_rooms": 0}, "rooms, steps >= 1"),
+        ({"jitter": -1}, "jitter >= 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_there_is_data(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        Experiment(**change)
