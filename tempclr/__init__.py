@@ -17,25 +17,9 @@ Read it in this order; each file needs only the ones before it:
     tasks/few_shot       a video finds its class
 """
 
-from tempclr import losses as losses
-from tempclr import negatives as negatives
-from tempclr.alignment import alignment_of as alignment_of
-from tempclr.alignment import drop_dtw as drop_dtw
-from tempclr.alignment import dtw as dtw
-from tempclr.alignment import dtw_path as dtw_path
-from tempclr.alignment import expected_alignment as expected_alignment
-from tempclr.alignment import otam as otam
-from tempclr.alignment import path_of as path_of
-from tempclr.alignment import smooth_dtw as smooth_dtw
-from tempclr.alignment import soft_dtw as soft_dtw
-from tempclr.alignment import soft_dtw_divergence as soft_dtw_divergence
-from tempclr.alignment import subsequence_dtw as subsequence_dtw
-from tempclr.costs import cosine_cost as cosine_cost
-from tempclr.costs import squared_cost as squared_cost
-from tempclr.losses import TempCLR as TempCLR
-from tempclr.sequences import Pair as Pair
-from tempclr.training.loop import StepRecord as StepRecord
-from tempclr.training.loop import TrainConfig as TrainConfig
-from tempclr.training.loop import train as train
+import lazy_loader
+
+# The names are in __init__.pyi. Each is imported when it is first used, so that `import tempclr` waits for nothing.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"

@@ -14,10 +14,10 @@ import tempclr
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "soft_dtw": tempclr.soft_dtw,
     "soft_dtw in a band": partial(tempclr.soft_dtw, band=1.0),
-    "smooth_dtw": tempclr.smooth_dtw,
+    "smooth_dtw": tempclr.alignment.smooth_dtw,
     "dtw": tempclr.dtw,
     "otam": tempclr.otam,
-    "subsequence_dtw": tempclr.subsequence_dtw,
+    "subsequence_dtw": tempclr.alignment.subsequence_dtw,
     "drop_dtw": partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.5),
     "expected_alignment": tempclr.expected_alignment,
 }
@@ -84,7 +84,7 @@ def test_lengths_on_another_device_are_refused():
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize("gamma", ["soft", None, torch.tensor([0.1, 0.2])])
 def test_a_gamma_that_is_no_number_is_refused(gamma: object):
-    for function in (tempclr.soft_dtw, tempclr.otam, tempclr.subsequence_dtw):
+    for function in (tempclr.soft_dtw, tempclr.otam, tempclr.alignment.subsequence_dtw):
         with pytest.raises(ValueError, match="gamma"):
             function(torch.rand(2, 3), gamma=gamma)
 

@@ -335,8 +335,8 @@ from functools import partial
 import torch, tempclr
 
 functions = [
-    tempclr.soft_dtw, partial(tempclr.soft_dtw, band=9.0), tempclr.dtw, tempclr.otam, tempclr.smooth_dtw,
-    tempclr.subsequence_dtw, partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4, gamma=0.1),
+    tempclr.soft_dtw, partial(tempclr.soft_dtw, band=9.0), tempclr.dtw, tempclr.otam, tempclr.alignment.smooth_dtw,
+    tempclr.alignment.subsequence_dtw, partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4, gamma=0.1),
 ]
 cost = torch.rand(3, 30, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
 lengths = torch.tensor([[30, 40], [3, 40], [20, 20]])

@@ -14,8 +14,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "soft_dtw": tempclr.soft_dtw,
     "dtw": tempclr.dtw,
     "otam": tempclr.otam,
-    "subsequence_dtw": tempclr.subsequence_dtw,
-    "smooth_dtw": tempclr.smooth_dtw,
+    "subsequence_dtw": tempclr.alignment.subsequence_dtw,
+    "smooth_dtw": tempclr.alignment.smooth_dtw,
     "drop_dtw": partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4),
 }
 
@@ -40,7 +40,7 @@ def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog:
     with caplog.at_level(logging.DEBUG, logger="tempclr.alignment"):
         tempclr.dtw(many)
         tempclr.dtw(many[:, :10])
-        tempclr.smooth_dtw(many)
+        tempclr.alignment.smooth_dtw(many)
     chosen = [record.getMessage().split()[1] for record in caplog.records]
     assert chosen == ["cpu", "diagonals", "cpu"]
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tempclr import drop_dtw, dtw, otam, soft_dtw, soft_dtw_divergence
+from tempclr import drop_dtw, dtw, otam, soft_dtw
+from tempclr.alignment import soft_dtw_divergence
 from tempclr.alignment._kernels import reference
 from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.losses import Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, transposed, unit_loss

@@ -14,7 +14,7 @@ ALIGNMENTS = {
     "dtw": tempclr.dtw,
     "soft_dtw": tempclr.soft_dtw,
     "otam": tempclr.otam,
-    "subsequence_dtw": tempclr.subsequence_dtw,
+    "subsequence_dtw": tempclr.alignment.subsequence_dtw,
     "drop_dtw": partial(tempclr.drop_dtw, drop_y=0.5, gamma=0.1),
 }
 

@@ -47,7 +47,7 @@ def test_every_setting_is_the_engines():
         ({"gamma": 0.5}, partial(tempclr.soft_dtw, gamma=0.5)),
         ({"band": 0.0}, partial(tempclr.soft_dtw, gamma=0.5, band=0.0)),
         ({"measure": "otam"}, partial(tempclr.otam, gamma=0.5)),
-        ({"measure": "subsequence_dtw"}, partial(tempclr.subsequence_dtw, gamma=0.5)),
+        ({"measure": "subsequence_dtw"}, partial(tempclr.alignment.subsequence_dtw, gamma=0.5)),
         ({"measure": "drop_dtw"}, partial(tempclr.drop_dtw, drop_y=0.1, gamma=0.5)),
         ({"gamma": 0.0}, partial(tempclr.drop_dtw, drop_y=0.1)),
     ]:

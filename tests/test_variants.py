@@ -17,8 +17,8 @@ from tempclr.alignment._kernels.recursion import Recursion
 VARIANTS: dict[str, Callable[..., Tensor]] = {
     "soft_dtw": partial(tempclr.soft_dtw, gamma=0.2),
     "soft_dtw in a band": partial(tempclr.soft_dtw, gamma=0.2, band=1.0),
-    "smooth_dtw": partial(tempclr.smooth_dtw, gamma=0.2),
-    "subsequence_dtw": partial(tempclr.subsequence_dtw, gamma=0.2),
+    "smooth_dtw": partial(tempclr.alignment.smooth_dtw, gamma=0.2),
+    "subsequence_dtw": partial(tempclr.alignment.subsequence_dtw, gamma=0.2),
     "otam": partial(tempclr.otam, gamma=0.2),
     "drop_dtw of x": partial(tempclr.drop_dtw, drop_x=0.4, gamma=0.2),
     "drop_dtw of y": partial(tempclr.drop_dtw, drop_y=0.4, gamma=0.2),
@@ -118,9 +118,9 @@ def drop_dtw_by_enumeration(cost: Tensor, drop_x: Tensor | None, drop_y: Tensor 
 def test_the_subsequence_is_found_where_it_was_planted():
     y = torch.eye(12)[[3, 7, 1, 5, 5, 9, 2, 0]]
     cost = tempclr.cosine_cost(torch.eye(12)[[5, 9, 2]], y)
-    assert tempclr.subsequence_dtw(cost) == 0
+    assert tempclr.alignment.subsequence_dtw(cost) == 0
     # the step seen twice is met at its second occurrence: of matches at the same cost the shortest is taken
-    assert tempclr.path_of(tempclr.subsequence_dtw, cost).tolist() == [[0, 4], [1, 5], [2, 6]]
+    assert tempclr.path_of(tempclr.alignment.subsequence_dtw, cost).tolist() == [[0, 4], [1, 5], [2, 6]]
 
 
 def test_steps_that_fit_nowhere_are_dropped():
@@ -139,7 +139,7 @@ def test_the_divergence_of_a_sequence_from_itself_is_zero_where_soft_dtw_is_nega
     x = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
     cost = tempclr.squared_cost(x, x)
     assert (tempclr.soft_dtw(cost, gamma=1.0) < 0).all()
-    assert torch.equal(tempclr.soft_dtw_divergence(cost, cost, cost, gamma=1.0), torch.zeros(2))
+    assert torch.equal(tempclr.alignment.soft_dtw_divergence(cost, cost, cost, gamma=1.0), torch.zeros(2))
 
 
 # laws
@@ -200,7 +200,7 @@ def test_the_subsequence_is_the_minimum_over_all_stretches(size: tuple[int, int]
     else:
         each = torch.stack([tempclr.soft_dtw(each, gamma=gamma) for each in stretches])
         expected = -gamma * torch.logsumexp(-each / gamma, 0)
-    torch.testing.assert_close(tempclr.subsequence_dtw(cost, gamma=gamma), expected)
+    torch.testing.assert_close(tempclr.alignment.subsequence_dtw(cost, gamma=gamma), expected)
 
 
 @given(sizes, seeds)
@@ -213,8 +213,8 @@ def test_without_a_price_that_pays_drop_dtw_is_dtw(size: tuple[int, int], seed: 
 def test_smooth_dtw_is_never_below_dtw_and_tends_to_it(size: tuple[int, int], seed: int, gamma: float):
     cost = random_cost(*size, seed=seed)
     hard = tempclr.dtw(cost)
-    assert tempclr.smooth_dtw(cost, gamma=gamma) >= hard - 1e-9
-    torch.testing.assert_close(tempclr.smooth_dtw(cost, gamma=1e-5), hard, atol=1e-4, rtol=0)
+    assert tempclr.alignment.smooth_dtw(cost, gamma=gamma) >= hard - 1e-9
+    torch.testing.assert_close(tempclr.alignment.smooth_dtw(cost, gamma=1e-5), hard, atol=1e-4, rtol=0)
 
 
 @given(sizes, seeds, st.sampled_from(list(VARIANTS)))
@@ -314,11 +314,12 @@ def test_divergence_is_symmetric(size: tuple[int, int], seed: int):
     x, y = random_cost(size[0], 3, seed=seed), random_cost(size[1], 3, seed=seed + 1)
     xy, xx, yy = (tempclr.squared_cost(*each) for each in ((x, y), (x, x), (y, y)))
     torch.testing.assert_close(
-        tempclr.soft_dtw_divergence(xy, xx, yy), tempclr.soft_dtw_divergence(xy.T.contiguous(), yy, xx)
+        tempclr.alignment.soft_dtw_divergence(xy, xx, yy),
+        tempclr.alignment.soft_dtw_divergence(xy.T.contiguous(), yy, xx),
     )
     lengths = torch.tensor(size)
     torch.testing.assert_close(
-        tempclr.soft_dtw_divergence(xy, xx, yy, lengths), tempclr.soft_dtw_divergence(xy, xx, yy)
+        tempclr.alignment.soft_dtw_divergence(xy, xx, yy, lengths), tempclr.alignment.soft_dtw_divergence(xy, xx, yy)
     )
 
 
@@ -330,9 +331,9 @@ def test_divergence_is_symmetric(size: tuple[int, int], seed: int):
     [
         (lambda cost: tempclr.dtw(cost, band=-1.0), "band of >= 0 steps, got -1.0"),
         (lambda cost: tempclr.soft_dtw(cost, band=math.nan), "band of >= 0 steps, got nan"),
-        (lambda cost: tempclr.smooth_dtw(cost, gamma=0.0), "gamma > 0, got 0"),
+        (lambda cost: tempclr.alignment.smooth_dtw(cost, gamma=0.0), "gamma > 0, got 0"),
         (lambda cost: tempclr.otam(cost, gamma=-1.0), "gamma >= 0, got -1.0"),
-        (lambda cost: tempclr.subsequence_dtw(cost, gamma=math.inf), "gamma >= 0, got inf"),
+        (lambda cost: tempclr.alignment.subsequence_dtw(cost, gamma=math.inf), "gamma >= 0, got inf"),
         (lambda cost: tempclr.drop_dtw(cost), "drop_x or drop_y, got neither"),
         (lambda cost: tempclr.drop_dtw(cost, drop_x=math.nan), "drop_x to be finite or"),
         (lambda cost: tempclr.drop_dtw(cost, drop_y=-math.inf), "drop_y to be finite or"),

@@ -112,7 +112,7 @@ def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, 
     [
         ("dtw", {"band": 1.0}, partial(tempclr.soft_dtw, gamma=0.1, band=1.0)),
         ("otam", {}, partial(tempclr.otam, gamma=0.1)),
-        ("subsequence_dtw", {}, partial(tempclr.subsequence_dtw, gamma=0.1)),
+        ("subsequence_dtw", {}, partial(tempclr.alignment.subsequence_dtw, gamma=0.1)),
         ("drop_dtw", {"drop_cost": 0.2}, partial(tempclr.drop_dtw, gamma=0.1, drop_y=0.2)),
         (
             "drop_dtw",

@@ -54,7 +54,7 @@ def path_of(alignment_fn: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> 
         ValueError: If the pair has no path of finite cost, the alignment is not hard, or as that function.
 
     Example:
-        >>> from tempclr import subsequence_dtw
+        >>> from tempclr.alignment import subsequence_dtw
         >>> path_of(subsequence_dtw, torch.tensor([[5.0, 1.0, 5.0, 5.0], [5.0, 5.0, 2.0, 5.0]])).tolist()
         [[0, 1], [1, 2]]
     """

@@ -143,7 +143,7 @@ def test_every_slider_by_keyboard_gives_the_engines_numbers(page: object, cost: 
         page.get_by_role("button", name=name).focus()
         press(page, "Enter")
     shows(page, "otam", partial(tempclr.otam, gamma=0.316), cost)
-    shows(page, "subsequence_dtw", partial(tempclr.subsequence_dtw, gamma=0.316), cost)
+    shows(page, "subsequence_dtw", partial(tempclr.alignment.subsequence_dtw, gamma=0.316), cost)
     drop = page.get_by_label("drop cost: price")
     drop.focus()
     press(page, "Home", *["PageUp"] * 2)
