@@ -7,7 +7,7 @@ from torch import Tensor
 import tempclr
 from tempclr.sequences import Sequences, pad
 from tempclr.tasks import few_shot
-from tempclr.tasks.few_shot import MEASURES, Episodes, check_design, draw_episodes, few_shot_accuracy, recognize
+from tempclr.tasks.few_shot import FEW_SHOT_SCORES, Episodes, check_design, draw_episodes, few_shot_accuracy, recognize
 
 LABELS = [name for name in "abcdef" for _ in range(5)]
 
@@ -27,12 +27,12 @@ def planted(generator: torch.Generator, *, noise: float) -> Sequences:
 # known answers
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", FEW_SHOT_SCORES)
 def test_classes_that_differ_by_order_alone_are_told_apart_by_alignment_alone(
     name: str, episodes: Episodes, generator: torch.Generator
 ):
     videos = planted(generator, noise=0.1)
-    found = recognize(MEASURES[name](videos, videos), episodes)
+    found = recognize(FEW_SHOT_SCORES[name](videos, videos), episodes)
     if name in ("mean-pool", "Hausdorff"):
         # the other order of a query's class is among the other 3 of 4 ways with chance 3/5, and wins half of the time
         assert found.accuracy.mean == pytest.approx(0.7, abs=0.05)
@@ -95,15 +95,15 @@ def test_recognition_equals_a_loop_over_episodes(episodes: Episodes, generator: 
     assert torch.equal(found.confusion.sum(1), torch.bincount(episodes.classes.flatten(), minlength=6))
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_padding_changes_no_measure(name: str, generator: torch.Generator):
+@pytest.mark.parametrize("name", FEW_SHOT_SCORES)
+def test_padding_changes_no_score(name: str, generator: torch.Generator):
     x, y = ([torch.randn(n, 5, generator=generator) for n in lengths] for lengths in ((3, 5), (4, 2, 6)))
     if name == "diagonal":
         x, y = ([torch.randn(4, 5, generator=generator) for _ in range(k)] for k in (2, 3))
-        together = MEASURES[name](pad(x), Sequences(pad([*y, torch.ones(6, 5)]).values[:3], torch.full((3,), 4)))
+        together = FEW_SHOT_SCORES[name](pad(x), Sequences(pad([*y, torch.ones(6, 5)]).values[:3], torch.full((3,), 4)))
     else:
-        together = MEASURES[name](pad(x), pad(y))
-    alone = torch.stack([torch.stack([MEASURES[name](pad([a]), pad([b]))[0, 0] for b in y]) for a in x])
+        together = FEW_SHOT_SCORES[name](pad(x), pad(y))
+    alone = torch.stack([torch.stack([FEW_SHOT_SCORES[name](pad([a]), pad([b]))[0, 0] for b in y]) for a in x])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -117,15 +117,15 @@ def slow(name: str, cost: Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", ["Hausdorff", "diagonal", "OTAM"])
-def test_measures_are_their_formulas(name: str, generator: torch.Generator):
+def test_scores_are_their_formulas(name: str, generator: torch.Generator):
     x, y = torch.randn(2, 4, 5, generator=generator)
-    found = MEASURES[name](pad([x]), pad([y])).item()
+    found = FEW_SHOT_SCORES[name](pad([x]), pad([y])).item()
     assert found == pytest.approx(slow(name, tempclr.cosine_cost(x, y)), abs=1e-5)
 
 
 def test_methods_are_compared_on_the_same_episodes(episodes: Episodes, generator: torch.Generator):
     videos = planted(generator, noise=0.1)
-    by_dtw, by_mean = (recognize(MEASURES[name](videos, videos), episodes) for name in ("DTW", "mean-pool"))
+    by_dtw, by_mean = (recognize(FEW_SHOT_SCORES[name](videos, videos), episodes) for name in ("DTW", "mean-pool"))
     gain = by_dtw.minus(by_mean)
     assert gain.mean == pytest.approx(by_dtw.accuracy.mean - by_mean.accuracy.mean) and gain.low > 0.2
     assert by_dtw.minus(by_dtw).high == 0

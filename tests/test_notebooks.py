@@ -58,11 +58,11 @@ def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
     out = execute.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
     assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, comparison.UNIT, comparison.SEQUENCE}
-    assert {row["measure"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
+    assert {row["score"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
     for row in metrics["table"]:
         assert row["queries"] == 8 and row["seeds"] == 1
         assert 0 <= row["R@1"]["low"] <= row["R@1"]["mean"] <= row["R@1"]["high"] <= 1
-        if row["measure"] in ("mean-pool", "Cap.Avg."):
+        if row["score"] in ("mean-pool", "Cap.Avg."):
             assert row["wrong orders noticed"]["mean"] == 0
     assert metrics["protocol"] and "bootstrap" in metrics["interval"]
     assert pictures(out) == {"recall", "order", "matrix", "curves"}

@@ -8,7 +8,7 @@ from tempclr.encoders import ContextEncoder, Projection, encode
 from tempclr.negatives import permute_segments, reverse
 from tempclr.sequences import Pair, Sequences, pad
 from tempclr.tasks import retrieval
-from tempclr.tasks.retrieval import MEASURES, order_sensitivity, retrieve
+from tempclr.tasks.retrieval import RETRIEVAL_SCORES, order_sensitivity, retrieve
 
 
 def ragged(count: int, generator: torch.Generator, *, noise: float) -> tuple[Sequences, Sequences]:
@@ -33,9 +33,9 @@ def one_by_one(x: Sequences, y: Sequences, value) -> Tensor:
 # known answers
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", RETRIEVAL_SCORES)
 def test_planted_videos_are_found(name: str, generator: torch.Generator):
-    found = retrieve(*ragged(30, generator, noise=0.1), MEASURES[name])
+    found = retrieve(*ragged(30, generator, noise=0.1), RETRIEVAL_SCORES[name])
     assert found.recall(1) == 1
     assert found.median_rank == 1
     assert found.video_to_text.recall(1) == 1
@@ -53,7 +53,7 @@ def test_the_same_steps_in_another_order_are_told_apart_by_alignment_alone(gener
     both = pad([steps[order] for order in orders])
     assert retrieve(both, both, retrieval.dtw).recall(1) == 1
     for name in ("mean-pool", "Cap.Avg."):
-        scores = retrieve(both, both, MEASURES[name]).scores
+        scores = retrieve(both, both, RETRIEVAL_SCORES[name]).scores
         torch.testing.assert_close(scores, scores[:1, :1].expand(8, 8), atol=1e-5, rtol=0)
 
 
@@ -68,22 +68,22 @@ def test_padding_never_lets_a_path_skip_the_last_sentence(generator: torch.Gener
         "Cap.Avg.": lambda cost: 1 - cost.amin(1).mean(),
     }
     for name, value in pairs.items():
-        torch.testing.assert_close(MEASURES[name](x, y), one_by_one(x, y, value), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(RETRIEVAL_SCORES[name](x, y), one_by_one(x, y, value), atol=1e-5, rtol=1e-5)
 
 
 def test_mean_pool_is_the_cosine_of_mean_directions(generator: torch.Generator):
     x, y = ragged(4, generator, noise=1.0)
     unit = [[torch.nn.functional.normalize(each[k], dim=1).mean(0) for k in range(4)] for each in (x, y)]
     slow = torch.stack([torch.stack([torch.cosine_similarity(a, b, dim=0) for b in unit[1]]) for a in unit[0]])
-    torch.testing.assert_close(MEASURES["mean-pool"](x, y), slow)
+    torch.testing.assert_close(RETRIEVAL_SCORES["mean-pool"](x, y), slow)
 
 
 def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
     x, y = ragged(8, generator, noise=0.3)
     segments = torch.stack([torch.arange(y.values.shape[1])] * 8)
     noticed = {
-        name: order_sensitivity(x, y, segments, measure, permute_segments, count=15, generator=generator).noticed
-        for name, measure in MEASURES.items()
+        name: order_sensitivity(x, y, segments, score_fn, permute_segments, count=15, generator=generator).noticed
+        for name, score_fn in RETRIEVAL_SCORES.items()
     }
     assert noticed["mean-pool"].eq(0).all() and noticed["Cap.Avg."].eq(0).all()
     assert noticed["DTW"].mean() > 0.95 and noticed["soft-DTW"].mean() > 0.95

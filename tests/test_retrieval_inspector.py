@@ -8,7 +8,7 @@ import pytest
 import torch
 from recording import HOSTILE, from_browser, state_of
 from tempclr_widgets import RetrievalInspector
-from tempclr_widgets.retrieval_inspector import MEASURES
+from tempclr_widgets.retrieval_inspector import SCORES
 
 import tempclr
 from tempclr import TempCLR, metrics
@@ -50,10 +50,10 @@ def test_order_is_what_tells_two_videos_of_the_same_steps_apart():
 
 
 def test_ranks_and_first_videos_are_those_of_the_task(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
-    first = np.frombuffer(view._first, "<i4").reshape(len(MEASURES), 12, 5)
-    right = np.frombuffer(view._right_scores, "<f4").reshape(len(MEASURES), 12)
-    shown = np.frombuffer(view._ranks, "<f4").reshape(len(MEASURES), 12)
-    for k, (name, measure) in enumerate(retrieval.MEASURES.items()):
+    first = np.frombuffer(view._first, "<i4").reshape(len(SCORES), 12, 5)
+    right = np.frombuffer(view._right_scores, "<f4").reshape(len(SCORES), 12)
+    shown = np.frombuffer(view._ranks, "<f4").reshape(len(SCORES), 12)
+    for k, (name, measure) in enumerate(retrieval.RETRIEVAL_SCORES.items()):
         scores = measure(*both)
         np.testing.assert_allclose(shown[k], metrics.ranks(scores) + 1)
         np.testing.assert_allclose(right[k], scores.diagonal(), atol=1e-6)
@@ -62,11 +62,11 @@ def test_ranks_and_first_videos_are_those_of_the_task(view: RetrievalInspector, 
 
 
 def test_a_rival_is_the_best_of_the_wrong_videos(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
-    for measure in MEASURES:
+    for measure in SCORES:
         from_browser(view, measure=measure)
         for query in range(12):
             from_browser(view, query=query)
-            scores = retrieval.MEASURES[measure](*both)[query]
+            scores = retrieval.RETRIEVAL_SCORES[measure](*both)[query]
             scores[query] = -torch.inf
             assert view.shown == (query, scores.argmax().item())
     from_browser(view, rival=3)
@@ -76,8 +76,8 @@ def test_a_rival_is_the_best_of_the_wrong_videos(view: RetrievalInspector, both:
 def test_another_gamma_ranks_again(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
     view.gamma = 2.0
     wanted = retrieval.soft_dtw(*both, gamma=2.0)
-    right = np.frombuffer(view._right_scores, "<f4").reshape(len(MEASURES), 12)
-    np.testing.assert_allclose(right[MEASURES.index("soft-DTW")], wanted.diagonal(), atol=1e-6)
+    right = np.frombuffer(view._right_scores, "<f4").reshape(len(SCORES), 12)
+    np.testing.assert_allclose(right[SCORES.index("soft-DTW")], wanted.diagonal(), atol=1e-6)
     np.testing.assert_allclose(view.ranks["soft-DTW"], metrics.ranks(wanted) + 1)
 
 

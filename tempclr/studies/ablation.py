@@ -156,7 +156,7 @@ def as_metrics(found: Sequence[Effect]) -> dict:
     compared = sum(each.difference is not None for each in found)
     return {
         "protocol": retrieval.PROTOCOL,
-        "measure": "R@1 by DTW",
+        "metric": "R@1 by DTW",
         "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; of a difference, no narrower than "
         "Student's t over seeds",
         "adjusted": f"the same at {1 - 0.05 / max(1, compared):.2%}, so that all {compared} hold at once (Bonferroni)",

@@ -22,7 +22,7 @@ DIFFERENCE = "R@1 of TempCLR minus unit loss only"
 
 @dataclass(frozen=True)
 class Result:
-    """One method under one measure: raw values, from which every number of the report is made."""
+    """One method under one score: raw values, from which every number of the report is made."""
 
     hits: Mapping[int, Float[Tensor, "seeds queries"]]  # by k: chance that the right video is among the first k
     ranks: Float[Tensor, "seeds queries"]  # of the right video, from 1
@@ -31,9 +31,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All methods under all measures, on the same queries."""
+    """All methods under all scores, on the same queries."""
 
-    results: Mapping[tuple[str, str], Result]  # by method and measure
+    results: Mapping[tuple[str, str], Result]  # by method and score
     rooms: tuple[str, ...]  # of each query; queries of one room are not independent
     protocol: str = retrieval.PROTOCOL
 
@@ -43,30 +43,30 @@ class Comparison:
         return list(dict.fromkeys(method for method, _ in self.results))
 
     @property
-    def measures(self) -> list[str]:
-        """Measures in the order of the report."""
-        return list(dict.fromkeys(measure for _, measure in self.results))
+    def scores(self) -> list[str]:
+        """Scores in the order of the report."""
+        return list(dict.fromkeys(score for _, score in self.results))
 
     def by_room(self, values: Float[Tensor, "seeds queries"]) -> Float[Tensor, "seeds rooms"]:
         """Return the means over the queries of each room, which are what is independent."""
         return metrics.group_means(values, self.rooms)
 
-    def recall(self, method: str, measure: str, k: int, generator: Generator) -> Interval:
+    def recall(self, method: str, score: str, k: int, generator: Generator) -> Interval:
         """Return R@k with its interval over seeds and rooms."""
-        return bootstrap(self.by_room(self.results[method, measure].hits[k]), generator=generator)
+        return bootstrap(self.by_room(self.results[method, score].hits[k]), generator=generator)
 
-    def noticed(self, method: str, measure: str, generator: Generator) -> Interval:
+    def noticed(self, method: str, score: str, generator: Generator) -> Interval:
         """Return the share of wrong orders that score worse than the true one, with its interval."""
-        return bootstrap(self.results[method, measure].noticed, generator=generator)
+        return bootstrap(self.results[method, score].noticed, generator=generator)
 
-    def difference(self, measure: str, k: int, generator: Generator) -> Interval:
+    def difference(self, score: str, k: int, generator: Generator) -> Interval:
         """Return R@k of TempCLR minus that of the unit loss, paired by seed and room, with its interval."""
-        values = [self.by_room(self.results[method, measure].hits[k]) for method in (SEQUENCE, UNIT)]
+        values = [self.by_room(self.results[method, score].hits[k]) for method in (SEQUENCE, UNIT)]
         return bootstrap(values[0] - values[1], generator=generator)
 
 
 def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison:
-    """Evaluate runs on their test split: every paragraph against every video, by every measure.
+    """Evaluate runs on their test split: every paragraph against every video, by every score.
 
     Args:
         trained: Runs on the same test data; those of one method differ by seed alone. Each
@@ -96,13 +96,13 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
             one_each = [pairs[index] for index in firsts]
             seen = retrieval.embed(model, one_each)
             across = is_contextual(model.video)
-            for name, measure in retrieval.MEASURES.items():
-                found = retrieval.retrieve(embedded.paragraphs, embedded.videos, measure)
+            for name, score_fn in retrieval.RETRIEVAL_SCORES.items():
+                found = retrieval.retrieve(embedded.paragraphs, embedded.videos, score_fn)
                 sensitivity = retrieval.order_sensitivity(
                     seen.paragraphs,
                     collate(one_each).clips if across else seen.videos,
                     seen.segments,
-                    measure,
+                    score_fn,
                     permute_segments,
                     encoder=model.video if across else None,
                     count=orders,
@@ -114,7 +114,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
 
 
 def _result(found: list[tuple[retrieval.Retrieval, Tensor]]) -> Result:
-    """Seeds of one method and measure, stacked."""
+    """Seeds of one method and score, stacked."""
     return Result(
         {k: torch.stack([each.hits(k) for each, _ in found]) for k in (1, 5, 10)},
         torch.stack([metrics.ranks(each.scores) + 1 for each, _ in found]),
@@ -126,25 +126,23 @@ def as_metrics(comparison: Comparison, *, seed: int) -> dict:
     """Return the numbers of a comparison as plain values, with n, intervals and the protocol's name."""
     generator = torch.Generator().manual_seed(seed)
     table = []
-    for method, measure in comparison.results:
-        result = comparison.results[method, measure]
-        recalls = {f"R@{k}": vars(comparison.recall(method, measure, k, generator)) for k in result.hits}
+    for method, score in comparison.results:
+        result = comparison.results[method, score]
+        recalls = {f"R@{k}": vars(comparison.recall(method, score, k, generator)) for k in result.hits}
         table.append(
             {
                 "method": method,
-                "measure": measure,
+                "score": score,
                 "seeds": len(result.ranks),
                 "queries": len(comparison.rooms),
                 **recalls,
                 "median rank": result.ranks.double().quantile(0.5, dim=1).mean().item(),
-                "wrong orders noticed": vars(comparison.noticed(method, measure, generator)),
+                "wrong orders noticed": vars(comparison.noticed(method, score, generator)),
             }
         )
     paired = {UNIT, SEQUENCE} <= set(comparison.methods)
     differences = (
-        {measure: vars(comparison.difference(measure, 1, generator)) for measure in comparison.measures}
-        if paired
-        else {}
+        {score: vars(comparison.difference(score, 1, generator)) for score in comparison.scores} if paired else {}
     )
     return {
         "protocol": comparison.protocol,
@@ -156,11 +154,11 @@ def as_metrics(comparison: Comparison, *, seed: int) -> dict:
 
 def as_text(found: dict) -> str:
     """Return the table of `as_metrics` as aligned text."""
-    head = ("method", "measure", "R@1 (95 % interval)", "R@5", "R@10", "median rank", "wrong orders noticed", "n")
+    head = ("method", "score", "R@1 (95 % interval)", "R@5", "R@10", "median rank", "wrong orders noticed", "n")
     rows = [
         (
             row["method"],
-            row["measure"],
+            row["score"],
             str(Interval(**row["R@1"])),
             f"{row['R@5']['mean']:.2f}",
             f"{row['R@10']['mean']:.2f}",
@@ -175,6 +173,6 @@ def as_text(found: dict) -> str:
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
     ]
     lines.insert(1, "-" * max(map(len, lines)))
-    lines += [f"{DIFFERENCE}, {measure}: {Interval(**value)}" for measure, value in found[DIFFERENCE].items()]
+    lines += [f"{DIFFERENCE}, {score}: {Interval(**value)}" for score, value in found[DIFFERENCE].items()]
     lines += [f"interval: {found['interval']}", f"protocol: {found['protocol']}"]
     return "\n".join(lines)

@@ -38,7 +38,7 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
             {**row, "r1": _interval(row["R@1"]), "noticed": _interval(row["wrong orders noticed"])}
             for row in metrics["table"]
         ],
-        differences={measure: _signed(value) for measure, value in metrics[DIFFERENCE].items()},
+        differences={score: _signed(value) for score, value in metrics[DIFFERENCE].items()},
         verdict=verdict(metrics),
         pictures={name: picture(retrieval / f"{name}.png") for name in ("recall", "order", "matrix", "curves")},
         videos=[

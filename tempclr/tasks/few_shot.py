@@ -1,7 +1,7 @@
 """Few-shot recognition: of which class is a video, given one or a few videos of each.
 
 An episode draws N classes, K support videos of each, and a query of each. A query goes to the class whose supports
-score highest on average, by a measure of two videos:
+score highest on average. Two videos are compared by one of these scores:
 
     mean_pool  cosine of the mean clips                                   order-free
     hausdorff  each clip with the one most like it, both ways             order-free
@@ -30,7 +30,7 @@ from tempclr.losses.distances import both_ways
 from tempclr.metrics import Interval
 from tempclr.pairwise import distances
 from tempclr.sequences import Sequences, pad, pair_mask
-from tempclr.tasks.retrieval import Measure, dtw, mean_pool, soft_dtw
+from tempclr.tasks.retrieval import ScoreFn, dtw, mean_pool, soft_dtw
 
 PROTOCOL = "few-shot, one query per class, mean score over shots, expected ties"
 
@@ -65,7 +65,7 @@ def otam(x: Sequences, y: Sequences, *, gamma: float = 0.1) -> Float[Tensor, "qu
     return -distances(x, y, lambda cost, lengths: both(cost, lengths) / lengths.sum(-1))
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+FEW_SHOT_SCORES: Mapping[str, ScoreFn] = MappingProxyType(
     {
         "mean-pool": mean_pool,
         "Hausdorff": hausdorff,
@@ -196,11 +196,11 @@ def embed(encoder: nn.Module, clips: Sequence[Tensor]) -> Sequences:
         return encode(encoder, pad(clips).to(next(encoder.parameters()).device))
 
 
-def few_shot_accuracy(model: TempCLR, clips: Sequence[Tensor], episodes: Episodes, measure: Measure = dtw) -> float:
+def few_shot_accuracy(model: TempCLR, clips: Sequence[Tensor], episodes: Episodes, score_fn: ScoreFn = dtw) -> float:
     """Return the mean accuracy over episodes, 0 to 1: the score that training is validated by."""
     embedded = embed(model.video, clips)
     with torch.no_grad():
-        return recognize(measure(embedded, embedded).cpu(), episodes).accuracy.mean
+        return recognize(score_fn(embedded, embedded).cpu(), episodes).accuracy.mean
 
 
 def _over_episodes(values: Float[Tensor, " episodes"]) -> Interval:

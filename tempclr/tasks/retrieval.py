@@ -1,7 +1,7 @@
 """Paragraph-to-video retrieval: given all sentences of a video, find it among the others.
 
-A measure takes embedded paragraphs and videos to scores, higher for what fits better. Two
-look at order, two do not:
+A score function takes embedded paragraphs and videos and returns a similarity matrix, where higher is better.
+Two of them depend on the order of the steps, two do not:
 
     mean_pool  cosine of the mean sentence and the mean clip           order-free
     cap_avg    mean over sentences of the most similar clip            order-free
@@ -30,7 +30,7 @@ from tempclr.negatives import Shuffle, wrong_orders
 from tempclr.pairwise import distances
 from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 
-Measure = Callable[[Sequences, Sequences], Tensor]
+ScoreFn = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
 TOGETHER = 256  # pairs that are embedded at a time
 TOLERANCE = 1e-5  # differences of scores below it are rounding: float32 sums in another order
@@ -62,7 +62,7 @@ def soft_dtw(x: Sequences, y: Sequences, *, gamma: float = 0.1) -> Float[Tensor,
     return -distances(x, y, lambda cost, lengths: alignment.soft_dtw(cost, lengths, gamma=gamma) / lengths.sum(-1))
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+RETRIEVAL_SCORES: Mapping[str, ScoreFn] = MappingProxyType(
     {"mean-pool": mean_pool, "Cap.Avg.": cap_avg, "DTW": dtw, "soft-DTW": soft_dtw}
 )
 
@@ -108,7 +108,7 @@ def dtw_recall(model: TempCLR, pairs: Sequence[Pair], k: int = 1) -> float:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Every paragraph scored against every video by one measure; video i is the right one for paragraph i."""
+    """Every paragraph scored against every video by one score function; video i is the right one for paragraph i."""
 
     scores: Float[Tensor, "queries items"]
     protocol: str = PROTOCOL
@@ -132,13 +132,13 @@ class Retrieval:
         return Retrieval(self.scores.T, self.protocol + ", video-to-paragraph")
 
 
-def retrieve(x: Sequences, y: Sequences, measure: Measure) -> Retrieval:
-    """Return the retrieval of videos y by paragraphs x under one measure.
+def retrieve(x: Sequences, y: Sequences, score_fn: ScoreFn) -> Retrieval:
+    """Return the retrieval of videos y by paragraphs x under one score function.
 
     Args:
         x: Embedded paragraphs.
         y: Embedded videos, one per paragraph, in the same order.
-        measure: Sequences to scores, such as those in `MEASURES`.
+        score_fn: Returns the similarity matrix, such as those in `RETRIEVAL_SCORES`.
 
     Raises:
         ValueError: If there are not as many videos as paragraphs, or a score is not finite.
@@ -146,7 +146,7 @@ def retrieve(x: Sequences, y: Sequences, measure: Measure) -> Retrieval:
     if len(x) != len(y):
         raise ValueError(f"expected one video per paragraph, got {len(x)} paragraphs and {len(y)} videos")
     with torch.no_grad():
-        scores = measure(x, y)
+        scores = score_fn(x, y)
     metrics.ranks(scores)  # refuses scores that are not finite
     return Retrieval(scores)
 
@@ -160,7 +160,7 @@ class OrderSensitivity:
 
     @property
     def noticed(self) -> Float[Tensor, " videos"]:
-        """Share, 0 to 1, of wrong orders that score worse than the true one; 0 for order-free measures."""
+        """Share, 0 to 1, of wrong orders that score worse than the true one; 0 for order-free scores."""
         return (self.shuffled < self.true[:, None] - TOLERANCE).to(self.true.dtype).mean(1)
 
     @property
@@ -173,20 +173,20 @@ def order_sensitivity(
     x: Sequences,
     y: Sequences,
     segments: Int[Tensor, "videos m"],
-    measure: Measure,
+    score_fn: ScoreFn,
     shuffle: Shuffle,
     *,
     encoder: nn.Module | None = None,
     count: int = 31,
     generator: Generator,
 ) -> OrderSensitivity:
-    """Return how a measure scores each video in its true order and in wrong ones.
+    """Return how a score function rates each video in its true order and in wrong ones.
 
     Args:
         x: Embedded paragraphs.
         y: Videos, one per paragraph, in the same order: embedded step by step, or as features for `encoder`.
         segments: Sentence of each clip, as `negatives.wrong_orders` takes them.
-        measure: Sequences to scores.
+        score_fn: Returns the similarity matrix.
         shuffle: What a wrong order is, such as `negatives.permute_segments`.
         encoder: Embeds each order by itself; one that looks across steps must, since what it makes of a clip
             depends on where the clip stands.
@@ -210,7 +210,7 @@ def order_sensitivity(
         paragraph = Sequences(x[index][None], x.lengths[index : index + 1])
         with torch.no_grad():
             videos = Sequences(candidates, lengths)
-            scores = measure(paragraph, videos if encoder is None else encode(encoder, videos))[0]
+            scores = score_fn(paragraph, videos if encoder is None else encode(encoder, videos))[0]
         true.append(scores[0])
         shuffled.append(scores[1:])
     return OrderSensitivity(torch.stack(true), torch.stack(shuffled))

@@ -19,7 +19,7 @@ from tempclr.sequences import Pair, Sequences
 from tempclr.tasks import retrieval
 from tempclr_widgets.view import View, module
 
-MEASURES = list(retrieval.MEASURES)
+SCORES = list(retrieval.RETRIEVAL_SCORES)
 MOST_QUERIES = 5000
 TOP = 5  # ranked videos that are shown
 PAGE_BYTES = 3_000_000  # of costs in a saved page; the queries that were answered worst come first
@@ -55,7 +55,7 @@ class RetrievalInspector(View):
     title = "Retrieval"
     _esm = module("retrieval_inspector.js")
 
-    measure = traitlets.Enum(MEASURES, "DTW", help="how videos are ranked").tag(sync=True)
+    measure = traitlets.Enum(SCORES, "DTW", help="how videos are ranked").tag(sync=True)
     query = traitlets.Int(0, min=0, help="number of the paragraph").tag(sync=True)
     rival = traitlets.Int(-1, help="video beside the right one; -1 is the best of the wrong ones").tag(sync=True)
     search = traitlets.Unicode("", help="what the list of paragraphs is narrowed to").tag(sync=True)
@@ -97,8 +97,8 @@ class RetrievalInspector(View):
         named = [str(number) for number in range(count)] if names is None else [str(name) for name in names]
         if len(named) != count:
             raise ValueError(f"expected {count} names, got {len(named)}")
-        if measure not in MEASURES:
-            raise ValueError(f"expected a measure of {', '.join(MEASURES)}, got {measure!r}")
+        if measure not in SCORES:
+            raise ValueError(f"expected a measure of {', '.join(SCORES)}, got {measure!r}")
         if not 0.001 <= gamma <= 10:
             raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
         if not 0 <= query < count:
@@ -178,9 +178,9 @@ class RetrievalInspector(View):
 
     def _scores(self, gamma: float) -> dict[str, Tensor]:
         """Scores of all pairs by measure."""
-        measures = dict(retrieval.MEASURES) | {"soft-DTW": partial(retrieval.soft_dtw, gamma=gamma)}
+        measures = dict(retrieval.RETRIEVAL_SCORES) | {"soft-DTW": partial(retrieval.soft_dtw, gamma=gamma)}
         return {
-            name: retrieval.retrieve(self._paragraphs, self._videos, measures[name]).scores.float() for name in MEASURES
+            name: retrieval.retrieve(self._paragraphs, self._videos, measures[name]).scores.float() for name in SCORES
         }
 
     def _ranked(self, gamma: float) -> dict[str, bytes]:
