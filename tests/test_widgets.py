@@ -18,15 +18,13 @@ import traitlets
 from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 from recording import HOSTILE, asked, from_browser, state_of
-from tempclr_widgets import AlignmentExplorer, RetrievalInspector, ShuffleLab, SoftDTWPlayground, TrainingMonitor
+from tempclr_widgets import AlignmentExplorer, saved_page
 from tempclr_widgets.pictures import MOST_PIXELS, sheet_of
-from tempclr_widgets.view import STATIC, View, module, saved_page
+from tempclr_widgets.saved import VIEWS
+from tempclr_widgets.view import STATIC, View, module
 
 import tempclr
 from tempclr.plots import style
-
-VIEWS = [AlignmentExplorer, RetrievalInspector, ShuffleLab, SoftDTWPlayground, TrainingMonitor]
-
 
 pytestmark = pytest.mark.usefixtures("recording")
 
@@ -191,7 +189,7 @@ def test_large_pictures_are_made_smaller():
     assert len(content) < 3_000_000
 
 
-@pytest.mark.parametrize("kind", VIEWS)
+@pytest.mark.parametrize("kind", VIEWS.values())
 def test_a_module_is_small_and_reaches_nothing_outside(kind: type[View]):
     source = str(kind._esm)
     assert len(source.encode()) < 100_000
@@ -201,12 +199,16 @@ def test_a_module_is_small_and_reaches_nothing_outside(kind: type[View]):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-@pytest.mark.parametrize("kind", VIEWS)
+@pytest.mark.parametrize("kind", VIEWS.values())
 def test_a_joined_module_is_one_that_a_browser_accepts(kind: type[View], tmp_path: Path):
     path = tmp_path / "view.mjs"
     path.write_text(str(kind._esm))
     done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_table_of_views_holds_every_view_of_the_package():
+    assert set(VIEWS) == {each.__name__ for each in View.__subclasses__() if each.__module__.startswith("tempclr_")}
 
 
 def test_what_a_notebook_has_saved_becomes_a_page_without_a_kernel(cost: torch.Tensor):

@@ -32,8 +32,7 @@ def as_html(notebook: Path) -> str:
 
 def _bake(notebook: dict) -> None:
     """Put pages in the place of live views, and of progress bars, which need a kernel, what they said at the end."""
-    saved_page = import_optional("tempclr_widgets.view", "notebooks").saved_page
-    import_optional("tempclr_widgets", "notebooks")
+    saved_page = import_optional("tempclr_widgets", "notebooks").saved_page
     widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
     for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
         shown = output.get("data", {}).pop(VIEW, None)

@@ -130,7 +130,12 @@ class View(anywidget.AnyWidget):
         Args:
             height: Of its frame in a notebook, in pixels.
         """
-        return _page(self.title, str(self._esm), self.page_state(), height)
+        return self.page_of(self.page_state(), title=self.title, height=height)
+
+    @classmethod
+    def page_of(cls, state: Mapping[str, object], *, title: str | None = None, height: int = 760) -> Page:
+        """Return the page of a view of this class in a given state."""
+        return _page(title or cls.title, str(cls._esm), state, height)
 
     def page_state(self) -> dict[str, object]:
         """Return what the page is given: the synchronized state that the view defines."""
@@ -154,28 +159,6 @@ class View(anywidget.AnyWidget):
         with atomic_write(path) as temporary:
             self.figure().savefig(temporary, format=suffix[1:], dpi=200)
         return path
-
-
-def saved_page(saved: Mapping[str, object], *, height: int = 760) -> Page | None:
-    """Return the page of a view that an executed notebook has saved, with what its state holds; None for other widgets.
-
-    Args:
-        saved: The entry of its model in the notebook's widget state.
-        height: As for `View.static`.
-    """
-    state = dict(saved["state"])
-    name = str(state.get("_anywidget_id", "")).rpartition(".")[2]
-    kind = next((each for each in View.__subclasses__() if each.__name__ == name), None)
-    if kind is None:
-        return None
-    for buffer in saved.get("buffers", []):
-        *inner, last = buffer["path"]
-        place = state
-        for key in inner:
-            place[key] = place = dict(place[key])
-        place[last] = {"base64": buffer["data"]}
-    shown = {name: value for name, value in state.items() if kind.class_own_traits().get(name) is not None}
-    return _page(kind.title, str(kind._esm), shown, height)
 
 
 def _page(title: str, module: str, state: Mapping[str, object], height: int) -> Page:
