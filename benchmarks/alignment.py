@@ -38,7 +38,7 @@ from tqdm import tqdm
 
 import tempclr
 from tempclr import pairwise
-from tempclr.alignment.visits import alignment_of
+from tempclr.alignment import AlignmentFn, alignment_of
 from tempclr.sequences import Sequences
 
 warnings.filterwarnings("ignore", message="h5py not installed")
@@ -251,8 +251,8 @@ def values_from_series(repeats: int) -> list[dict]:
     def squared(x: Tensor, y: Tensor) -> Tensor:
         return tempclr.squared_cost(x[:, None].expand(-1, len(y), -1, -1), y.expand(len(x), -1, -1, -1))
 
-    def own(align: Callable) -> Tensor:
-        return pairwise.distances(as_set, as_set, align, cost=squared)
+    def own(alignment_fn: AlignmentFn) -> Tensor:
+        return pairwise.distances(as_set, as_set, alignment_fn, cost=squared)
 
     soft = in_turn(
         {

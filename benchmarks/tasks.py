@@ -18,6 +18,7 @@ import torch
 
 import tempclr
 from tempclr import pairwise
+from tempclr.alignment import AlignmentFn
 from tempclr.sequences import Sequences, pad
 
 Work = Callable[[], object]
@@ -35,14 +36,14 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def retrieval(align: Callable, count: int = 436) -> Work:
+def retrieval(alignment_fn: AlignmentFn, count: int = 436) -> Work:
     """All videos against all paragraphs of 3 to 16 steps."""
     generator = torch.Generator().manual_seed(0)
     x, y = (
         pad([noise(length, 512) for length in torch.randint(3, 17, (count,), generator=generator).tolist()])
         for _ in range(2)
     )
-    return lambda: pairwise.distances(x, y, align)
+    return lambda: pairwise.distances(x, y, alignment_fn)
 
 
 def few_shot(episodes: int = 10_000) -> Work:
@@ -65,8 +66,8 @@ def few_shot(episodes: int = 10_000) -> Work:
 def drop(n: int = 200, m: int = 2000) -> Work:
     """One long video against one long text, where steps of both may be left out: value and alignment."""
     cost = torch.rand(1, n, m, generator=torch.Generator().manual_seed(0))
-    align = partial(tempclr.drop_dtw, drop_x=0.3, drop_y=0.3)
-    return lambda: tempclr.alignment_of(align, cost)
+    drop = partial(tempclr.drop_dtw, drop_x=0.3, drop_y=0.3)
+    return lambda: tempclr.alignment_of(drop, cost)
 
 
 def train(count: int = 256) -> Work:

@@ -9,15 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from tempclr.alignment import soft_dtw
+from tempclr.alignment import AlignmentFn, soft_dtw
 from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
 MEMORY = 1 << 28  # bytes
 CACHED = 1 << 25  # bytes of a tile from which on a CPU is slower, as its caches do not hold it
 FORWARD, BACKWARD = 5, 8  # most bytes held at a time, in units of the cost: measured 2.3 to 3.7, and 3.2 to 6.7
-
-Align = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,12 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
 def distances(
     x: Sequences,
     y: Sequences,
-    align: Align = soft_dtw,
+    alignment_fn: AlignmentFn = soft_dtw,
     *,
     cost: Callable[[Tensor, Tensor], Tensor] = all_pairs,
     memory: int = MEMORY,
 ) -> Float[Tensor, "queries items"]:
-    """Return what `align` makes of the cost matrix of every x with every y.
+    """Return what `alignment_fn` makes of the cost matrix of every x with every y.
 
     The work is cut into tiles that fit into the memory. In training a tile is computed again on the way
     back instead of being kept. If a GPU runs out of memory all the same, the tile is halved.
@@ -92,21 +90,21 @@ def distances(
     Args:
         x: Embedded sequences.
         y: Embedded sequences of the same dimension.
-        align: Takes costs [queries, items, n, m] and lengths [queries, items, 2] to one value
+        alignment_fn: Takes costs [queries, items, n, m] and lengths [queries, items, 2] to one value
             per pair, such as `tempclr.soft_dtw` or `functools.partial(tempclr.otam, gamma=0.1)`.
         cost: Takes x [queries, n, dim] and y [items, m, dim] to those costs.
         memory: Bytes that computing may take at a time, beyond x, y and the result. It bounds what
             a tile holds; what the allocator keeps is its own affair.
 
     Raises:
-        ValueError: If the dimensions differ, the memory does not hold one pair, or `align` refuses its input.
+        ValueError: If the dimensions differ, the memory does not hold one pair, or `alignment_fn` refuses its input.
     """
     plan = tiles(x, y, memory=memory)
     traced = torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad)
 
     def tile(rows: slice, columns: slice, x_values: Tensor, y_values: Tensor) -> Tensor:
         lengths = torch.stack(torch.broadcast_tensors(x.lengths[rows, None], y.lengths[columns]), -1)
-        return align(cost(x_values[rows], y_values[columns]), lengths)
+        return alignment_fn(cost(x_values[rows], y_values[columns]), lengths)
 
     while True:
         try:

@@ -76,4 +76,6 @@ def test_no_file_seeds_what_others_draw_from(root: Path):
                 if node.func.attr in seeding or name in ("torch.manual_seed", "torch.random.manual_seed"):
                     found.append(f"{path.relative_to(root)}: {name}")
     # a model's first weights are drawn from a seed that the experiment names, and nothing outside notices
-    assert found == [f"tempclr/{name}.py: torch.random.manual_seed" for name in ("experiment", "recognition")]
+    assert found == [
+        f"tempclr/experiments/{name}.py: torch.random.manual_seed" for name in ("video_text", "video_video")
+    ]

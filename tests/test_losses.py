@@ -78,7 +78,7 @@ def test_the_order_loss_equals_shuffling_the_sequence_and_aligning_cell_by_cell(
     segments = torch.arange(6).where(torch.arange(6) < lengths[:, 1:], -1)
     orders = wrong_orders(segments, 4, generator=generator)  # of two steps there is but one
     distance = partial(soft_dtw, gamma=gamma)
-    ours = order_loss(anchor, positive, orders, lengths=lengths, distance=distance, temperature=temperature)
+    ours = order_loss(anchor, positive, orders, lengths=lengths, alignment_fn=distance, temperature=temperature)
     slow = [
         slow_order_loss(anchor[k, :n], positive[k, :m], list(orders[k][:, :m]), gamma, temperature)
         for k, (n, m) in enumerate(lengths.tolist())
@@ -112,7 +112,7 @@ def test_every_distance_compares_each_shuffled_sequence_by_itself(
     lengths = torch.tensor([[4, 6], [3, 5], [2, 4]])
     segments = torch.arange(6).where(torch.arange(6) < lengths[:, 1:], -1)
     orders = wrong_orders(segments, 7, generator=generator)
-    ours = order_loss(anchor, positive, orders, lengths=lengths, distance=DISTANCES[name], temperature=0.5)
+    ours = order_loss(anchor, positive, orders, lengths=lengths, alignment_fn=DISTANCES[name], temperature=0.5)
     total = 0.0
     for k, (n, m) in enumerate(lengths.tolist()):
         true = torch.arange(m)
@@ -145,7 +145,7 @@ def test_the_debiased_loss_compares_by_the_divergence(embedded: tuple[Tensor, Te
 def test_every_smooth_distance_trains_by_its_derivatives(name: str, generator: torch.Generator):
     x, y = torch.randn(2, 1, 3, 4, generator=generator, dtype=torch.float64).requires_grad_()
     orders = shuffled_orders(3, 3, generator=generator)
-    assert torch.autograd.gradcheck(lambda a, b: order_loss(a, b, orders, distance=DISTANCES[name]), (x, y))
+    assert torch.autograd.gradcheck(lambda a, b: order_loss(a, b, orders, alignment_fn=DISTANCES[name]), (x, y))
 
 
 def test_a_cell_costs_the_same_whatever_the_length():
@@ -298,7 +298,7 @@ def test_both_losses_have_the_derivatives_of_finite_differences(generator: torch
     x, y = torch.randn(2, 2, 3, 4, generator=generator, dtype=torch.float64).requires_grad_()
     orders = shuffled_orders(3, 3, generator=generator)
     assert torch.autograd.gradcheck(
-        lambda a, b: order_loss(a, b, orders, distance=partial(soft_dtw, gamma=0.3)), (x, y)
+        lambda a, b: order_loss(a, b, orders, alignment_fn=partial(soft_dtw, gamma=0.3)), (x, y)
     )
     assert torch.autograd.gradcheck(unit_loss, (x[0], y[0]))
 

@@ -62,22 +62,22 @@ def test_the_barycentre_of_one_sequence_is_near_it(generator: torch.Generator):
 # laws
 
 
-@pytest.mark.parametrize("align", ALIGNMENTS.values(), ids=ALIGNMENTS)
-def test_each_entry_is_the_pair_by_itself(ragged: tuple[Sequences, Sequences], align):
+@pytest.mark.parametrize("alignment_fn", ALIGNMENTS.values(), ids=ALIGNMENTS)
+def test_each_entry_is_the_pair_by_itself(ragged: tuple[Sequences, Sequences], alignment_fn):
     x, y = ragged
-    found = pairwise.distances(x, y, align)
+    found = pairwise.distances(x, y, alignment_fn)
     for row in range(len(x)):
         for column in range(len(y)):
-            torch.testing.assert_close(found[row, column], align(tempclr.cosine_cost(x[row], y[column])))
+            torch.testing.assert_close(found[row, column], alignment_fn(tempclr.cosine_cost(x[row], y[column])))
 
 
-@pytest.mark.parametrize("align", ALIGNMENTS.values(), ids=ALIGNMENTS)
+@pytest.mark.parametrize("alignment_fn", ALIGNMENTS.values(), ids=ALIGNMENTS)
 @pytest.mark.parametrize("at_a_time", [1, 2, 3, 9])
-def test_tiles_change_neither_values_nor_gradients(ragged: tuple[Sequences, Sequences], align, at_a_time: int):
+def test_tiles_change_neither_values_nor_gradients(ragged: tuple[Sequences, Sequences], alignment_fn, at_a_time: int):
     whole = [with_gradient(each) for each in ragged]
-    expected = pairwise.distances(*whole, align)
+    expected = pairwise.distances(*whole, alignment_fn)
     tiled = [with_gradient(each) for each in ragged]
-    found = pairwise.distances(*tiled, align, memory=at_a_time * 6 * 7 * 8 * pairwise.BACKWARD)
+    found = pairwise.distances(*tiled, alignment_fn, memory=at_a_time * 6 * 7 * 8 * pairwise.BACKWARD)
     torch.testing.assert_close(found, expected)
     for values in (expected, found):
         values.square().sum().backward()
@@ -115,13 +115,13 @@ def test_running_out_of_memory_halves_the_tile_there_and_back(
 def test_gradients_of_parameters_in_the_alignment_are_not_lost_by_tiles(ragged: tuple[Sequences, Sequences]):
     price = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
 
-    def align(cost: Tensor, lengths: Tensor) -> Tensor:
+    def priced(cost: Tensor, lengths: Tensor) -> Tensor:
         return tempclr.drop_dtw(cost, lengths, drop_y=price.expand(*cost.shape[:2], cost.shape[3]), gamma=0.1)
 
     gradients = []
     for memory in (pairwise.MEMORY, 30_000):
         x, y = (with_gradient(each) for each in ragged)
-        gradients.append(torch.autograd.grad(pairwise.distances(x, y, align, memory=memory).sum(), price)[0])
+        gradients.append(torch.autograd.grad(pairwise.distances(x, y, priced, memory=memory).sum(), price)[0])
     torch.testing.assert_close(gradients[0], gradients[1])
 
 

@@ -8,9 +8,12 @@ from torch import Tensor
 
 from tempclr.alignment._inputs import check_cost
 
+# cost [*batch, n, m] and lengths [*batch, 2] or None -> values [*batch]
+AlignmentFn = Callable[[Tensor, Tensor | None], Tensor]
+
 
 def alignment_of(
-    alignment_fn: Callable[..., Tensor],
+    alignment_fn: AlignmentFn,
     cost: Float[Tensor, "*batch n m"],
     lengths: Int[Tensor, "*batch 2"] | None = None,
 ) -> Float[Tensor, "*batch n m"]:
@@ -43,7 +46,7 @@ def alignment_of(
     return visits
 
 
-def path_of(alignment_fn: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
+def path_of(alignment_fn: AlignmentFn, cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
     """Return the hard alignment behind a value, as rows (i, j) of matched steps in order.
 
     Args:
@@ -63,7 +66,7 @@ def path_of(alignment_fn: Callable[..., Tensor], cost: Float[Tensor, "n m"]) -> 
         raise ValueError(f"expected one cost matrix [n, m], got shape {tuple(cost.shape)}")
     with torch.enable_grad():
         traced = cost.detach().requires_grad_()
-        found = alignment_fn(traced)
+        found = alignment_fn(traced, None)
         if found == torch.inf:
             raise ValueError("expected at least one path of finite cost, got none: +inf cells block all of them")
         (on_path,) = torch.autograd.grad(found, traced)

@@ -10,14 +10,14 @@ from torch import Generator, Tensor, nn
 
 from tempclr import negatives
 from tempclr._util.settings import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE, validate
-from tempclr.alignment import drop_dtw, dtw, otam, soft_dtw
+from tempclr.alignment import AlignmentFn, drop_dtw, dtw, otam, soft_dtw
 from tempclr.data import babyai, features
 from tempclr.data.excerpts import check_excerpts, excerpts
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.losses import TempCLR, distances, mil_nce, step_loss, unit_loss
-from tempclr.losses.distances import Distance, both_ways
+from tempclr.losses.distances import both_ways
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -211,7 +211,7 @@ def check_context(dim: int, layers: int) -> None:
         ContextEncoder(nn.Identity(), dim, layers=layers)
 
 
-def named_distance(name: str, *, gamma: float, drop: float, per_cell: bool = False) -> Distance:
+def named_distance(name: str, *, gamma: float, drop: float, per_cell: bool = False) -> AlignmentFn:
     """Return a distance of `DISTANCES`, divided by the cells of the alignment if `per_cell`.
 
     OTAM is the sum of both directions, as published. The divergence is soft-DTW, debiased by the loss.

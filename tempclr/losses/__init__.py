@@ -13,7 +13,6 @@ model         TempCLR: encoders and both losses
 """
 
 from tempclr.losses._gather import Gather as Gather
-from tempclr.losses.distances import Distance as Distance
 from tempclr.losses.distances import both_ways as both_ways
 from tempclr.losses.distances import per_cell as per_cell
 from tempclr.losses.distances import transposed as transposed

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tempclr._util.precision import as_single, in_single
+from tempclr.alignment import AlignmentFn
 from tempclr.costs import all_pairs
 from tempclr.encoders import encode_across, encode_steps, is_contextual
 from tempclr.losses._selection import Selection, selected, taken
-from tempclr.losses.distances import Distance
 from tempclr.losses.order import encoded_costs, order_distances, permuted_costs, step_cost, with_true_order
 from tempclr.negatives import Orders, contents_of, even_segments
 from tempclr.pairwise import distances
@@ -53,7 +53,7 @@ def video_side(
 
 
 def to_orders(
-    anchor: Side, positive: Side, orders: Orders, distance: Distance, *, debiased: bool, chunk: int
+    anchor: Side, positive: Side, orders: Orders, alignment_fn: AlignmentFn, *, debiased: bool, chunk: int
 ) -> Float[Tensor, "batch all_orders"]:
     """Return the distances of each anchor to its positive, in true order first, and in the wrong ones."""
     x, y = anchor.embedded, positive.embedded
@@ -62,18 +62,18 @@ def to_orders(
         cost, own = encoded_costs(x.values, shuffled, debiased=debiased)
     else:
         cost, own = permuted_costs(x.values, y.values, orders.values, debiased=debiased)
-    return order_distances(cost, own, torch.stack((x.lengths, y.lengths), 1), distance)
+    return order_distances(cost, own, torch.stack((x.lengths, y.lengths), 1), alignment_fn)
 
 
 def to_others(
-    anchor: Sequences, candidates: Sequences, distance: Distance, *, debiased: bool
+    anchor: Sequences, candidates: Sequences, alignment_fn: AlignmentFn, *, debiased: bool
 ) -> Float[Tensor, "batch candidates"]:
     """Return the distances of each anchor to each candidate, in true order."""
     with in_single(anchor.values.device):
         x, y = (Sequences(as_single(each.values), each.lengths) for each in (anchor, candidates))
-        values = distances(x, y, distance, cost=all_pairs)
+        values = distances(x, y, alignment_fn, cost=all_pairs)
         if debiased:
-            values = values - distance(step_cost(y.values, y.values), y.lengths[:, None].expand(-1, 2)) / 2
+            values = values - alignment_fn(step_cost(y.values, y.values), y.lengths[:, None].expand(-1, 2)) / 2
     return values
 
 

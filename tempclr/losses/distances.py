@@ -5,29 +5,25 @@ Any alignment is one, with its options bound: `soft_dtw`, `dtw`, `partial(otam, 
 video, whichever of them is shuffled. Here is what makes another distance of one.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment import alignment_of
-
-# cost [*batch, n, m] and lengths [*batch, 2] or None -> values [*batch]
-Distance = Callable[[Tensor, Tensor | None], Tensor]
+from tempclr.alignment import AlignmentFn, alignment_of
 
 
-def transposed(distance: Distance) -> Distance:
+def transposed(alignment_fn: AlignmentFn) -> AlignmentFn:
     """Return the distance with x and y exchanged."""
-    return partial(_transposed, distance)
+    return partial(_transposed, alignment_fn)
 
 
-def both_ways(distance: Distance) -> Distance:
+def both_ways(alignment_fn: AlignmentFn) -> AlignmentFn:
     """Return the sum of a distance and its transpose, as published results use OTAM, which is not symmetric."""
-    return partial(_both_ways, distance)
+    return partial(_both_ways, alignment_fn)
 
 
-def per_cell(distance: Distance) -> Distance:
+def per_cell(alignment_fn: AlignmentFn) -> AlignmentFn:
     """Return the distance divided by the cells that its alignment visits, so that length does not count.
 
     A soft alignment visits as many as expected (see `alignment_of`), at least 1. The gradient is that of the quotient,
@@ -40,23 +36,23 @@ def per_cell(distance: Distance) -> Distance:
         >>> [per_cell(dtw)(1 - torch.eye(n) / 2).item() for n in (2, 5)]
         [0.5, 0.5]
     """
-    return partial(_per_cell, distance)
+    return partial(_per_cell, alignment_fn)
 
 
 def _transposed(
-    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+    alignment_fn: AlignmentFn, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
 ) -> Float[Tensor, "*batch"]:
-    return distance(cost.mT, None if lengths is None else lengths.flip(-1))
+    return alignment_fn(cost.mT, None if lengths is None else lengths.flip(-1))
 
 
 def _both_ways(
-    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+    alignment_fn: AlignmentFn, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
 ) -> Float[Tensor, "*batch"]:
-    return distance(cost, lengths) + _transposed(distance, cost, lengths)
+    return alignment_fn(cost, lengths) + _transposed(alignment_fn, cost, lengths)
 
 
 def _per_cell(
-    distance: Distance, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
+    alignment_fn: AlignmentFn, cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None
 ) -> Float[Tensor, "*batch"]:
-    cells = alignment_of(distance, cost, lengths).sum((-1, -2))
-    return distance(cost, lengths) / cells.clamp(min=1)
+    cells = alignment_of(alignment_fn, cost, lengths).sum((-1, -2))
+    return alignment_fn(cost, lengths) / cells.clamp(min=1)

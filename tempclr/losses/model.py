@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from tempclr.alignment import soft_dtw
+from tempclr.alignment import AlignmentFn, soft_dtw
 from tempclr.encoders import check_single_steps, encode
 from tempclr.losses._gather import Alone, Gather, join, own_items
 from tempclr.losses._selection import evenly_spaced, everything
 from tempclr.losses._sides import Side, text_side, to_orders, to_others, video_side
 from tempclr.losses._stable_repr import stable_repr
-from tempclr.losses.distances import Distance, transposed
+from tempclr.losses.distances import transposed
 from tempclr.losses.order import contrast, with_true
 from tempclr.losses.schedule import Schedule
 from tempclr.losses.temperature import Temperature, check_temperature, current
@@ -90,7 +90,7 @@ class TempCLR(nn.Module):
         negatives: int = 31,
         shuffle: Shuffle = permute_segments,
         anchor: Literal["text", "video", "both"] = "text",
-        distance: Distance = soft_dtw,
+        distance: AlignmentFn = soft_dtw,
         debiased: bool = False,
         others: bool = False,
         units: int | None = None,

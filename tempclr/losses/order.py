@@ -6,9 +6,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tempclr._util.precision import as_single, in_single
-from tempclr.alignment import soft_dtw
+from tempclr.alignment import AlignmentFn, soft_dtw
 from tempclr.costs import cosine_cost
-from tempclr.losses.distances import Distance
 from tempclr.losses.temperature import check_temperature
 from tempclr.negatives import Orders
 
@@ -19,7 +18,7 @@ def order_loss(
     orders: Orders | Int[Tensor, "*rows m"],
     *,
     lengths: Int[Tensor, "batch 2"] | None = None,
-    distance: Distance = soft_dtw,
+    alignment_fn: AlignmentFn = soft_dtw,
     debiased: bool = False,
     temperature: float | Float[Tensor, ""] = 1.0,
 ) -> Float[Tensor, ""]:
@@ -38,7 +37,7 @@ def order_loss(
         orders: Wrong orders from `wrong_orders`, or given as [count, m] for the whole batch, or [batch, count, m]:
             each a permutation of the steps of the positive. Padding must stay in its place.
         lengths: True steps of anchor and positive.
-        distance: Of costs [*batch, n, m], anchor by positive, and lengths; see `distances`. Soft-DTW with its gamma
+        alignment_fn: Of costs [*batch, n, m], anchor by positive, and lengths; see `distances`. Soft-DTW with its gamma
             of 0.1 as published, if it is not given.
         debiased: Whether half of what each sequence costs with itself is taken off, which makes of soft-DTW
             the soft-DTW divergence.
@@ -56,7 +55,7 @@ def order_loss(
     check_temperature(temperature)
     orders = _checked_orders(orders, positive, lengths)
     cost, own = permuted_costs(anchor, positive, orders.values, debiased=debiased)
-    each = contrast(order_distances(cost, own, lengths, distance), with_true(orders.found), temperature)
+    each = contrast(order_distances(cost, own, lengths, alignment_fn), with_true(orders.found), temperature)
     return each.sum() / orders.found.any(1).sum().clamp(min=1)
 
 
@@ -97,15 +96,15 @@ def order_distances(
     cost: Float[Tensor, "batch all_orders n m"],
     own: Float[Tensor, "batch all_orders m m"] | None,
     lengths: Int[Tensor, "batch 2"] | None,
-    distance: Distance,
+    alignment_fn: AlignmentFn,
 ) -> Float[Tensor, "batch all_orders"]:
     """Return the distance of the anchor to the positive in each order; `own` is what orders cost with themselves."""
     lengths = None if lengths is None else lengths[:, None].expand(-1, cost.shape[1], -1)
     with in_single(cost.device):
-        values = distance(cost, lengths)
+        values = alignment_fn(cost, lengths)
         if own is None:
             return values
-        return values - distance(own, None if lengths is None else lengths[..., [1, 1]]) / 2
+        return values - alignment_fn(own, None if lengths is None else lengths[..., [1, 1]]) / 2
 
 
 def contrast(
