@@ -74,8 +74,8 @@ def test_every_setting_is_its_own_and_has_a_reference():
 
 
 def test_the_data_of_every_setting_exist():
-    for hidden in {setting.changes.get("hidden", 0) for setting in SETTINGS}:
-        assert len(Experiment(train_rooms=1, hidden=hidden).procedures("train")) == 1
+    for hidden in {setting.changes.get("hidden_steps", 0) for setting in SETTINGS}:
+        assert len(Experiment(train_rooms=1, hidden_steps=hidden).procedures("train")) == 1
 
 
 def test_a_choice_comes_with_its_reference():
@@ -86,7 +86,7 @@ def test_a_choice_comes_with_its_reference():
 
 def test_every_setting_is_trained_with_every_seed(tmp_path: Path):
     trainings = jobs(chosen("encoder, anchor"), tmp_path, seeds=3, size={"steps": 7})
-    names = ("published", "anchor-video", "anchor-both", "context")
+    names = ("published", "anchor-video", "anchor-both", "contextual")
     assert [job.out.name for job in trainings] == [f"{name}-{seed}" for name in names for seed in range(3)]
     assert [job.parameters["seed"] for job in trainings] == [0, 1, 2] * 4
     assert all(job.parameters["steps"] == 7 and job.parameters["negatives"] == 31 for job in trainings)

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tempclr
 from tempclr.experiments import alignment_file
 from tempclr.experiments.runs import read_history, read_metrics
+from tempclr.experiments.trained import SEQUENCE, UNIT, find_trained
 from tempclr.launcher import execute
 from tempclr.studies import comparison
 from tempclr.training.checkpoints import load
@@ -17,7 +19,7 @@ TINY = {
     "train_rooms": 16,
     "validation_rooms": 3,
     "test_rooms": 4,
-    "orders": 2,
+    "orders_per_room": 2,
     "batch": 8,
     "steps": 6,
     "warmup": 1,
@@ -57,7 +59,7 @@ def test_training_leaves_checkpoints_history_and_a_score(trained: Path):
 def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
     out = execute.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
-    assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, comparison.UNIT, comparison.SEQUENCE}
+    assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, UNIT, SEQUENCE}
     assert {row["score"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
     for row in metrics["table"]:
         assert row["queries"] == 8 and row["seeds"] == 1
@@ -110,7 +112,7 @@ def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
             )
     (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     small = {"batch": 3, "steps": 2, "warmup": 1, "validate_every": 1, "checkpoint_every": 1, "dim": 8}
-    given = {"data": str(folder), "encoder": "minilm", "least": 2, **small}
+    given = {"data": str(folder), "encoder": "minilm", "min_sentences": 2, **small}
     metrics = read_metrics(execute.run("02_train", given, tmp_path / "out", progress=False))
     assert metrics["videos left out"] == 1  # of a single sentence
     # once each step: equal sentences have no other order
@@ -135,8 +137,8 @@ def test_localization_begins_from_a_run_and_judges_all_tasks(trained: Path, tmp_
 
 
 def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path: Path):
-    small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders"}
-    sets = {"train_sets": 2, "validation_sets": 2, "test_sets": 2, "things": 2, "orders": 2, "videos": 3}
+    small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders_per_room"}
+    sets = {"train_sets": 2, "validation_sets": 2, "test_sets": 2, "things": 2, "orders_per_set": 2, "videos": 3}
     given = {**small, **sets, "ways": 3, "shots": [1, 2], "episodes": 50}
     out = execute.run("07_few_shot", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
@@ -151,7 +153,7 @@ def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path:
     assert load(out / "episodes.pt")["2-shot"]["support"].shape == (50, 3, 2)
     assert pictures(out) == {"curves", "accuracy", "confusion", "episode"}
     with pytest.raises(ValueError, match="found none; run 02_train"):
-        comparison.find_trained(out)  # which has weights, but for another task
+        find_trained(out)  # which has weights, but for another task
 
 
 def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
@@ -162,7 +164,7 @@ def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
     for name in metrics["charts"]:
         page = (out / f"{name}.html").read_text()
         assert "https://cdn" not in page and (out / "plotly.min.js").is_file()
-    plots = Path(comparison.__file__).parent / "plots"
+    plots = Path(tempclr.__file__).parent / "plots"
     calls = "".join("".join(cell["source"]) for cell in json.loads((out / "notebook.ipynb").read_text())["cells"])
     for path in plots.glob("*.py"):
         for function in re.findall(r"@style.styled\ndef (\w+)", path.read_text()):
@@ -174,4 +176,4 @@ def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
 
 def test_training_runs_that_are_not_there_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="found none; run 02_train or the demo first"):
-        comparison.find_trained(tmp_path)
+        find_trained(tmp_path)

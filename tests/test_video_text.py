@@ -14,7 +14,7 @@ from tempclr import TrainConfig, dtw, dtw_path, soft_dtw, train
 from tempclr.costs import cosine_cost
 from tempclr.data.text import sentence_embeddings, sentence_pieces
 from tempclr.encoders import is_contextual, tune
-from tempclr.experiments.video_text import DISTANCES, ENCODERS, UNITS, Experiment
+from tempclr.experiments.video_text import ALIGNMENTS, ENCODERS, UNIT_LOSSES, Experiment
 from tempclr.launcher.parameters import preset
 from tempclr.losses import unit_loss
 from tempclr.sequences import Pair, collate
@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("per_cell", [False, True])
 def test_the_order_loss_with_dtw_is_what_two_paths_cost(per_cell: bool, generator: torch.Generator):
     data = pairs(generator)
-    model = Experiment(distance="DTW", shuffle="reversed", per_cell=per_cell, dim=8, weight=1.0).model(data)
+    model = Experiment(alignment="DTW", shuffle="reversed", per_cell=per_cell, dim=8, weight=1.0).model(data)
     losses = model(collate(data), generator=generator)
     each = []
     for pair in data:
@@ -70,7 +70,7 @@ def test_the_order_loss_with_dtw_is_what_two_paths_cost(per_cell: bool, generato
 def test_the_published_preset_is_the_published_recipe(folder: Path):
     given = preset("02_train", "published")
     known = {field.name for field in fields(Experiment)}
-    wanted = Experiment(data=str(folder), **{k: v for k, v in given.items() if k in known - {"steps"}})
+    wanted = Experiment(data=str(folder), **{k: v for k, v in given.items() if k in known})
     config = TrainConfig(**{k: v for k, v in given.items() if k in {field.name for field in fields(TrainConfig)}})
     assert (config.batch, config.optimizer, config.betas, config.weight_decay) == (16, "adam", (0.9, 0.98), 0)
     assert (config.learning_rate, config.warmup, config.clip_norm) == (2e-5, 1000, 2.0)
@@ -83,7 +83,7 @@ def test_the_published_preset_is_the_published_recipe(folder: Path):
     assert (model.weight, model.negatives, model.units, model.anchor, model.temperature) == (0.7, 31, 5, "text", 1.0)
     assert model.unit.func is unit_loss and model.unit.keywords == {"cosine": False} and model.unit_temperature == 1.0
     assert model.distance.func is soft_dtw and model.distance.keywords == {"gamma": 0.1}
-    assert tune(model, wanted.tuned) == 59_904  # as is done when a checkpoint is given
+    assert tune(model, wanted.trainable) == 59_904  # as is done when a checkpoint is given
 
 
 def test_the_preset_of_localization_is_that_of_crosstask():
@@ -94,7 +94,7 @@ def test_the_preset_of_localization_is_that_of_crosstask():
 
 def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(generator: torch.Generator):
     texts = ["go to the red ball", "go to the grey key"]
-    frozen, trained = (Experiment(encoder=encoder, dim=8) for encoder in ("steps", "minilm"))
+    frozen, trained = (Experiment(encoder=encoder, dim=8) for encoder in ("per-step", "minilm"))
     data = pairs(generator)
     before, after = frozen.model(data).eval(), trained.model(data).eval()
     after.video.load_state_dict(before.video.state_dict())
@@ -113,22 +113,30 @@ def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(g
 # laws
 
 
-@pytest.mark.parametrize(("distance", "encoder"), list(product(DISTANCES, ENCODERS[:2])))
-def test_every_distance_and_encoder_trains(distance: str, encoder: str, generator: torch.Generator):
+@pytest.mark.parametrize(("alignment", "encoder"), list(product(ALIGNMENTS, ENCODERS[:2])))
+def test_every_alignment_and_encoder_trains(alignment: str, encoder: str, generator: torch.Generator):
     data = pairs(generator)
-    wanted = Experiment(distance=distance, encoder=encoder, dim=8, negatives=3, anchor="both", others=True, units=3)
+    wanted = Experiment(
+        alignment=alignment,
+        encoder=encoder,
+        dim=8,
+        negatives=3,
+        anchor="both",
+        in_batch_negatives=True,
+        order_sentences=3,
+    )
     model = wanted.model(data)
     losses = model(collate(data), generator=generator)
     losses.total.backward()
     assert losses.order > 0 and losses.order_skipped == 0
     assert all(each.grad.isfinite().all() and each.grad.any() for each in model.video.parameters() if each.ndim > 1)
-    assert is_contextual(model) == (encoder == "context")
+    assert is_contextual(model) == (encoder == "contextual")
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", UNIT_LOSSES)
 def test_every_unit_loss_trains(unit: str, generator: torch.Generator):
     data = pairs(generator)
-    both = [Experiment(unit=unit, cosine=cosine, dim=8, weight=0.0).model(data) for cosine in (True, False)]
+    both = [Experiment(unit_loss=unit, cosine=cosine, dim=8, weight=0.0).model(data) for cosine in (True, False)]
     losses = [model(collate(data), generator=generator).unit for model in both]
     assert losses[0] != losses[1]
     for loss, model in zip(losses, both, strict=True):
@@ -146,7 +154,7 @@ def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
 
 
 def test_training_on_files_is_training_on_what_they_hold(folder: Path):
-    wanted = Experiment(data=str(folder), apart=True, least=3, most=6, dim=8, negatives=3)
+    wanted = Experiment(data=str(folder), drop_overlapping=True, min_sentences=3, max_sentences=6, dim=8, negatives=3)
     read = wanted.excerpts(wanted.pairs("train"))
     held = [Pair(each.name, each.sentences, each.clips, each.segments, each.captions) for each in read]
     assert [len(each.sentences) for each in held] == [6, 6, 6, 4]  # 18 sentences and 4
@@ -162,10 +170,10 @@ def test_training_on_files_is_training_on_what_they_hold(folder: Path):
 
 
 def test_unknown_names_are_refused():
-    for name in ("shuffle", "anchor", "distance", "encoder", "unit", "tuned"):
+    for name in ("shuffle", "anchor", "alignment", "encoder", "unit_loss", "trainable"):
         with pytest.raises(ValueError, match=f"expected {name} to be one of .*, got 'sideways'"):
             Experiment(**{name: "sideways"})
-    with pytest.raises(ValueError, match="a checkpoint for the encoder 'paper' alone, got one for 'steps'"):
+    with pytest.raises(ValueError, match="a checkpoint for the encoder 'paper' alone, got one for 'per-step'"):
         Experiment(checkpoint="best.pt")
     with pytest.raises(ValueError, match="a folder of own features for the encoder 'paper'"):
         Experiment(encoder="paper")
@@ -180,11 +188,11 @@ def test_unknown_names_are_refused():
         ({"weight": 1.5}, "weight from 0 to 1, got 1.5"),
         ({"negatives": 0}, "negatives >= 1"),
         ({"dim": 0}, "dim >= 1"),
-        ({"units": 1}, "at least 2 units, or 0 for all sentences, got 1"),
-        ({"most": 3, "least": 2}, "most 0 or at least twice that, got 2 and 3"),
-        ({"encoder": "context", "dim": 12}, "a dim that is a multiple of 8"),
-        ({"steps": 3, "hidden": 4}, r"steps \+ hidden <= 6, got .* 3 and 4"),
-        ({"steps": 1, "orders": 2}, "1 to 1 orders of 1 steps, got 2"),
+        ({"order_sentences": 1}, "at least 2 order_sentences, or 0 for all sentences, got 1"),
+        ({"max_sentences": 3, "min_sentences": 2}, "most 0 or at least twice that, got 2 and 3"),
+        ({"encoder": "contextual", "dim": 12}, "a dim that is a multiple of 8"),
+        ({"steps_per_video": 3, "hidden_steps": 4}, r"steps \+ hidden <= 6, got .* 3 and 4"),
+        ({"steps_per_video": 1, "orders_per_room": 2}, "1 to 1 orders of 1 steps, got 2"),
         ({"validation_rooms": 0}, "rooms, steps >= 1"),
         ({"jitter": -1}, "jitter >= 0"),
     ],

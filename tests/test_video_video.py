@@ -9,7 +9,7 @@ from tempclr.data import features
 from tempclr.data.babyai_classes import class_procedures
 from tempclr.data.labelled import Video, even_clips, pairs_within
 from tempclr.encoders import is_contextual
-from tempclr.experiments.video_text import DISTANCES
+from tempclr.experiments.video_text import ALIGNMENTS
 from tempclr.experiments.video_video import Recognition
 from tempclr.sequences import collate
 
@@ -66,12 +66,12 @@ def test_no_set_is_in_two_splits():
     assert len(sets["train"] | sets["validation"] | sets["test"]) == 9
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
-@pytest.mark.parametrize("encoder", ["steps", "context"])
-def test_one_encoder_is_trained_by_both_videos(distance: str, encoder: str, generator: torch.Generator):
-    wanted = Recognition(distance=distance, encoder=encoder, dim=8, negatives=5)
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("encoder", ["per-step", "contextual"])
+def test_one_encoder_is_trained_by_both_videos(alignment: str, encoder: str, generator: torch.Generator):
+    wanted = Recognition(alignment=alignment, encoder=encoder, dim=8, negatives=5)
     model = wanted.model(videos(generator))
-    assert model.text is model.video and is_contextual(model) == (encoder == "context")
+    assert model.text is model.video and is_contextual(model) == (encoder == "contextual")
     losses = model(collate(wanted.training_pairs(videos(generator))), generator=generator)
     assert losses.order_skipped == 0 and losses.unit == 0 and torch.equal(losses.total, losses.order)
     losses.total.backward()
@@ -82,7 +82,7 @@ def test_videos_of_one_class_are_no_negatives_of_each_other(generator: torch.Gen
     wanted = Recognition(negatives=1, dim=8)
     own = [each for each in videos(generator) if each.label == "a"]
     pairs = wanted.training_pairs(own)
-    alone = [Recognition(negatives=1, dim=8, others=others).model(own) for others in (True, False)]
+    alone = [Recognition(negatives=1, dim=8, in_batch_negatives=others).model(own) for others in (True, False)]
     found = [model(collate(pairs), generator=torch.Generator().manual_seed(1)).order for model in alone]
     torch.testing.assert_close(*found)
 
@@ -116,13 +116,13 @@ def test_what_makes_no_classes_is_refused(generator: torch.Generator):
         pairs_within(videos(generator)[-1:], generator=generator)
     with pytest.raises(ValueError, match="most >= 0 pairs of each class, got -1"):
         pairs_within(videos(generator), most=-1, generator=generator)
-    with pytest.raises(ValueError, match=r"expected distance to be one of .*, got 'TRX'"):
-        Recognition(distance="TRX")
+    with pytest.raises(ValueError, match=r"expected alignment to be one of .*, got 'TRX'"):
+        Recognition(alignment="TRX")
     for change, message in (
         ({"gamma": -1.0}, "gamma > 0"),
-        ({"pieces": 0}, "pieces >= 1"),
-        ({"steps": 5}, "2 to 4 steps"),
-        ({"encoder": "context", "dim": 12}, "a dim that is a multiple of 8"),
+        ({"clips_per_segment": 0}, "clips_per_segment >= 1"),
+        ({"things": 5}, "2 to 4 steps"),
+        ({"encoder": "contextual", "dim": 12}, "a dim that is a multiple of 8"),
     ):
         with pytest.raises(ValueError, match=message):
             Recognition(**change)

@@ -35,13 +35,13 @@ SHUFFLES: Mapping[str, negatives.Shuffle] = MappingProxyType(
 
 TOKENS, PIECES = 32, 61  # of a clip and of a sentence, as published
 ANCHORS = ("text", "video", "both")
-DISTANCES = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
-UNITS = ("InfoNCE", "MIL-NCE", "steps")
-ENCODERS = ("steps", "context", "minilm", "paper")
-TUNED = ("layernorm", "lora", "all")
+ALIGNMENTS = ("soft-DTW", "DTW", "OTAM", "Drop-DTW", "divergence")
+UNIT_LOSSES = ("InfoNCE", "MIL-NCE", "BCE")
+ENCODERS = ("per-step", "contextual", "minilm", "paper")
+TRAINABLE = ("layernorm", "lora", "all")
 RANGES = {
     **dict.fromkeys(("layers", "dim", "negatives", "clips_per_step", "frames_per_clip"), AT_LEAST_ONE),
-    **dict.fromkeys(("jitter", "units", "clips_per_unit"), NON_NEGATIVE),
+    **dict.fromkeys(("jitter", "order_sentences", "order_clips"), NON_NEGATIVE),
     **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
     "weight": SHARE,
 }
@@ -56,35 +56,35 @@ class Experiment:
     train_rooms: int = 200  # rooms of the simulator, as are the next two
     validation_rooms: int = 32
     test_rooms: int = 48
-    steps: int = 5  # described steps per video
-    hidden: int = 0  # steps per video that are carried out but not described
-    orders: int = 4  # videos per validation and test room: the same steps in other orders
+    steps_per_video: int = 5  # described steps per video
+    hidden_steps: int = 0  # steps per video that are carried out but not described
+    orders_per_room: int = 4  # videos per validation and test room: the same steps in other orders
     background: bool = False  # whether clips that no sentence describes are kept
     jitter: int = 1  # frames by which bounds of steps are off
     clips_per_step: int = 2
     frames_per_clip: int = 2
-    apart: bool = False  # whether sentences of own features are left out that overlap an earlier one
-    least: int = 1  # sentences; training videos with fewer are left out
-    most: int = 0  # sentences; training videos with more are dealt into several; 0 leaves them whole
-    encoder: str = "steps"  # "steps" one by one; "context": a transformer across steps; "minilm": trains also
+    drop_overlapping: bool = False  # whether sentences of own features are left out that overlap an earlier one
+    min_sentences: int = 1  # sentences; training videos with fewer are left out
+    max_sentences: int = 0  # sentences; training videos with more are dealt into several; 0 leaves them whole
+    encoder: str = "per-step"  # "per-step": one by one; "contextual": a transformer across steps; "minilm": trains also
     # the language model behind the sentences; "paper": its own two, over own features [rows, dim]; see ENCODERS
     layers: int = 2  # of the transformer across steps
-    tuned: str = "layernorm"  # which weights of a pretrained BERT are trained: "layernorm", "lora", "all"
+    trainable: str = "layernorm"  # which weights of a pretrained BERT are trained: "layernorm", "lora", "all"
     checkpoint: str = ""  # published, for the paper's encoders; without, all their weights are trained from scratch
     dim: int = 64  # of the shared space
     weight: float = 0.7  # of the order loss; 0 trains with the unit loss alone
     negatives: int = 31  # wrong orders per video
     shuffle: str = "segments"  # what changes places, see SHUFFLES
     anchor: str = "text"  # what is kept in order, see ANCHORS: "both" is the mean of either
-    others: bool = False  # whether a sequence is also told from the others of the batch
-    units: int = 0  # sentences per video that the order loss takes; 0 takes all
-    clips_per_unit: int = 0  # most clips of a sentence that it takes; 0 takes all
-    distance: str = "soft-DTW"  # of the order loss, see DISTANCES
+    in_batch_negatives: bool = False  # whether a sequence is also told from the others of the batch
+    order_sentences: int = 0  # sentences per video that the order loss takes; 0 takes all
+    order_clips: int = 0  # most clips of a sentence that it takes; 0 takes all
+    alignment: str = "soft-DTW"  # of the order loss, see ALIGNMENTS
     gamma: float = 0.1  # smoothing of the distance, in the unit of the cosine cost
-    drop: float = 0.8  # what Drop-DTW pays for a clip that it leaves out, in the unit of the cosine cost
+    drop_cost: float = 0.8  # what Drop-DTW pays for a clip that it leaves out, in the unit of the cosine cost
     per_cell: bool = False  # whether the distance is divided by the cells of its alignment
     temperature: float = 1.0  # of the order loss
-    unit: str = "InfoNCE"  # unit loss; "steps": each clip against the list of its own video, see UNITS
+    unit_loss: str = "InfoNCE"  # unit loss; "BCE": each clip against the list of its own video, see UNIT_LOSSES
     cosine: bool = True  # whether units are compared by cosine; if not, by the dot product, as published
     unit_temperature: float = 0.1  # of the unit loss
 
@@ -93,26 +93,28 @@ class Experiment:
         choices = {
             "shuffle": SHUFFLES,
             "anchor": ANCHORS,
-            "distance": DISTANCES,
-            "unit": UNITS,
+            "alignment": ALIGNMENTS,
+            "unit_loss": UNIT_LOSSES,
             "encoder": ENCODERS,
-            "tuned": TUNED,
+            "trainable": TRAINABLE,
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.checkpoint and self.encoder != "paper":
             raise ValueError(f"expected a checkpoint for the encoder 'paper' alone, got one for {self.encoder!r}")
-        if self.units == 1:
-            raise ValueError("expected at least 2 units, or 0 for all sentences, got 1")
-        check_excerpts(self.most, self.least)
-        if self.encoder == "context":
+        if self.order_sentences == 1:
+            raise ValueError("expected at least 2 order_sentences, or 0 for all sentences, got 1")
+        check_excerpts(self.max_sentences, self.min_sentences)
+        if self.encoder == "contextual":
             check_context(self.dim, self.layers)
         if self.data == "babyai":
             if self.encoder == "paper":
                 raise ValueError("expected a folder of own features for the encoder 'paper', got simulated frames")
             rooms = min(self.train_rooms, self.validation_rooms, self.test_rooms)
-            babyai.check_procedures(rooms, steps=self.steps, hidden=self.hidden, orders=self.orders)
+            babyai.check_procedures(
+                rooms, steps=self.steps_per_video, hidden=self.hidden_steps, orders=self.orders_per_room
+            )
 
     def pairs(self, split: str) -> Sequence[Pair]:
         """Return the videos of a split; the videos of one room stand next to each other.
@@ -121,7 +123,7 @@ class Experiment:
         """
         if self.data != "babyai":
             paper = self.encoder == "paper"
-            kept = {"background": self.background, "apart": self.apart, "tokens": TOKENS if paper else 0}
+            kept = {"background": self.background, "apart": self.drop_overlapping, "tokens": TOKENS if paper else 0}
             return features.pairs(self.data, split, self._texts, **kept)
         videos = self.procedures(split)
         generator = torch.Generator().manual_seed(self.seed)
@@ -137,13 +139,15 @@ class Experiment:
 
     def excerpts(self, videos: Sequence[Pair]) -> LazyPairs:
         """Return training videos as they go into batches, without those that have too few sentences."""
-        return excerpts(videos, self.most, self.least, generator=self.generator())
+        return excerpts(videos, self.max_sentences, self.min_sentences, generator=self.generator())
 
     def procedures(self, split: str) -> list[babyai.Procedure]:
         """Return the rendered procedures behind a split of the simulator's data."""
         rooms = {"train": self.train_rooms, "validation": self.validation_rooms, "test": self.test_rooms}
-        orders = 1 if split == "train" else self.orders
-        return babyai.procedures(split, rooms.get(split, 0), steps=self.steps, hidden=self.hidden, orders=orders)
+        orders = 1 if split == "train" else self.orders_per_room
+        return babyai.procedures(
+            split, rooms.get(split, 0), steps=self.steps_per_video, hidden=self.hidden_steps, orders=orders
+        )
 
     def model(self, pairs: Sequence[Pair]) -> TempCLR:
         """Return an untrained model for data such as these; its weights depend on the seed alone."""
@@ -158,14 +162,14 @@ class Experiment:
             negatives=self.negatives,
             shuffle=SHUFFLES[self.shuffle],
             anchor=self.anchor,
-            others=self.others,
-            units=self.units or None,
-            clips_per_unit=self.clips_per_unit or None,
-            distance=named_distance(self.distance, gamma=self.gamma, drop=self.drop, per_cell=self.per_cell),
-            debiased=self.distance == "divergence",
+            others=self.in_batch_negatives,
+            units=self.order_sentences or None,
+            clips_per_unit=self.order_clips or None,
+            distance=named_distance(self.alignment, gamma=self.gamma, drop=self.drop_cost, per_cell=self.per_cell),
+            debiased=self.alignment == "divergence",
             temperature=self.temperature,
-            unit=partial({"MIL-NCE": mil_nce}.get(self.unit, unit_loss), **comparison),
-            within=partial(step_loss, cosine=self.cosine) if self.unit == "steps" else None,
+            unit=partial({"MIL-NCE": mil_nce}.get(self.unit_loss, unit_loss), **comparison),
+            within=partial(step_loss, cosine=self.cosine) if self.unit_loss == "BCE" else None,
             unit_temperature=self.unit_temperature,
             gather=AllProcesses(),
         )
@@ -183,11 +187,11 @@ class Experiment:
             video = ClipEncoder(self.dim, frames=clips.shape[1], size=clips.shape[2])
         else:
             video = Projection(clips.shape[1], self.dim)
-        if self.encoder == "context":
+        if self.encoder == "contextual":
             text, video = (ContextEncoder(step, self.dim, layers=self.layers) for step in (text, video))
         if self.encoder == "minilm":
             language = sentence_encoder()
-            tune(language, self.tuned)
+            tune(language, self.trainable)
             text = nn.Sequential(language, text)
         return text, video
 
@@ -197,7 +201,7 @@ class Experiment:
         if self.checkpoint:
             load_published(self.checkpoint, video, text)
             for encoder in (text, video):
-                tune(encoder, self.tuned)
+                tune(encoder, self.trainable)
         return text, video
 
     def generator(self) -> Generator:
@@ -212,7 +216,7 @@ def check_context(dim: int, layers: int) -> None:
 
 
 def named_distance(name: str, *, gamma: float, drop: float, per_cell: bool = False) -> AlignmentFn:
-    """Return a distance of `DISTANCES`, divided by the cells of the alignment if `per_cell`.
+    """Return a distance of `ALIGNMENTS`, divided by the cells of the alignment if `per_cell`.
 
     OTAM is the sum of both directions, as published. The divergence is soft-DTW, debiased by the loss.
     """

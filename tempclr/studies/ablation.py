@@ -25,14 +25,14 @@ class Setting:
     """What is trained: one choice that differs from the reference."""
 
     name: str  # of its folder; unique
-    choice: str  # what is chosen, such as "distance"
+    choice: str  # what is chosen, such as "alignment"
     value: str  # what is taken instead
     changes: Mapping[str, object] = field(default_factory=dict)  # parameters of 02_train
     reference: str = "published"  # name of the setting it is compared with; its own if it is one
 
 
 PUBLISHED = {"weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
-BACKGROUND = {"hidden": 1, "background": True}
+BACKGROUND = {"hidden_steps": 1, "background": True}
 SETTINGS = (
     Setting("published", "reference", "as published"),
     Setting("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
@@ -45,19 +45,19 @@ SETTINGS = (
     Setting("shuffle-both", "granularity", "segments and clips", {"shuffle": "both"}),
     Setting("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
     Setting("shuffle-reversed", "granularity", "reversed", {"shuffle": "reversed"}),
-    Setting("others", "negatives", "31 and other videos", {"others": True}),
+    Setting("others", "negatives", "31 and other videos", {"in_batch_negatives": True}),
     Setting("anchor-video", "anchor", "video", {"anchor": "video"}),
     Setting("anchor-both", "anchor", "both", {"anchor": "both"}),
-    Setting("distance-dtw", "distance", "DTW", {"distance": "DTW"}),
-    Setting("distance-otam", "distance", "OTAM, both ways", {"distance": "OTAM"}),
-    Setting("distance-divergence", "distance", "divergence", {"distance": "divergence"}),
+    Setting("alignment-dtw", "alignment", "DTW", {"alignment": "DTW"}),
+    Setting("alignment-otam", "alignment", "OTAM, both ways", {"alignment": "OTAM"}),
+    Setting("alignment-divergence", "alignment", "divergence", {"alignment": "divergence"}),
     Setting("gamma-0.01", "gamma", "0.01", {"gamma": 0.01}),
     Setting("gamma-1", "gamma", "1", {"gamma": 1.0}),
     # a path has about ten cells, so that a tenth of the temperature keeps the softmax as sharp
     Setting("per-cell", "cost", "per cell of the path", {"per_cell": True, "temperature": 0.1}),
-    Setting("context", "encoder", "across steps", {"encoder": "context"}),
+    Setting("contextual", "encoder", "contextual", {"encoder": "contextual"}),
     Setting("background", "reference", "as published, with background", BACKGROUND, "background"),
-    Setting("background-drop", "background", "Drop-DTW", {**BACKGROUND, "distance": "Drop-DTW"}, "background"),
+    Setting("background-drop", "background", "Drop-DTW", {**BACKGROUND, "alignment": "Drop-DTW"}, "background"),
     Setting("background-unit", "background", "unit loss alone", {**BACKGROUND, "weight": 0.0}, "background"),
 )
 
@@ -79,7 +79,7 @@ class Effect:
 
 
 def chosen(names: str) -> tuple[Setting, ...]:
-    """Return the settings of the named choices, such as "distance, gamma", with their references; all for "".
+    """Return the settings of the named choices, such as "alignment, gamma", with their references; all for "".
 
     Raises:
         ValueError: If there is no such choice.
