@@ -1,20 +1,24 @@
-"""The command line: run a notebook, list its parameters, look at a run, run the demo."""
+"""The command line: run a notebook, list its parameters, explore a run, run the demo.
+
+Commands import what they need when they run, so that help, lists of parameters and refusals do not wait for torch.
+"""
 
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tempclr import __version__
 from tempclr._util.optional import import_optional
-from tempclr.experiments import alignment_file
-from tempclr.launcher import execute
-from tempclr.launcher.parameters import preset, read_parameters
-from tempclr.studies import demo
+
+if TYPE_CHECKING:
+    from tempclr_widgets.view import Page
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
+    """Run one command and return its exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
@@ -22,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"tempclr: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader has seen enough, as in `tempclr params 02_train | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it exits
+    except BrokenPipeError:  # the reader closed the pipe, as in `tempclr params 02_train | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at exit
         return 1
     except KeyboardInterrupt:
         print("tempclr: interrupted; the same command continues", file=sys.stderr)
@@ -36,57 +40,94 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def saved_page(saved: Mapping[str, object]) -> "Page | None":
+    """Return the page of a view saved in a notebook; see `tempclr_widgets.saved_page`, imported only if needed."""
+    import_optional("anywidget", "notebooks")
+    import tempclr_widgets
+
+    return tempclr_widgets.saved_page(saved)
+
+
 def _parser() -> argparse.ArgumentParser:
     """All commands and their help."""
     parser = argparse.ArgumentParser(prog="tempclr", description="Align sequences, and learn to.")
     parser.add_argument("--version", action="version", version=f"tempclr {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="execute a notebook headlessly into a new folder"))
+    _add_params(commands.add_parser("params", help="list the parameters of a notebook"))
+    view = commands.add_parser(
+        "view",
+        help="write an HTML page to explore a run offline",
+        description="Write one self-contained HTML page with the sentences of a video, its clips and their alignment, "
+        "linked to each other. Its controls work without a kernel and without a network.",
+    )
+    _add_view(view)
+    _add_demo(commands.add_parser("demo", help="train, evaluate and report on simulated videos (about 4 minutes)"))
+    return parser
 
-    run = commands.add_parser("run", help="execute a notebook headlessly into a new folder")
-    run.add_argument("notebook", help="path of a notebook, or name of one that ships (such as 02_train)")
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    """Arguments of `run`."""
+    run.add_argument("notebook", help="path of a notebook, or name of one that ships with tempclr (such as 02_train)")
     run.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter; repeat for more"
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a parameter; repeat the option to set more",
     )
     run.add_argument(
         "--preset",
         metavar="NAME",
-        help="parameters chosen together, such as `published` for 02_train and 06_localization, or a JSON file of "
-        "them; those given by -p come before",
+        help="start from a preset, such as `published` of 02_train and 06_localization, or from a JSON file of "
+        "parameters; -p overrides single values",
     )
-    run.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for everything it makes")
+    run.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="new folder for everything that the notebook writes"
+    )
     run.set_defaults(command=_run)
 
-    params = commands.add_parser("params", help="list the parameters of a notebook")
-    params.add_argument("notebook", help="path of a notebook, or name of one that ships")
+
+def _add_params(params: argparse.ArgumentParser) -> None:
+    """Arguments of `params`."""
+    params.add_argument("notebook", help="path of a notebook, or name of one that ships with tempclr")
     params.set_defaults(command=_params)
 
-    view = commands.add_parser(
-        "view",
-        help="write a page in which a run can be explored, offline",
-        description="Write one self-contained HTML page: sentences, clips and their alignment, linked; its sliders "
-        "work without a kernel and without a network.",
-    )
+
+def _add_view(view: argparse.ArgumentParser) -> None:
+    """Arguments of `view`."""
     view.add_argument(
         "run_dir", type=Path, metavar="RUN_DIR", help="folder of a run of 02_train, 03_retrieval or 04_explore"
     )
-    view.add_argument("--video", type=int, metavar="N", help="which video of the test split (0)")
-    view.add_argument("--out", type=Path, metavar="FILE", help="the page, ending in .html (RUN_DIR/explorer.html)")
+    view.add_argument("--video", type=int, metavar="N", help="number of the video in the test split (default: 0)")
+    view.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write, ending in .html (default: RUN_DIR/explorer.html)"
+    )
     view.set_defaults(command=_view)
 
-    show = commands.add_parser("demo", help="train, evaluate and look, on simulated procedures; about 4 minutes")
+
+def _add_demo(show: argparse.ArgumentParser) -> None:
+    """Arguments of `demo`."""
     show.add_argument(
-        "--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder of the report (runs/demo)"
+        "--out",
+        type=Path,
+        default=Path("runs/demo"),
+        metavar="DIR",
+        help="folder of the report and of all runs (default: runs/demo)",
     )
-    show.add_argument("--processes", type=int, default=2, metavar="N", help="notebooks at a time (2)")
+    show.add_argument("--processes", type=int, default=2, metavar="N", help="notebooks run at a time (default: 2)")
     show.add_argument(
-        "--smoke", action="store_true", help="tiny sizes, to see that everything runs; its numbers mean nothing"
+        "--smoke", action="store_true", help="use tiny sizes to check that everything runs; the results mean nothing"
     )
     show.set_defaults(command=_demo)
-    return parser
 
 
 def _run(options: argparse.Namespace) -> None:
     """Execute one notebook."""
+    from tempclr.launcher import execute
+    from tempclr.launcher.parameters import preset
+
     given: dict[str, object] = {}
     for text in options.parameter:
         name, equals, value = text.partition("=")
@@ -96,11 +137,13 @@ def _run(options: argparse.Namespace) -> None:
             raise ValueError(f"expected each parameter once, got {name} twice")
         given[name] = value
     chosen = preset(options.notebook, options.preset) if options.preset else {}
-    print(execute.run(options.notebook, {**chosen, **given}, options.out))
+    print(execute.run(options.notebook, {**chosen, **given}, options.out, saved_page=saved_page))
 
 
 def _params(options: argparse.Namespace) -> None:
     """Print name, type, default and comment of every parameter."""
+    from tempclr.launcher.parameters import read_parameters
+
     listed = read_parameters(options.notebook)
     width = max((len(parameter.name) for parameter in listed), default=0)
     for parameter in listed:
@@ -108,10 +151,12 @@ def _params(options: argparse.Namespace) -> None:
 
 
 def _view(options: argparse.Namespace) -> None:
-    """Write a page of a run and print where it is."""
+    """Write a page of a run and print its path."""
     out = options.out or options.run_dir / "explorer.html"
     if out.suffix.lower() != ".html" or not out.parent.is_dir():
         raise ValueError(f"expected a file that ends in .html in a folder that exists, got {out}")
+    from tempclr.experiments import alignment_file
+
     shown = alignment_file.of_run(options.run_dir, options.video)
     import_optional("anywidget", "notebooks")
     from tempclr_widgets import AlignmentExplorer
@@ -123,4 +168,6 @@ def _view(options: argparse.Namespace) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     """Run the demo, or say that it is done."""
-    demo.run(options.out, processes=options.processes, smoke=options.smoke)
+    from tempclr.studies import demo
+
+    demo.run(options.out, processes=options.processes, smoke=options.smoke, saved_page=saved_page)

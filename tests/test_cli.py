@@ -45,6 +45,35 @@ def test_help_names_every_command():
 # laws
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["run", "--help"], 0),
+        (["params", "02_train"], 0),
+        (["run", "02_train", "-p", "nothing=1", "--out", "never"], 2),
+        (["run", "02_train", "-p", "steps=many", "--out", "never"], 2),
+        (["run", "02_train", "--preset", "nothing", "--out", "never"], 2),
+        (["view", "never", "--out", "page.txt"], 2),
+    ],
+)
+def test_help_lists_and_refusals_do_not_wait_for_heavy_imports(arguments: list[str], code: int, tmp_path: Path):
+    program = f"""
+import sys
+from tempclr.cli import main
+try:
+    code = main({arguments})
+except SystemExit as ended:
+    code = ended.code
+print("loaded", *sys.modules)
+raise SystemExit(code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    loaded = done.stdout.splitlines()[-1].split()
+    assert not {"torch", "papermill", "nbconvert", "matplotlib", "accelerate"} & set(loaded)
+
+
 def test_a_notebook_that_fails_ends_with_one_and_says_where(
     failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from tempclr.cli import main
+from tempclr.cli import main, saved_page
 from tempclr.launcher import signals
 from tempclr.launcher.execute import run
 from tempclr.launcher.parameters import preset, read_parameters, resolve
@@ -172,6 +172,21 @@ def test_a_progress_bar_says_in_the_page_how_it_ended(tmp_path: Path):
     assert "&lt;b&gt;steps&lt;/b&gt;: 100% 3/3 [" in page and "0/3" not in page
 
 
+def test_what_is_passed_in_makes_the_page_of_a_widget(tmp_path: Path):
+    class Shown:
+        def _repr_html_(self) -> str:
+            return "<p>this page</p>"
+
+    def page_of(saved: Mapping[str, object]) -> Shown | None:
+        return Shown() if saved["model_name"] == "IntSliderModel" else None
+
+    notebook = write(
+        tmp_path / "slider.ipynb", "from ipywidgets import IntSlider, Text\ndisplay(IntSlider(), Text('x'))"
+    )
+    page = (run(notebook, {}, tmp_path / "out", saved_page=page_of, progress=False) / "report.html").read_text()
+    assert page.count("<p>this page</p>") == 1 and "Text(value=" in page and "widget-view+json" not in page
+
+
 def test_a_failed_run_is_kept_apart_and_continued_when_it_can_go_on(tmp_path: Path):
     flag = tmp_path / "flag"
     code = f"import pathlib\nassert pathlib.Path({str(flag)!r}).exists()\nprint('went on')"
@@ -190,7 +205,7 @@ def test_jobs_that_are_done_are_skipped_and_one_that_fails_stops_no_other(notebo
     good = Job(str(notebook), {"number": 5}, tmp_path / "good")
     bad = Job(str(write(tmp_path / "bad.ipynb", "1 / 0")), {}, tmp_path / "bad")
     with pytest.raises(ValueError, match=r"(?s)bad\.ipynb.*ZeroDivisionError"):
-        run_all([bad, good], processes=1, description="test")
+        run_all([bad, good], processes=1, description="test", saved_page=saved_page)
     assert is_done(good) and not is_done(bad)
     before = (good.out / "env.json").stat().st_mtime_ns
     run_all([good], processes=1, description="test")
@@ -277,7 +292,7 @@ def test_other_threads_than_the_main_one_leave_signals_alone():
     found = []
 
     def look() -> None:
-        with signals.passed_to_kernel(), signals.received(), signals.unheard():
+        with signals.passed_to_kernel(), signals.received(), signals.sigint_ignored():
             found.extend(map(signal.getsignal, (signal.SIGTERM, signal.SIGINT)))
 
     looking = threading.Thread(target=look)
@@ -348,6 +363,24 @@ def test_a_notebook_that_is_not_there_is_refused():
         read_parameters("99_nothing")
 
 
-def test_a_parameter_that_is_no_annotated_literal_is_refused(tmp_path: Path):
-    with pytest.raises(ValueError, match="parameter 'free'"):
-        read_parameters(write(tmp_path / "free.ipynb", "", declared="free = 3"))
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ("free = 3", "`name: type = value` with a type among int, float, str, bool, list, got `free = 3`"),
+        ("free: dict = {}", "got `free: dict = {}`"),
+        ("free: int", "got `free: int`"),
+        ("free: int = number + 1", "a literal value, got `free: int = number + 1`"),
+        ("free: int = (", "never closed"),
+    ],
+)
+def test_a_parameter_that_is_not_an_annotated_literal_is_refused(tmp_path: Path, declared: str, message: str):
+    with pytest.raises(ValueError, match=re.escape("cannot read the parameters of free.ipynb")) as refusal:
+        read_parameters(write(tmp_path / "free.ipynb", "", declared=declared))
+    assert message in str(refusal.value)
+
+
+def test_a_file_that_is_not_a_notebook_is_refused(tmp_path: Path):
+    for content in ("{", "[]", "{}"):
+        (tmp_path / "bad.ipynb").write_text(content)
+        with pytest.raises(ValueError, match="expected a Jupyter notebook"):
+            read_parameters(tmp_path / "bad.ipynb")

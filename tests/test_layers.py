@@ -17,7 +17,7 @@ LAYER = {name: int(layer) for name, layer in PICTURE.findall((ROOT / "CONTRIBUTI
 PACKAGE = ROOT / "tempclr"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 NAME = re.compile(r"(tempclr|tempclr_widgets)(\.\w+)*")
-USES_WIDGETS = {"cli", "launcher"}
+USES_WIDGETS = {"cli"}
 HEAVY = {
     *("torch", "numpy", "accelerate", "jaxtyping", "matplotlib", "plotly", "numba", "triton", "papermill"),
     *("transformers", "peft", "minigrid", "IPython", "tempclr_widgets"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tempclr_widgets import saved_page
 
 import tempclr
 from tempclr.experiments import alignment_file
@@ -71,7 +72,8 @@ def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
 
 
 def test_exploring_leaves_pictures_and_a_small_state(trained: Path, tmp_path: Path):
-    out = execute.run("04_explore", {"trained": str(trained / "tempclr"), "video": 3}, tmp_path / "out", progress=False)
+    given = {"trained": str(trained / "tempclr"), "video": 3}
+    out = execute.run("04_explore", given, tmp_path / "out", saved_page=saved_page, progress=False)
     assert pictures(out) == {"frames", "training", "order"}
     assert 0 <= read_metrics(out)["shuffled orders that cost more"] <= 1
     report = (out / "report.html").read_text()

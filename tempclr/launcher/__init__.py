@@ -1,8 +1,8 @@
 """Notebooks executed headlessly.
 
-parameters   what a notebook takes, and what it is given
-execute      one notebook into one folder
-pool         several at a time
-signals      SIGTERM and Ctrl-C, passed on
-html         an executed notebook as one page
+parameters   the parameters of a notebook: reading, checking, presets
+execute      one notebook into one new folder
+pool         several notebooks at a time, each in its own process
+signals      SIGTERM and Ctrl-C, passed on to kernels and processes
+html         an executed notebook as one HTML page
 """

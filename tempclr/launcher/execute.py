@@ -1,7 +1,7 @@
-"""Notebooks executed headlessly, each into a folder of its own.
+"""Notebooks executed headlessly, each into its own folder.
 
-A notebook works in `<out>.partial`, which becomes `<out>` when it has finished, so a folder with its
-final name is always whole; an interrupted one is continued by the same call.
+A notebook writes to `<out>.partial`, which is renamed to `<out>` when the notebook has finished. A folder with its
+final name is therefore always complete. After an interruption, the same call continues.
 """
 
 import hashlib
@@ -17,36 +17,45 @@ import tempclr
 from tempclr._util.files import digest, write_text
 from tempclr._util.optional import import_optional, version
 from tempclr.launcher import signals
-from tempclr.launcher.html import as_html
-from tempclr.launcher.parameters import notebook_path, resolve
+from tempclr.launcher.html import SavedPage, as_html
+from tempclr.launcher.parameters import notebook_path, read_cells, resolve
 
 
-def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, progress: bool = True) -> Path:
+def run(
+    notebook: str | Path,
+    given: Mapping[str, object],
+    out: Path | str,
+    *,
+    saved_page: SavedPage | None = None,
+    progress: bool = True,
+) -> Path:
     """Execute a notebook into a new folder and return it.
 
     Args:
         notebook: Path or name.
-        given: Parameters by name, but `run_dir`, which is the folder.
-        out: The folder, which must not exist. What an interrupted call with the same parameters left
-            in `<out>.partial` is continued.
+        given: Parameters by name, except `run_dir`, which is the folder.
+        out: The folder, which must not exist. If an interrupted call with the same parameters left
+            `<out>.partial`, it is continued.
+        saved_page: How views become pages in `report.html`; see `launcher.html.as_html`.
         progress: Whether to show a bar of executed cells.
 
     Returns:
-        The folder, with what the notebook wrote and `notebook.ipynb`, `report.html` and `env.json`.
+        The folder. It holds what the notebook wrote, and `notebook.ipynb`, `report.html` and `env.json`.
 
     Raises:
-        ValueError: If the parameters are refused, the folder exists, or it is being written by another process.
-        papermill.PapermillExecutionError: If a cell fails; the notebook up to there stays in `<out>.partial`.
-        KeyboardInterrupt: Upon SIGTERM or SIGINT, of which the kernel is told by SIGTERM, once it has ended in order,
-            as a training does with a checkpoint. A second signal ends it at once. The same call continues.
+        ValueError: If the parameters are refused, the folder exists, or another process is writing it.
+        papermill.PapermillExecutionError: If a cell fails; `<out>.partial` keeps the notebook up to that cell.
+        KeyboardInterrupt: On SIGTERM or SIGINT. The kernel receives a SIGTERM, so that it can end in order (a
+            training writes a checkpoint); a second signal kills it. The same call continues.
     """
     path, out = notebook_path(notebook), Path(out).resolve()
     if "run_dir" in given:
-        raise ValueError("expected no run_dir among the parameters: the folder is given as out")
+        raise ValueError("expected no run_dir among the parameters, got one; give the folder as out")
     resolved = resolve(path, given)
     identity = run_id(path, resolved)
     if out.exists():
         raise ValueError(f"expected a folder that does not exist, got {out}; delete it or choose another")
+    import_optional("papermill", "notebooks")  # if it is missing, refuse before anything is written
     partial = out.with_name(out.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     try:
@@ -54,27 +63,28 @@ def run(notebook: str | Path, given: Mapping[str, object], out: Path | str, *, p
             settings = {name: value for name, value in resolved.items() if name != "run_dir"}
             _claim(partial, {"id": identity, "notebook": path.name, "parameters": settings})
             _execute(path, {**resolved, "run_dir": str(partial)}, partial, progress)
+            write_text(partial / "report.html", as_html(partial / "notebook.ipynb", saved_page))
     except Timeout as error:
-        raise ValueError(f"expected no other process to write {partial}, but one does") from error
+        raise ValueError(f"expected no other process to write {partial}, got one that does; wait for it") from error
     (partial / ".lock").unlink(missing_ok=True)
     partial.rename(out)
     return out
 
 
 def run_id(path: Path, resolved: Mapping[str, object]) -> str:
-    """Hash of what decides the result: the code cells, the parameters and the package's source."""
+    """Return a hash of what determines the result: the notebook's cells, the parameters and the package's source."""
     package = Path(tempclr.__file__).parent
     sources = {
         str(file.relative_to(package)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(package.rglob("*.py"))
     }
-    cells = [cell["source"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    cells = [cell["source"] for cell in read_cells(path)]
     settings = {name: value for name, value in resolved.items() if name != "run_dir"}
     return digest([path.name, cells, settings, sources])
 
 
 def _claim(partial: Path, env: dict) -> None:
-    """Mark a partial folder as this run's, or make sure that it is."""
+    """Mark a partial folder as belonging to this run, or check that it does."""
     stored = partial / "env.json"
     if stored.exists() and json.loads(stored.read_text())["id"] != env["id"]:
         raise ValueError(
@@ -85,22 +95,20 @@ def _claim(partial: Path, env: dict) -> None:
 
 
 def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress: bool) -> None:
-    """Run the notebook, then write its report and how it was executed."""
+    """Run the notebook, then write how it was executed."""
     papermill = import_optional("papermill", "notebooks")
     began = time.time()
-    executed = partial / "notebook.ipynb"
     with signals.passed_to_kernel() as manager:
         papermill.execute_notebook(
             str(path),
-            str(executed),
+            str(partial / "notebook.ipynb"),
             dict(resolved),
             kernel_name="python3",
             kernel_manager_class=manager,
             progress_bar=progress,
             log_output=False,
-            extra_arguments=["--log-level=CRITICAL"],  # what fails is reported by papermill
+            extra_arguments=["--log-level=CRITICAL"],  # papermill reports errors itself
         )
-    write_text(partial / "report.html", as_html(executed))
     env = json.loads((partial / "env.json").read_text())
     env |= {
         "tempclr": tempclr.__version__,

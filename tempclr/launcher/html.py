@@ -1,16 +1,34 @@
 """An executed notebook as one HTML page."""
 
+from collections.abc import Callable, Mapping
 from html import unescape
 from pathlib import Path
+from typing import Protocol
 
 from tempclr._util.optional import import_optional
 
-UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # lines of tables
+UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # for lines of text tables
 VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
 
 
-def as_html(notebook: Path) -> str:
-    """Return an executed notebook as one HTML page that asks nothing of the network; its views are alive in it."""
+class Page(Protocol):
+    """Something that Jupyter displays as HTML."""
+
+    def _repr_html_(self) -> str: ...
+
+
+SavedPage = Callable[[Mapping[str, object]], Page | None]
+"""From a widget's entry in a notebook's widget state to a page; None for a widget it does not know."""
+
+
+def as_html(notebook: Path, saved_page: SavedPage | None = None) -> str:
+    """Return an executed notebook as one HTML page that loads nothing from the network.
+
+    Args:
+        notebook: The executed notebook.
+        saved_page: Makes the page that stands in for a widget, such as `tempclr_widgets.saved_page`, with which
+            views stay interactive. Without it, a view is replaced by a line of text.
+    """
     exporter = import_optional("nbconvert", "notebooks").HTMLExporter(template_name="classic", embed_images=True)
     empty = "data:text/javascript,"
     for name, value in {
@@ -25,27 +43,26 @@ def as_html(notebook: Path) -> str:
         if exporter.has_trait(name):
             setattr(exporter, name, value)
     content = import_optional("nbformat", "notebooks").read(str(notebook), as_version=4)
-    _bake(content)
+    _replace_widgets(content, saved_page)
     html, _ = exporter.from_notebook_node(content)
     return html.replace("</head>", f"{UNBROKEN}</head>", 1)
 
 
-def _bake(notebook: dict) -> None:
-    """Put pages in the place of live views, and of progress bars, which need a kernel, what they said at the end."""
-    saved_page = import_optional("tempclr_widgets", "notebooks").saved_page
+def _replace_widgets(notebook: dict, saved_page: SavedPage | None) -> None:
+    """Replace widgets, which need a kernel: views by their pages, progress bars by their last text."""
     widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
     for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
         shown = output.get("data", {}).pop(VIEW, None)
         saved = widgets.get(shown["model_id"]) if shown else None
-        page = saved_page(saved) if saved else None
+        page = saved_page(saved) if saved and saved_page else None
         if page is not None:
             output["data"]["text/html"] = page._repr_html_()
-        elif saved and (words := _words(saved, widgets)):
-            output["data"]["text/plain"] = words
+        elif saved and (text := _text(saved, widgets)):
+            output["data"]["text/plain"] = text
 
 
-def _words(widget: dict, widgets: dict) -> str:
-    """What a box of widgets says, without its bar."""
+def _text(widget: dict, widgets: dict) -> str:
+    """The text in a box of widgets, such as the labels beside a progress bar."""
     names = (name.removeprefix("IPY_MODEL_") for name in widget["state"].get("children", ()))
     texts = (widgets.get(name, {}).get("state", {}).get("value") for name in names)
     return unescape(" ".join(" ".join(text.split()) for text in texts if isinstance(text, str)))

@@ -1,13 +1,17 @@
-"""The parameters of a notebook: its first tagged cell, checked before a kernel starts."""
+"""The parameters of a notebook: its first cell tagged `parameters`, checked before a kernel starts.
+
+The cell is parsed here and not by papermill, which takes seconds to import.
+"""
 
 import ast
+import io
 import json
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import tempclr
-from tempclr._util.optional import import_optional
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 
@@ -19,14 +23,14 @@ class Parameter:
     name: str
     type: str  # "int", "float", "str", "bool" or "list"
     default: object
-    help: str  # the comment behind it
+    help: str  # the comment at the end of the line
 
 
 def notebook_path(notebook: str | Path) -> Path:
-    """Return the path of a notebook given as a path or as the name of one that ships with the package.
+    """Return the path of a notebook, given its path or the name of one that ships with the package.
 
     Raises:
-        ValueError: If there is none; the message lists those that ship.
+        ValueError: If there is no such notebook; the message lists those that ship.
     """
     path = Path(notebook)
     if path.suffix == ".ipynb" and path.is_file():
@@ -37,34 +41,44 @@ def notebook_path(notebook: str | Path) -> Path:
     raise ValueError(f"expected a notebook file or one of {', '.join(shipped)}, got {str(notebook)!r}")
 
 
-def read_parameters(notebook: str | Path) -> list[Parameter]:
-    """Return the parameters of a notebook, in the order of its parameter cell.
+def read_cells(path: Path) -> list[dict]:
+    """Return the cells of a notebook file, as stored.
 
     Raises:
-        ValueError: If there is no such notebook, or a parameter is not an annotated literal.
+        ValueError: If the file is not a notebook.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"expected a Jupyter notebook (nbformat 4) in {path}: {error!r}") from error
+
+
+def read_parameters(notebook: str | Path) -> list[Parameter]:
+    """Return the parameters of a notebook, in the order of its parameter cell; none if there is no such cell.
+
+    Raises:
+        ValueError: If there is no such notebook, or a line of the cell is not an annotated literal.
     """
     path = notebook_path(notebook)
-    papermill = import_optional("papermill", "notebooks")
-    found = []
-    for name, info in papermill.inspect_notebook(str(path)).items():
-        kind = str(info["inferred_type_name"])
-        if kind not in TYPES:
-            raise ValueError(
-                f"expected parameter {name!r} of {path.name} to be annotated as one of {', '.join(TYPES)}, got {kind}"
-            )
-        found.append(Parameter(name, kind, ast.literal_eval(str(info["default"])), str(info["help"])))
-    return found
+    tagged = (cell for cell in read_cells(path) if "parameters" in cell["metadata"].get("tags", ()))
+    cell = next(tagged, {"source": ""})
+    source = "".join(cell["source"])  # one text or its lines
+    try:
+        comments = _comments(source)
+        return [_parameter(line, comments.get(line.end_lineno, "")) for line in ast.parse(source).body]
+    except (ValueError, SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(f"cannot read the parameters of {path.name}: {error}") from error
 
 
 def resolve(notebook: str | Path, given: Mapping[str, object]) -> dict[str, object]:
-    """Return all parameters of a notebook, those given in place of its defaults.
+    """Return all parameters of a notebook: the given values, and the defaults of the others.
 
     Args:
         notebook: Path or name.
-        given: By name. A string stands for what it says where another type is expected, as on a command line.
+        given: Values by name. Where another type than text is expected, text is parsed, as on a command line.
 
     Raises:
-        ValueError: If one is unknown or of another type.
+        ValueError: If a name is unknown or a value has the wrong type.
     """
     known = {parameter.name: parameter for parameter in read_parameters(notebook)}
     unknown = [name for name in given if name not in known]
@@ -77,14 +91,14 @@ def resolve(notebook: str | Path, given: Mapping[str, object]) -> dict[str, obje
 
 
 def preset(notebook: str | Path, name: str) -> dict[str, object]:
-    """Return parameters that were chosen together, such as those of a published recipe.
+    """Return a preset: parameters that were chosen together, such as those of a published recipe.
 
     Args:
         notebook: Path or name.
-        name: Of a preset that stands beside the notebook as `<notebook>.<name>.json`, or the path of a JSON file.
+        name: Name of a preset, stored beside the notebook as `<notebook>.<name>.json`, or path of a JSON file.
 
     Raises:
-        ValueError: If there is none, or it is no JSON object of parameters of the notebook.
+        ValueError: If there is no such preset, or it is not a JSON object of parameters of the notebook.
     """
     path = notebook_path(notebook)
     file = Path(name) if name.endswith(".json") else path.with_suffix(f".{name}.json")
@@ -105,14 +119,31 @@ def preset(notebook: str | Path, name: str) -> dict[str, object]:
 
 
 def _notebook_folder() -> Path:
-    """Where the shipped notebooks are: in the package, or beside it in a checkout."""
+    """Folder of the notebooks that ship: inside the installed package, or beside it in a checkout."""
     package = Path(tempclr.__file__).parent
     inside = package / "notebooks"
     return inside if inside.is_dir() else package.parent / "notebooks"
 
 
+def _parameter(line: ast.stmt, comment: str) -> Parameter:
+    """One statement of the parameter cell as a parameter."""
+    text = ast.unparse(line)
+    if not isinstance(line, ast.AnnAssign) or line.value is None or (kind := ast.unparse(line.annotation)) not in TYPES:
+        raise ValueError(f"expected `name: type = value` with a type among {', '.join(TYPES)}, got `{text}`")
+    try:
+        return Parameter(ast.unparse(line.target), kind, ast.literal_eval(line.value), comment)
+    except ValueError as error:
+        raise ValueError(f"expected a literal value, got `{text}`") from error
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Comments of a source text by line number, from 1."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
 def _converted(parameter: Parameter, value: object) -> object:
-    """A value in the parameter's type, refused when it is of another."""
+    """A value converted to the parameter's type; refused if it has another one."""
     wanted = TYPES[parameter.type]
     if isinstance(value, str) and wanted is not str:
         try:

@@ -1,4 +1,4 @@
-"""Several notebooks executed at a time, each in a process of its own."""
+"""Several notebooks executed at a time, each in its own process."""
 
 import json
 import os
@@ -14,23 +14,24 @@ from tqdm.auto import tqdm
 
 from tempclr.launcher import signals
 from tempclr.launcher.execute import run, run_id
+from tempclr.launcher.html import SavedPage
 from tempclr.launcher.parameters import notebook_path, resolve
 
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to execute: what, with what, where to."""
+    """A notebook to execute, its parameters and its folder."""
 
     notebook: str  # path, or name of one that ships with the package
     parameters: Mapping[str, object]
-    out: Path
+    out: Path  # as for `execute.run`
 
 
 def is_done(job: Job) -> bool:
-    """Return whether a job's folder is there, whole, and the result of the same notebook, parameters and code.
+    """Return whether a job's folder exists and is the result of the same notebook, parameters and code.
 
     Raises:
-        ValueError: If the folder is there but is the result of something else.
+        ValueError: If the folder exists but is the result of something else.
     """
     if not job.out.exists():
         return False
@@ -45,14 +46,21 @@ def is_done(job: Job) -> bool:
     return True
 
 
-def run_all(jobs: Sequence[Job], *, processes: int, description: str) -> None:
-    """Execute those jobs that are not done, several at a time, each in a process of its own.
+def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page: SavedPage | None = None) -> None:
+    """Execute the jobs that are not done, several at a time, each in its own process.
 
-    None of them outlives the call, nor the process that called, however that ends.
+    No such process outlives the call, or the calling process, however that ends.
+
+    Args:
+        jobs: What to execute.
+        processes: Jobs at a time.
+        description: Label of the progress bar.
+        saved_page: As for `execute.run`; sent to the processes, so it must be picklable, such as a module's function.
 
     Raises:
-        ValueError: If a job is refused or a notebook fails; the others are finished first.
-        KeyboardInterrupt: Upon SIGTERM or SIGINT, once all have ended, as for `run`. The same call continues.
+        ValueError: If a job is refused or a notebook fails; the other jobs are finished first.
+        KeyboardInterrupt: On SIGTERM or SIGINT, once all processes have ended, as for `execute.run`. The same call
+            continues.
     """
     waiting = [job for job in jobs if not is_done(job)]
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
@@ -63,7 +71,7 @@ def run_all(jobs: Sequence[Job], *, processes: int, description: str) -> None:
             while waiting or running:
                 while waiting and len(running) < processes:
                     job = waiting.pop(0)
-                    outcome, process = _start(job)
+                    outcome, process = _start(job, saved_page)
                     running[outcome] = job, process
                 ready = connection_wait([asked, *running])
                 if asked in ready:
@@ -74,27 +82,27 @@ def run_all(jobs: Sequence[Job], *, processes: int, description: str) -> None:
                     if error := _error(outcome, process):
                         failed.append(f"{job.notebook} into {job.out}: {error}")
                     bar.update()
-            if asked.poll():  # too late for the last job
+            if asked.poll():  # a signal that came after the last job had ended
                 raise KeyboardInterrupt
-        finally:  # after an interrupt nothing goes on; the jobs continue when they are run again
+        finally:  # after an interrupt no job goes on; running them again continues
             _end([process for _, process in running.values()], asked)
     if failed:
         raise ValueError("\n".join(failed))
 
 
-def _start(job: Job) -> tuple[Connection, SpawnProcess]:
-    """A process that executes one job, and the connection that tells when and how it ended."""
+def _start(job: Job, saved_page: SavedPage | None) -> tuple[Connection, SpawnProcess]:
+    """Start a process that executes one job; return it and the connection that reports when and how it ended."""
     context = get_context("spawn")
     outcome, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run_job, args=(job, sender))
-    with signals.unheard():  # Ctrl-C reaches all processes of a terminal, but it is this one that ends the others
+    process = context.Process(target=_run_job, args=(job, saved_page, sender))
+    with signals.sigint_ignored():  # Ctrl-C reaches all processes of a terminal; this one ends the others
         process.start()
-    sender.close()  # the process now holds the only one, so that its death is seen here
+    sender.close()  # only the process holds it now, so its death closes the connection
     return outcome, process
 
 
 def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
-    """Have processes end, with another signal for each that is received meanwhile, and wait until they have."""
+    """Terminate processes and wait for their end; pass on every further signal that arrives meanwhile."""
     living = {process.sentinel: process for process in processes}
     for process in processes:
         process.terminate()
@@ -109,7 +117,7 @@ def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
 
 
 def _error(outcome: Connection, process: SpawnProcess) -> str:
-    """Why a process failed, or nothing if it did not."""
+    """Why a process failed; empty if it did not."""
     try:
         error = outcome.recv()
     except EOFError:
@@ -118,12 +126,12 @@ def _error(outcome: Connection, process: SpawnProcess) -> str:
     return error
 
 
-def _run_job(job: Job, sender: Connection) -> None:
-    """Execute one job on one thread, so that several do not fight over the cores; errors travel as text."""
+def _run_job(job: Job, saved_page: SavedPage | None, sender: Connection) -> None:
+    """Execute one job on one thread, so that jobs do not compete for cores; send its error as text, or nothing."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     signals.end_with_parent()
     try:
-        run(job.notebook, job.parameters, job.out, progress=False)
+        run(job.notebook, job.parameters, job.out, saved_page=saved_page, progress=False)
         sender.send("")
     except Exception as error:
         sender.send(f"{type(error).__name__}: {error}")

@@ -1,8 +1,8 @@
 """SIGTERM and SIGINT (Ctrl-C), passed on to the processes that work for this one.
 
-The first asks to end in order, a later one to end at once. Those within a second are one: a system that
-ends a group of processes signals all of them, and so they would be asked a second time by each other.
-In other threads than the main one, signals act as ever; so do those that the process ignores.
+The first signal asks them to end in order; a later one ends them at once. Signals less than a second apart count as
+one: when a system signals all processes of a group, each of them would otherwise receive a second signal from another.
+Only the main thread handles signals. In other threads nothing changes, nor for signals that the process ignores.
 """
 
 import logging
@@ -21,12 +21,12 @@ from tempclr.training.interruption import SAME
 
 @contextmanager
 def passed_to_kernel() -> Iterator[type]:
-    """Yield a class of kernel manager, and pass signals within the block on to the kernel that it starts.
+    """Yield a kernel manager class, and pass signals that arrive within the block on to the kernel that it starts.
 
-    The first is passed on as SIGTERM, a later one as SIGKILL; an error of the block is taken for their effect.
+    The first signal is passed on as SIGTERM, a later one as SIGKILL.
 
     Raises:
-        KeyboardInterrupt: In place of an error of the block, if there was a signal.
+        KeyboardInterrupt: If the block fails after a signal, whose effect the error is taken to be.
     """
     manager = import_optional("jupyter_client.manager", "notebooks").AsyncKernelManager
     kernels, sent = [], []
@@ -35,15 +35,15 @@ def passed_to_kernel() -> Iterator[type]:
         async def start_kernel(self, *args: object, **options: object) -> None:
             kernels.append(self)
             await super().start_kernel(*args, **options)
-            if sent:  # before there was a process
+            if sent:  # a signal came before there was a process
                 self.send(sent[-1])
 
         def send(self, number: int) -> None:
             if self.has_kernel:
-                self.provisioner.process.send_signal(number)  # not its group: what it started is for it to end
+                self.provisioner.process.send_signal(number)  # not to its group: the kernel ends what it started
 
     def pass_on() -> None:
-        log.disabled = True  # that the kernel died is what was asked for
+        log.disabled = True  # no complaint that the kernel died: that was asked for
         sent.append(signal.SIGKILL if sent else signal.SIGTERM)
         for kernel in kernels:
             kernel.send(sent[-1])
@@ -51,7 +51,7 @@ def passed_to_kernel() -> Iterator[type]:
     log = logging.getLogger("papermill")
     silent = log.disabled
     try:
-        with _heard(pass_on):
+        with _on_signal(pass_on):
             yield Kernel
     except Exception as error:
         if not sent:
@@ -63,15 +63,15 @@ def passed_to_kernel() -> Iterator[type]:
 
 @contextmanager
 def received() -> Iterator[Connection]:
-    """Yield a connection on which a message arrives per signal within the block, instead of its effect."""
+    """Yield a connection that receives one message per signal within the block; the signal has no other effect."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    with receiver, sender, _heard(lambda: sender.send(None)):
+    with receiver, sender, _on_signal(lambda: sender.send(None)):
         yield receiver
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
-    """Ignore SIGINT within the block, as do for good the processes that are started in it."""
+def sigint_ignored() -> Iterator[None]:
+    """Ignore SIGINT within the block; processes started in it ignore it for good."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -83,7 +83,7 @@ def unheard() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Send this process, one of `multiprocessing`, a SIGTERM once the process that started it is no more."""
+    """Send this process, started by `multiprocessing`, a SIGTERM once its parent process has ended."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -94,8 +94,8 @@ def end_with_parent() -> None:
 
 
 @contextmanager
-def _heard(act: Callable[[], None]) -> Iterator[None]:
-    """Call a function upon each signal within the block."""
+def _on_signal(act: Callable[[], None]) -> Iterator[None]:
+    """Call a function on each signal within the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import open_trained
+from tempclr.launcher.html import SavedPage
 from tempclr.launcher.pool import Job, run_all
 from tempclr.metrics import Interval, bootstrap, group_means, groups, student, wider
 from tempclr.tasks import retrieval
@@ -117,15 +118,20 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
     ]
 
 
-def train_all(trainings: Sequence[Job], *, processes: int) -> None:
+def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage | None = None) -> None:
     """Run the trainings that are not done yet, several at a time, each on one thread.
+
+    Args:
+        trainings: As from `jobs`.
+        processes: Trainings at a time.
+        saved_page: As for `launcher.execute.run`.
 
     Raises:
         ValueError: If one fails, or a folder holds another one.
     """
     if processes < 1:
         raise ValueError(f"expected at least one process, got {processes}")
-    run_all(trainings, processes=processes, description="training")
+    run_all(trainings, processes=processes, description="training", saved_page=saved_page)
 
 
 def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) -> list[Effect]:

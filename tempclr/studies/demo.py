@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tempclr.experiments import runs
 from tempclr.experiments.video_text import Experiment
+from tempclr.launcher.html import SavedPage
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import comparison, report
 
@@ -32,13 +33,14 @@ SMOKE: Mapping[str, int] = {
 }
 
 
-def run(out: Path, *, processes: int = 2, smoke: bool = False) -> None:
+def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: SavedPage | None = None) -> None:
     """Run what is not done yet, write the report, and print its table and where it is.
 
     Args:
         out: Folder of the report and of all runs; what it holds already is kept and continued.
         processes: Notebooks executed at a time, each on one thread.
         smoke: Tiny sizes that show that everything runs; the numbers mean nothing.
+        saved_page: As for `launcher.execute.run`.
 
     Raises:
         ValueError: If a notebook fails, or the folder holds the results of other settings or code.
@@ -66,8 +68,8 @@ def run(out: Path, *, processes: int = 2, smoke: bool = False) -> None:
         out.mkdir(parents=True, exist_ok=True)
         if not all(is_done(job) for job in training):
             _render(training[0])
-        run_all(training, processes=processes, description="training")
-        run_all(looking, processes=processes, description="evaluating and looking")
+        run_all(training, processes=processes, description="training", saved_page=saved_page)
+        run_all(looking, processes=processes, description="evaluating and looking", saved_page=saved_page)
         report.write(out, [job.out for job in training], out / "retrieval", [job.out for job in looking[1:]])
     print(comparison.as_text(runs.read_metrics(out / "retrieval")))
     print(f"\nThe report is at {out / 'index.html'}")
