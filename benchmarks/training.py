@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +25,13 @@ from tqdm import tqdm
 
 from tempclr import TempCLR, TrainConfig, soft_dtw, train
 from tempclr.encoders import MLP, ContextEncoder, Projection, TextBert, VideoBert, tune
-from tempclr.losses import order_loss, unit_loss
+from tempclr.losses import OrderTerm, UnitTerm, order_loss, unit_loss
 from tempclr.negatives import wrong_orders
 from tempclr.sequences import Pair, collate
 from tempclr.training.processes import AllProcesses
 
-VIDEOS, PAIRS, UNITS, NEGATIVES = 16, 16, 5, 31
+VIDEOS, PAIRS, SENTENCES, NEGATIVES = 16, 16, 5, 31
+ORDER = OrderTerm(sentences=SENTENCES, negatives=NEGATIVES)
 TEXT, VIDEO, DIM = 384, 512, 768  # widths of the features, and of the shared space
 TOKENS, PIECES = 8, 12  # of a clip (seconds) and of a sentence, for the paper's own encoders
 
@@ -61,11 +63,15 @@ def transformers() -> tuple[nn.Module, nn.Module]:
 
 
 def step(
-    encoders: Callable[[], tuple[nn.Module, nn.Module]] = perceptrons, *, pairs: int = PAIRS, **options: object
+    encoders: Callable[[], tuple[nn.Module, nn.Module]] = perceptrons,
+    *,
+    pairs: int = PAIRS,
+    weight: float = 0.7,
+    **options: object,
 ) -> Callable[[], None]:
     """A step of training: both losses, their gradient, and the optimiser."""
     torch.manual_seed(0)
-    model = TempCLR(*encoders(), **({"units": UNITS, "negatives": NEGATIVES} | options))
+    model = TempCLR(*encoders(), order=replace(ORDER, **options), weight=weight)
     optimizer, generator = torch.optim.Adam(model.parameters(), lr=1e-5), torch.Generator().manual_seed(0)
     batch = collate(data(pairs=pairs))
 
@@ -111,16 +117,16 @@ def as_row(seconds: dict[str, float]) -> dict[str, float]:
 def loops(repeats: int) -> list[dict]:
     """Steps per second with the engine and with a loop per cell."""
     rows = []
-    for units in (5, 16):
+    for count in (5, 16):
         works = {
-            "auto": step(units=units),
-            "cpu": step(units=units, distance=partial(soft_dtw, kernel="cpu")),
-            "diagonals": step(units=units, distance=partial(soft_dtw, kernel="diagonals")),
-            "loop": step(units=units, distance=loop_per_cell),
+            "auto": step(sentences=count),
+            "cpu": step(sentences=count, alignment_fn=partial(soft_dtw, kernel="cpu")),
+            "diagonals": step(sentences=count, alignment_fn=partial(soft_dtw, kernel="diagonals")),
+            "loop": step(sentences=count, alignment_fn=loop_per_cell),
         }
         seconds = in_turn(works, repeats)
         named = {f"{name} (steps per s)": 1 / each for name, each in seconds.items()}
-        rows.append({"sentences in the order loss": units, **named, "auto / loop": seconds["loop"] / seconds["auto"]})
+        rows.append({"sentences in the order loss": count, **named, "auto / loop": seconds["loop"] / seconds["auto"]})
     return rows
 
 
@@ -141,7 +147,7 @@ def paper(repeats: int) -> list[dict]:
         )
         for k in range(VIDEOS)
     ]
-    model = TempCLR(TextBert(), VideoBert(), units=UNITS, negatives=NEGATIVES, unit=partial(unit_loss, cosine=False))
+    model = TempCLR(TextBert(), VideoBert(), unit=UnitTerm(partial(unit_loss, cosine=False)), order=ORDER)
     learn = sum(tune(encoder, "layernorm") for encoder in (model.text, model.video))
     optimizer = torch.optim.Adam((weight for weight in model.parameters() if weight.requires_grad), lr=1e-5)
     batch = collate(pairs)
@@ -152,8 +158,8 @@ def paper(repeats: int) -> list[dict]:
         optimizer.step()
 
     def alone() -> None:
-        x, y = (torch.randn(VIDEOS, UNITS, DIM, requires_grad=True) for _ in "xy")
-        orders = wrong_orders(torch.arange(UNITS).expand(VIDEOS, -1), NEGATIVES, generator=generator)
+        x, y = (torch.randn(VIDEOS, SENTENCES, DIM, requires_grad=True) for _ in "xy")
+        orders = wrong_orders(torch.arange(SENTENCES).expand(VIDEOS, -1), NEGATIVES, generator=generator)
         order_loss(x, y, orders).backward()
 
     seconds = in_turn({"whole": whole}, 1) | in_turn({"alone": alone}, repeats)
@@ -164,12 +170,12 @@ def paper(repeats: int) -> list[dict]:
 def scaling(repeats: int) -> list[dict]:
     """A step by the sentences and by the wrong orders in the order loss."""
     rows = []
-    shapes = [(units, NEGATIVES) for units in (3, 5, 8, 16, 32)] + [(UNITS, count) for count in (7, 63, 119)]
-    for units, negatives in tqdm(shapes, desc="scaling"):
-        pairs = max(PAIRS, units)
-        options = {"pairs": pairs, "units": units, "negatives": negatives}
+    shapes = [(count, NEGATIVES) for count in (3, 5, 8, 16, 32)] + [(SENTENCES, count) for count in (7, 63, 119)]
+    for sentences, negatives in tqdm(shapes, desc="scaling"):
+        pairs = max(PAIRS, sentences)
+        options = {"pairs": pairs, "sentences": sentences, "negatives": negatives}
         seconds = in_turn({"both": step(**options), "unit": step(weight=0.0, **options)}, repeats)
-        rows.append({"sentences": units, "wrong orders": negatives, "pairs per video": pairs, **as_row(seconds)})
+        rows.append({"sentences": sentences, "wrong orders": negatives, "pairs per video": pairs, **as_row(seconds)})
     return rows
 
 
@@ -206,7 +212,7 @@ def work_in_one(repeats: int) -> None:
     """Train on this process's share of every batch, and print how fast."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = TempCLR(*perceptrons(), units=UNITS, negatives=NEGATIVES, gather=AllProcesses())
+    model = TempCLR(*perceptrons(), order=ORDER, gather=AllProcesses())
     accelerator = Accelerator(cpu=True)
     config = TrainConfig(steps=8 * repeats + 2, batch=VIDEOS, warmup=1, learning_rate=1e-5)
     loop = train(model, data(), config, accelerator=accelerator, generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, layer_norm, linear
 from transformers import BertConfig, BertModel
 
 from tempclr.encoders import BertShape, Projection, TextBert, VideoBert, encode
-from tempclr.losses import TempCLR
+from tempclr.losses import OrderTerm, TempCLR
 from tempclr.sequences import Batch, Pair, collate, pad
 
 TINY = BertShape(dim=8, heads=2, inner=12, words=20, positions=16, begin=3, end=4)
@@ -184,7 +184,7 @@ def test_a_model_of_both_trains_on_word_pieces_and_tokens(generator: torch.Gener
     ]
     batch = collate(pairs)
     assert isinstance(batch, Batch) and encode(video, batch.clips).values.shape == (2, 6, 8)
-    losses = TempCLR(text, video, negatives=4)(batch, generator=generator)
+    losses = TempCLR(text, video, order=OrderTerm(negatives=4))(batch, generator=generator)
     losses.total.backward()
     assert losses.order > 0
     unused = {name for name, weight in video.named_parameters() if weight.grad is None}

@@ -225,7 +225,7 @@ def test_features_of_another_shape_are_refused(clips: torch.Tensor):
 
 def test_a_step_encoder_of_another_width_is_refused():
     encoder = ContextEncoder(Projection(4, 6), 8)
-    with pytest.raises(ValueError, match="expected Projection to give dim 8, got 6"):
+    with pytest.raises(ValueError, match="expected Projection to return dim 8, got 6"):
         encoder(torch.ones(1, 2, 4), torch.tensor([2]))
 
 
@@ -258,8 +258,10 @@ def test_unknown_positions_are_refused():
         context("sine")
 
 
-def test_a_hidden_encoder_across_steps_is_refused():
-    with pytest.raises(ValueError, match="expected Sequential, which holds an encoder that looks across steps"):
+def test_a_hidden_contextual_encoder_is_refused():
+    with pytest.raises(
+        ValueError, match="expected Sequential, which contains a contextual encoder, to be a ContextualEncoder"
+    ):
         encode(nn.Sequential(context(), nn.Identity()), pad([torch.ones(1, 4).double()]))
-    with pytest.raises(ValueError, match="expected an encoder of single steps first, got ContextEncoder"):
+    with pytest.raises(ValueError, match="expected a per-step encoder for `step`, got ContextEncoder"):
         ContextEncoder(context(), 16)

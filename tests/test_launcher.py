@@ -54,13 +54,14 @@ from accelerate import Accelerator
 from tempclr import Pair, TempCLR, TrainConfig, train
 from tempclr.encoders import Projection
 from tempclr.experiments.runs import Run
+from tempclr.losses import OrderTerm
 torch.manual_seed(0)
 torch.set_num_threads(1)
 pairs = [
     Pair(str(k), torch.randn(3, 4), torch.randn(3, 4), torch.arange(3), tuple(f"{k} {i}" for i in range(3)))
     for k in range(6)
 ]
-model = TempCLR(Projection(4, 4), Projection(4, 4), negatives=2)
+model = TempCLR(Projection(4, 4), Projection(4, 4), order=OrderTerm(negatives=2))
 config = TrainConfig(steps=100, batch=4, warmup=2, checkpoint_every=1000)
 given = {"accelerator": Accelerator(cpu=True), "generator": torch.Generator().manual_seed(0), "folder": run_dir}
 for record in train(model, pairs, config, **given):

@@ -41,8 +41,6 @@ def model() -> TempCLR:
 class Same(nn.Module):
     """Returns what it gets, times a weight of 1."""
 
-    contextual = False
-
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))

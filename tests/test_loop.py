@@ -21,8 +21,9 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from tempclr import Pair, TempCLR, TrainConfig, soft_dtw, train
+from tempclr.alignment import AlignmentFn
 from tempclr.encoders import ContextEncoder, Projection, tune
-from tempclr.losses import Temperature, mil_nce, ramp
+from tempclr.losses import OrderTerm, Temperature, UnitTerm, WithinVideoTerm, mil_nce, ramp
 from tempclr.negatives import permute_both
 from tempclr.sequences import Batch, Sequences, collate
 from tempclr.training.checkpoints import load, save
@@ -62,7 +63,7 @@ def model(dropout: float = 0.2) -> TempCLR:
         torch.manual_seed(0)
         text = Projection(6, 16)
         text.norm = nn.Sequential(text.norm, nn.Dropout(dropout))
-        return TempCLR(text, Projection(8, 16), negatives=5)
+        return TempCLR(text, Projection(8, 16), order=OrderTerm(negatives=5))
 
 
 def run(trained: nn.Module, config: TrainConfig = CONFIG, stop: int | None = None, **settings: object) -> list:
@@ -239,9 +240,8 @@ def tuned(what: str) -> TempCLR:
             tune(video, "lora", rank=2, targets=targets)
         elif what == "layernorm":
             tune(video, "layernorm")
-        return TempCLR(
-            Projection(6, 16), video, negatives=5, chunk=7, weight=ramp(0.2, 0.8), temperature=Temperature(1.0)
-        )
+        order = OrderTerm(negatives=5, temperature=Temperature(1.0))
+        return TempCLR(Projection(6, 16), video, order=order, chunk=7, weight=ramp(0.2, 0.8))
 
 
 @pytest.mark.parametrize("what", ["all", "layernorm", "lora"])
@@ -453,16 +453,21 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
         run(model(), folder=tmp_path, generator=torch.Generator().manual_seed(7))
 
 
+def ordered(alignment_fn: AlignmentFn = soft_dtw, **changes: object) -> dict[str, OrderTerm]:
+    return {"order": OrderTerm(alignment_fn, **{"negatives": 5, **changes})}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"weight": 0.5}, "expected weight=0.7, found weight=0.5"),
-        ({"anchor": "both"}, "expected anchor='text', found anchor='both'"),
-        ({"negatives": 7}, "expected negatives=5, found negatives=7"),
-        ({"shuffle": permute_both}, "expected shuffle=permute_segments, found shuffle=permute_both"),
-        ({"distance": partial(soft_dtw, gamma=0.2)}, r"expected distance=soft_dtw, found distance=soft_dtw\(gamma=0.2"),
-        ({"temperature": 0.5}, "expected temperature=1.0, found temperature=0.5"),
-        ({"unit": mil_nce}, "expected unit=unit_loss, found unit=mil_nce"),
+        (ordered(anchor="both"), "expected order.anchor='text', found order.anchor='both'"),
+        (ordered(negatives=7), "expected order.negatives=5, found order.negatives=7"),
+        (ordered(shuffle=permute_both), "expected order.shuffle=permute_segments, found order.shuffle=permute_both"),
+        (ordered(partial(soft_dtw, gamma=0.2)), r"expected order.alignment_fn=soft_dtw, found .*=soft_dtw\(gamma=0.2"),
+        (ordered(temperature=0.5), "expected order.temperature=1.0, found order.temperature=0.5"),
+        ({"unit": UnitTerm(mil_nce)}, "expected unit.loss=unit_loss, found unit.loss=mil_nce"),
+        ({"unit": WithinVideoTerm()}, "expected unit=UnitTerm, found unit=WithinVideoTerm"),
         ({"chunk": 5}, "expected chunk=64, found chunk=5"),
         ({"gather": AllProcesses()}, r"expected gather=Alone\(\), found gather=AllProcesses\(\)"),
     ],

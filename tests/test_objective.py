@@ -1,5 +1,6 @@
 """The model that is trained, over a batch."""
 
+import copy
 import math
 import threading
 from collections.abc import Callable
@@ -14,7 +15,20 @@ from tempclr import Pair, TempCLR, drop_dtw, otam, soft_dtw
 from tempclr.alignment._kernels import reference
 from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.encoders import ContextEncoder, Projection, encode
-from tempclr.losses import Losses, Temperature, both_ways, mil_nce, order_loss, per_cell, ramp, step_loss, unit_loss
+from tempclr.losses import (
+    Losses,
+    OrderTerm,
+    Temperature,
+    UnitTerm,
+    WithinVideoTerm,
+    both_ways,
+    mil_nce,
+    order_loss,
+    per_cell,
+    ramp,
+    step_loss,
+    unit_loss,
+)
 from tempclr.losses._selection import evenly_spaced
 from tempclr.negatives import (
     even_segments,
@@ -30,15 +44,8 @@ from tempclr.negatives import (
 from tempclr.sequences import Batch, collate
 
 ANCHORS = ["text", "video", "both"]
-PUBLISHED = {
-    "weight": 0.7,
-    "negatives": 31,
-    "units": 5,
-    "distance": partial(soft_dtw, gamma=0.1),
-    "temperature": 1.0,
-    "unit": partial(unit_loss, cosine=False),
-    "unit_temperature": 1.0,
-}
+PUBLISHED = OrderTerm(partial(soft_dtw, gamma=0.1), negatives=31, sentences=5, temperature=1.0)
+OF_MODEL = {"unit", "weight", "chunk", "gather"}
 
 
 def pairs(
@@ -58,9 +65,12 @@ def pairs(
 
 
 def model(**settings: object) -> TempCLR:
+    """A small model; settings that are not the model's own are those of its order term."""
+    order = OrderTerm(**{name: value for name, value in settings.items() if name not in OF_MODEL})
+    settings = {name: value for name, value in settings.items() if name in OF_MODEL}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return TempCLR(Projection(5, 8), Projection(7, 8), **settings)
+        return TempCLR(Projection(5, 8), Projection(7, 8), order=order, **settings)
 
 
 def seeded(seed: int = 3) -> torch.Generator:
@@ -68,15 +78,16 @@ def seeded(seed: int = 3) -> torch.Generator:
 
 
 class Mixed(nn.Module):
-    """Looks across steps: each is encoded with a share of the one before it."""
-
-    contextual = True
+    """A contextual encoder: each step is encoded with a share of the one before it."""
 
     def __init__(self, encoder: nn.Module, share: float) -> None:
         super().__init__()
         self.encoder, self.share = encoder, share
 
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+    def embed_steps(self, steps: Tensor) -> Tensor:
+        return steps
+
+    def embed_in_context(self, values: Tensor, lengths: Tensor) -> Tensor:
         assert len(values) == len(lengths)
         before = torch.cat((torch.zeros_like(values[:, :1]), values[:, :-1]), 1)
         return self.encoder((values + self.share * before).flatten(0, 1)).unflatten(0, values.shape[:2])
@@ -146,7 +157,8 @@ def test_the_published_recipe_is_its_formulas(anchor: str, generator: torch.Gene
     batch = collate(
         [Pair(f"{k}", x[k], y[k], torch.arange(16), tuple(f"{k} {i}" for i in range(16))) for k in range(16)]
     )
-    trained = TempCLR(nn.Identity(), nn.Identity(), anchor=anchor, **PUBLISHED)
+    unit = UnitTerm(partial(unit_loss, cosine=False), temperature=1.0)
+    trained = TempCLR(nn.Identity(), nn.Identity(), unit=unit, order=replace(PUBLISHED, anchor=anchor), weight=0.7)
     ours = trained(batch, generator=seeded())
     again, five = seeded(), torch.arange(5).expand(16, -1)
     drawn = [wrong_orders(five, 31, generator=again) for _ in range(2 if anchor == "both" else 1)]
@@ -168,10 +180,10 @@ def test_of_sixteen_sentences_the_published_five_are_taken(generator: torch.Gene
     assert chosen.captions[1, 2:].eq(-1).all()
 
 
-def test_within_videos_every_clip_meets_the_list_of_its_own(generator: torch.Generator):
+def test_within_videos_every_clip_is_contrasted_with_the_sentences_of_its_own(generator: torch.Generator):
     data = [*pairs(1, generator, (0, -1, 1, 1, 2)), *pairs(2, generator, (1, 0, 0, -1), start=1)]
     data[0] = Pair("repeats", data[0].sentences, data[0].clips, data[0].segments, ("stir", "pour", "stir"))
-    trained = model(weight=0.12, within=step_loss, unit_temperature=0.5, units=9, shuffle=permute_both)
+    trained = model(weight=0.12, unit=WithinVideoTerm(step_loss, 0.5), sentences=9, shuffle=permute_both)
     each = []
     for pair in data:
         for clip, segment in zip(trained.video(pair.clips), pair.segments.tolist(), strict=True):
@@ -228,22 +240,24 @@ def test_videos_too_short_for_a_wrong_order_are_counted_and_still_matched(genera
     only = model()(collate(short), generator=generator)
     assert only.order_skipped == 2 and only.order == 0 and only.unit > 0
     only.total.backward()
-    assert model(others=True)(collate(short), generator=generator).order > 0  # still told from each other
+    assert (
+        model(in_batch_negatives=True)(collate(short), generator=generator).order > 0
+    )  # still contrasted with each other
 
 
 def test_a_batch_of_one_video_is_trained_by_its_orders_alone(generator: torch.Generator):
-    trained = model(others=True)
+    trained = model(in_batch_negatives=True)
     (one,) = pairs(1, generator, segments=(0, 0, 0))
     losses = trained(collate([one]), generator=generator)
     assert losses.order_skipped == 1 and losses.order == 0
     assert all(gradient.isfinite().all() for gradient in gradients(trained, losses))
 
 
-def test_identical_captions_leave_nothing_to_tell_apart(generator: torch.Generator):
+def test_identical_captions_leave_no_negatives(generator: torch.Generator):
     same = [Pair(p.name, p.sentences, p.clips, p.segments, ("stir",) * 3) for p in pairs(3, generator)]
-    losses = model(others=True, anchor="both")(collate(same), generator=generator)
+    losses = model(in_batch_negatives=True, anchor="both")(collate(same), generator=generator)
     assert losses.order_skipped == losses.unit_skipped == 3 and losses.order == 0 and losses.unit == 0
-    assert model(weight=1.0)(collate(same), generator=generator).unit_skipped == 0  # nobody asked the unit loss
+    assert model(weight=1.0)(collate(same), generator=generator).unit_skipped == 0  # the unit term has no weight
 
 
 def test_videos_with_nothing_to_match_are_counted_by_the_unit_loss(generator: torch.Generator):
@@ -253,8 +267,8 @@ def test_videos_with_nothing_to_match_are_counted_by_the_unit_loss(generator: to
     assert model(weight=0.0)(collate(silent), generator=generator).unit_skipped == 2
     (one,) = pairs(1, generator, segments=(0, 0))
     for unit in (unit_loss, mil_nce):
-        assert model(weight=0.0, unit=unit)(collate([one]), generator=generator).unit_skipped == 1
-        assert model(weight=0.0, unit=unit)(collate(described[:1]), generator=generator).unit_skipped == 0
+        assert model(weight=0.0, unit=UnitTerm(unit))(collate([one]), generator=generator).unit_skipped == 1
+        assert model(weight=0.0, unit=UnitTerm(unit))(collate(described[:1]), generator=generator).unit_skipped == 0
 
 
 def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
@@ -267,17 +281,17 @@ def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
         assert model(shuffle=shuffle)(batch, generator=generator).order_skipped == 0
 
 
-def test_the_order_loss_takes_so_many_clips_of_a_sentence(generator: torch.Generator):
+def test_the_order_loss_takes_at_most_so_many_clips_per_sentence(generator: torch.Generator):
     segments = (0, -1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 2)
     batch = collate(pairs(2, generator, segments=segments))
-    chosen = evenly_spaced(batch, clips_per_unit=3)
+    chosen = evenly_spaced(batch, clips_per_sentence=3)
     assert chosen.clips[0].tolist() == [0, 4, 6, 8, 10, 11]  # of eight of sentence 1 the third, sixth and eighth
     assert chosen.segments[0].tolist() == [0, 1, 0, 1, 1, 2] and chosen.lengths[0].tolist() == [3, 6]
     few = [replace(pair, clips=pair.clips[chosen.clips[0]], segments=chosen.segments[0]) for pair in pairs_of(batch)]
     settings = {"negatives": 3, "weight": 1.0}
-    ours = model(clips_per_unit=3, **settings)(batch, generator=seeded())
+    ours = model(clips_per_sentence=3, **settings)(batch, generator=seeded())
     torch.testing.assert_close(ours.order, model(**settings)(collate(few), generator=seeded()).order)
-    every = model(clips_per_unit=99, **settings)(batch, generator=seeded())
+    every = model(clips_per_sentence=99, **settings)(batch, generator=seeded())
     shown = batch.segments[0] >= 0
     without = [replace(p, clips=p.clips[shown], segments=p.segments[shown]) for p in pairs_of(batch)]
     torch.testing.assert_close(every.order, model(**settings)(collate(without), generator=seeded()).order)
@@ -289,11 +303,11 @@ def pairs_of(batch: Batch) -> list[Pair]:
     return [Pair("", x, y, segments, tuple(map(str, texts.tolist()))) for x, y, segments, texts in parts]
 
 
-def test_clips_without_sentences_are_shuffled_in_pieces(generator: torch.Generator):
+def test_clips_without_sentences_are_shuffled_in_even_segments(generator: torch.Generator):
     bare = pairs(2, generator, segments=(0, 0, 0, 0, 0))
     bare = [Pair(p.name, p.sentences, p.clips, torch.full((5,), -1), p.captions) for p in bare]
     assert model()(collate(bare), generator=generator).order_skipped == 2
-    trained = model(pieces=2, negatives=5, weight=1.0)
+    trained = model(clips_per_segment=2, negatives=5, weight=1.0)
     losses = trained(collate(bare), generator=generator)
     batch = collate(bare)
     orders = wrong_orders(even_segments(batch.clips.lengths, 5, 2), 5, generator=generator)
@@ -304,12 +318,14 @@ def test_clips_without_sentences_are_shuffled_in_pieces(generator: torch.Generat
 
 
 @pytest.mark.parametrize("anchor", ["text", "video"])
-def test_other_sequences_are_told_apart_one_by_one(anchor: str, generator: torch.Generator):
+def test_other_sequences_are_contrasted_one_by_one(anchor: str, generator: torch.Generator):
     data = [*pairs(2, generator), *pairs(2, generator, segments=(0, 1, 1, -1, 2, 2), start=2)]
     twin = data[0]
     data.append(Pair("twin", twin.sentences.flip(0), twin.clips.flip(0), twin.segments, twin.captions))
     distance = partial(drop_dtw, drop_y=0.9, gamma=0.1)  # not symmetric: clips may be left out, sentences may not
-    trained = model(weight=1.0, negatives=5, others=True, anchor=anchor, distance=distance, temperature=0.5)
+    trained = model(
+        weight=1.0, negatives=5, in_batch_negatives=True, anchor=anchor, alignment_fn=distance, temperature=0.5
+    )
     ours = trained(collate(data), generator=generator).order
     total = 0.0
     for k, pair in enumerate(data):
@@ -330,7 +346,9 @@ def test_other_sequences_are_told_apart_one_by_one(anchor: str, generator: torch
 
 
 @pytest.mark.parametrize("anchor", ANCHORS)
-@pytest.mark.parametrize("settings", [{}, {"units": 2}, {"others": True, "debiased": True}, {"chunk": 7}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"sentences": 2}, {"in_batch_negatives": True, "debiased": True}, {"chunk": 7}]
+)
 def test_shuffling_before_and_after_encoding_single_steps_are_the_same(
     anchor: str, settings: dict, generator: torch.Generator
 ):
@@ -344,7 +362,7 @@ def test_shuffling_before_and_after_encoding_single_steps_are_the_same(
         torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-4)  # float32 sums in another order
 
 
-def test_an_encoder_that_looks_across_steps_sees_every_order(generator: torch.Generator):
+def test_a_contextual_encoder_encodes_every_order(generator: torch.Generator):
     data = [*pairs(2, generator), *pairs(1, generator, segments=(0, 0, -1, 1, 2, 2), start=2)]
     trained = contextual(0.7, weight=1.0, negatives=5, anchor="both")
     again, total = seeded(), 0.0
@@ -355,9 +373,10 @@ def test_an_encoder_that_looks_across_steps_sees_every_order(generator: torch.Ge
     drawn.append(wrong_orders(torch.arange(3).expand(3, -1), 5, generator=again))
     for k, pair in enumerate(data):
         n, m = torch.tensor([len(pair.sentences)]), torch.tensor([len(pair.clips)])
-        x, y = trained.text(pair.sentences[None], n)[0], trained.video(pair.clips[None], m)[0]
-        by_clips = [(x, trained.video(pair.clips[None, o[: int(m)]], m)[0]) for o in drawn[0][k]]
-        by_sentences = [(trained.text(pair.sentences[None, o], n)[0], y) for o in drawn[1][k]]
+        text, video = trained.text.embed_in_context, trained.video.embed_in_context
+        x, y = text(pair.sentences[None], n)[0], video(pair.clips[None], m)[0]
+        by_clips = [(x, video(pair.clips[None, o[: int(m)]], m)[0]) for o in drawn[0][k]]
+        by_sentences = [(text(pair.sentences[None, o], n)[0], y) for o in drawn[1][k]]
         for compared in (by_clips, by_sentences):
             values = []
             for a, b in [(x, y), *compared]:
@@ -370,7 +389,7 @@ def test_an_encoder_that_looks_across_steps_sees_every_order(generator: torch.Ge
     assert abs(losses.order - shuffled_after.order) > 1e-3
 
 
-def test_one_side_may_look_across_steps(generator: torch.Generator):
+def test_one_encoder_may_be_contextual(generator: torch.Generator):
     batch = collate(pairs(3, generator))
     for sides in ({"text": False}, {"video": False}):
         trained = contextual(0.5, **sides, anchor="both", negatives=5)
@@ -382,7 +401,7 @@ def test_encoding_in_chunks_changes_nothing(generator: torch.Generator):
     batch = collate(pairs(4, generator))
     found = []
     for chunk in (1, 5, 1000):
-        trained = contextual(0.5, negatives=5, chunk=chunk, units=2)
+        trained = contextual(0.5, negatives=5, chunk=chunk, sentences=2)
         losses = trained(batch, generator=seeded())
         found.append([losses.total, *gradients(trained, losses)])
     for other in found[1:]:
@@ -393,12 +412,12 @@ def test_encoding_in_chunks_changes_nothing(generator: torch.Generator):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"distance": both_ways(partial(otam, gamma=0.1)), "anchor": "both"},
-        {"distance": per_cell(soft_dtw)},
-        {"distance": partial(drop_dtw, drop_y=0.8, gamma=0.1), "others": True},
-        {"debiased": True, "others": True},
-        {"unit": mil_nce, "temperature": Temperature(1.0), "unit_temperature": Temperature(0.1)},
-        {"shuffle": permute_both, "units": 3},
+        {"alignment_fn": both_ways(partial(otam, gamma=0.1)), "anchor": "both"},
+        {"alignment_fn": per_cell(soft_dtw)},
+        {"alignment_fn": partial(drop_dtw, drop_y=0.8, gamma=0.1), "in_batch_negatives": True},
+        {"debiased": True, "in_batch_negatives": True},
+        {"unit": UnitTerm(mil_nce, Temperature(0.1)), "temperature": Temperature(1.0)},
+        {"shuffle": permute_both, "sentences": 3},
     ],
 )
 def test_every_objective_can_be_learnt(settings: dict, generator: torch.Generator):
@@ -423,7 +442,7 @@ def test_every_objective_can_be_learnt(settings: dict, generator: torch.Generato
 
 def test_mixed_precision_aligns_in_single(generator: torch.Generator):
     batch = collate(pairs(4, generator))
-    trained = model(negatives=5, others=True, anchor="both", debiased=True)
+    trained = model(negatives=5, in_batch_negatives=True, anchor="both", debiased=True)
     single = trained(batch, generator=seeded())
     with torch.autocast("cpu", torch.bfloat16):
         mixed = trained(batch, generator=seeded())
@@ -477,12 +496,12 @@ def at_once(work: list[Callable[[], Losses]]) -> list[Losses]:
     "settings",
     [
         {},
-        {"others": True, "anchor": "both"},
-        {"others": True, "debiased": True, "units": 2},
-        {"unit": mil_nce, "others": True},
-        {"within": step_loss, "weight": 0.12},
-        {"across": True, "others": True, "anchor": "both", "units": 2},
-        {"temperature": Temperature(0.5), "unit_temperature": Temperature(0.2), "others": True},
+        {"in_batch_negatives": True, "anchor": "both"},
+        {"in_batch_negatives": True, "debiased": True, "sentences": 2},
+        {"unit": UnitTerm(mil_nce), "in_batch_negatives": True},
+        {"unit": WithinVideoTerm(temperature=0.1), "weight": 0.12},
+        {"across": True, "in_batch_negatives": True, "anchor": "both", "sentences": 2},
+        {"temperature": Temperature(0.5), "unit": UnitTerm(temperature=Temperature(0.2)), "in_batch_negatives": True},
     ],
 )
 def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict, generator: torch.Generator):
@@ -522,6 +541,49 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
 
 
+def test_learnt_temperatures_are_parameters_of_the_model_by_the_names_of_their_terms(generator: torch.Generator):
+    trained = model(unit=UnitTerm(temperature=Temperature(0.2)), temperature=Temperature(1.0))
+    assert list(trained.state_dict())[-2:] == ["unit_temperature.logarithm", "order_temperature.logarithm"]
+    copied = copy.deepcopy(trained)
+    with torch.no_grad():
+        copied.order_temperature.logarithm += 1.0
+    assert copied.order.temperature() > 2 * trained.order.temperature()  # of the copy's own, not of the first's
+    batch = collate(pairs(3, generator))
+    one, other = (each(batch, generator=seeded()) for each in (trained, copied))
+    assert one.unit == other.unit and one.order != other.order
+
+
+def hinge(distances: Tensor, counted: Tensor, temperature: float | Tensor) -> Tensor:
+    """Another contrast: how far wrong candidates come within a margin, the temperature, of the right one."""
+    return ((temperature + distances[:, :1] - distances[:, 1:]).relu() * counted[:, 1:]).sum(1)
+
+
+def test_the_contrast_is_the_one_passed_in(generator: torch.Generator):
+    batch = collate(pairs(3, generator))
+    trained = model(weight=1.0, negatives=5, contrast=hinge, temperature=0.3)
+    x, y = (encode(*each).values for each in ((trained.text, batch.sentences), (trained.video, batch.clips)))
+    orders, total = wrong_orders(batch.segments, 5, generator=seeded()), 0.0
+    for k in range(3):
+        cost = 1 - torch.cosine_similarity(x[k][:, None], y[k], dim=-1)
+        true, *wrong = (soft_dtw(cost[:, order]) for order in [torch.arange(4), *orders[k]])
+        total += sum((0.3 + true - each).clamp(min=0).item() for each in wrong) / 3
+    losses = trained(batch, generator=seeded())
+    assert losses.order.item() == pytest.approx(total, abs=1e-5)
+    assert all(gradient.isfinite().all() for gradient in gradients(trained, losses))
+
+
+def test_terms_print_their_settings():
+    assert (
+        repr(UnitTerm(partial(mil_nce, cosine=False), 0.2)) == "UnitTerm(loss=mil_nce(cosine=False), temperature=0.2)"
+    )
+    order = OrderTerm(both_ways(otam), contrast=hinge, sentences=5)
+    assert repr(order).startswith("OrderTerm(alignment_fn=both_ways(otam), negatives=31, shuffle=permute_segments, ")
+    assert "contrast=hinge, " in repr(order) and "sentences=5, " in repr(order)
+    lines = repr(model(weight=0.5, unit=WithinVideoTerm(), sentences=5)).splitlines()
+    for line in ("unit=WithinVideoTerm", "unit.loss=step_loss", "order.sentences=5", "order.contrast=info_nce"):
+        assert f"  {line}" in lines
+
+
 # refusals
 
 
@@ -531,15 +593,21 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
         ({"weight": 1.5}, "weight from 0 to 1"),
         ({"negatives": 0}, "negatives to be a whole number of at least 1, got 0"),
         ({"chunk": 0}, "chunk to be a whole number of at least 1"),
-        ({"units": 1}, "units to be a whole number of at least 2, got 1"),
-        ({"pieces": 0}, "pieces to be a whole number of at least 1"),
+        ({"sentences": 1}, "sentences to be a whole number of at least 2, got 1"),
+        ({"clips_per_segment": 0}, "clips_per_segment to be a whole number of at least 1"),
         ({"temperature": 0.0}, "temperature > 0"),
-        ({"unit_temperature": -1.0}, "temperature > 0"),
+        ({"clips_per_sentence": 0}, "clips_per_sentence to be a whole number of at least 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict, message: str):
     with pytest.raises(ValueError, match=message):
         model(**settings)
+
+
+@pytest.mark.parametrize("term", [UnitTerm, WithinVideoTerm])
+def test_a_unit_temperature_out_of_range_is_refused(term: type):
+    with pytest.raises(ValueError, match="temperature > 0"):
+        term(temperature=-1.0)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

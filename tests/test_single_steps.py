@@ -6,7 +6,8 @@ from test_objective import pairs
 from torch import Tensor, nn
 
 from tempclr import TempCLR
-from tempclr.encoders import Projection, check_single_steps
+from tempclr.encoders import Projection, check_per_step
+from tempclr.losses import OrderTerm
 from tempclr.sequences import Sequences, collate
 
 # laws
@@ -15,11 +16,11 @@ from tempclr.sequences import Sequences, collate
 def test_looking_whether_encoders_do_as_they_declare_changes_nothing(generator: torch.Generator):
     noisy = nn.Sequential(Projection(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
     noisy[0].eval()  # as one may freeze a part
-    trained = TempCLR(noisy, Projection(7, 8), negatives=5)
+    trained = TempCLR(noisy, Projection(7, 8), order=OrderTerm(negatives=5))
     before = [buffer.clone() for buffer in trained.buffers()]
     state = torch.get_rng_state()
-    check_single_steps(noisy, collate(pairs(2, generator)).sentences)
-    check_single_steps(noisy, collate(pairs(1, generator, segments=(0,))).sentences)
+    check_per_step(noisy, collate(pairs(2, generator)).sentences)
+    check_per_step(noisy, collate(pairs(1, generator, segments=(0,))).sentences)
     assert [module.training for module in noisy] == [False, True, True]
     assert torch.equal(torch.get_rng_state(), state)
     assert all(map(torch.equal, trained.buffers(), before))
@@ -29,10 +30,10 @@ def test_looking_whether_encoders_do_as_they_declare_changes_nothing(generator: 
 def test_an_encoder_in_half_precision_is_taken_for_what_it_is(generator: torch.Generator):
     deep = nn.Sequential(nn.Linear(7, 32), *(nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 32)) for _ in range(24)))
     clips = collate(pairs(3, generator)).clips
-    check_single_steps(deep.bfloat16(), Sequences(clips.values.bfloat16(), clips.lengths))
+    check_per_step(deep.bfloat16(), Sequences(clips.values.bfloat16(), clips.lengths))
     with torch.autocast("cpu", torch.bfloat16):
-        check_single_steps(deep, clips)  # frozen in half, under mixed precision
-        check_single_steps(deep.float(), clips)
+        check_per_step(deep, clips)  # frozen in half, under mixed precision
+        check_per_step(deep.float(), clips)
 
 
 # refusals
@@ -53,7 +54,7 @@ class Learning(nn.Module):
 def test_an_encoder_that_begins_to_look_across_steps_later_is_refused_then(generator: torch.Generator):
     learning = TempCLR(Projection(5, 8), Learning())
     batch = collate(pairs(3, generator))
-    with pytest.raises(ValueError, match="expected Learning to encode every step by itself"):
+    with pytest.raises(ValueError, match="expected Learning to encode every step by itself, got"):
         for _ in range(64):
             assert learning(batch, generator=generator).total.isfinite()
             learning.video.share.data += 0.01
@@ -83,7 +84,7 @@ class Mixing(nn.Module):
 def test_an_encoder_that_looks_across_steps_without_saying_so_is_refused(how: str, generator: torch.Generator):
     batch = collate(pairs(2, generator))
     mixing = TempCLR(Projection(5, 8), Mixing(how))
-    with pytest.raises(ValueError, match="expected Mixing to encode every step by itself"):
+    with pytest.raises(ValueError, match="expected Mixing to encode every step by itself, got"):
         mixing(batch, generator=generator)
     mixing.weight = 0.0  # where nothing is shuffled, it is nobody's business
     assert mixing(batch, generator=generator).unit.isfinite()

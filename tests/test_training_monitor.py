@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tempclr import TempCLR, TrainConfig, train
 from tempclr.encoders import Projection
+from tempclr.losses import OrderTerm
 from tempclr.sequences import Pair
 from tempclr.tasks import retrieval
 from tempclr.training.history import History, read_history
@@ -97,7 +98,7 @@ def test_watching_leaves_the_training_as_it_is(pairs: list[Pair], tmp_path: Path
     finals = []
     for watched in (False, True):
         torch.manual_seed(0)
-        model = TempCLR(Projection(6, 4), Projection(6, 4), negatives=3)
+        model = TempCLR(Projection(6, 4), Projection(6, 4), order=OrderTerm(negatives=3))
         loop = train(
             model, pairs, TrainConfig(steps=12, batch=4, warmup=1),
             accelerator=Accelerator(cpu=True), generator=torch.Generator().manual_seed(0),
@@ -114,7 +115,7 @@ def test_watching_leaves_the_training_as_it_is(pairs: list[Pair], tmp_path: Path
 def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair], tmp_path: Path):
     def watched() -> TrainingMonitor:
         torch.manual_seed(0)
-        model = TempCLR(Projection(6, 4), Projection(6, 4), negatives=3)
+        model = TempCLR(Projection(6, 4), Projection(6, 4), order=OrderTerm(negatives=3))
         monitor = TrainingMonitor(steps=12, sentences=pairs[0].captions, folder=tmp_path)
         loop = train(
             model, pairs, TrainConfig(steps=12, batch=4, warmup=1, checkpoint_every=100), stop=monitor.stopping,

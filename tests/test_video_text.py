@@ -80,9 +80,11 @@ def test_the_published_preset_is_the_published_recipe(folder: Path):
     assert data[0].clips.shape == (9, 32, 512) and data[0].sentences.dtype == torch.int64
     with torch.device("meta"):
         model = wanted.model(data)
-    assert (model.weight, model.negatives, model.units, model.anchor, model.temperature) == (0.7, 31, 5, "text", 1.0)
-    assert model.unit.func is unit_loss and model.unit.keywords == {"cosine": False} and model.unit_temperature == 1.0
-    assert model.distance.func is soft_dtw and model.distance.keywords == {"gamma": 0.1}
+    order, unit = model.order, model.unit
+    assert (model.weight, order.negatives, order.sentences) == (0.7, 31, 5)
+    assert (order.anchor, order.temperature) == ("text", 1.0)
+    assert unit.loss.func is unit_loss and unit.loss.keywords == {"cosine": False} and unit.temperature == 1.0
+    assert order.alignment_fn.func is soft_dtw and order.alignment_fn.keywords == {"gamma": 0.1}
     assert tune(model, wanted.trainable) == 59_904  # as is done when a checkpoint is given
 
 

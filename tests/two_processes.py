@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tempclr import Pair, TempCLR, TrainConfig, train
 from tempclr.encoders import Projection
-from tempclr.losses import Temperature
+from tempclr.losses import OrderTerm, Temperature
 from tempclr.training.checkpoints import save
 from tempclr.training.processes import AllProcesses
 
@@ -40,10 +40,8 @@ def model(seed: int = 0) -> TempCLR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         text, video = Projection(6, 8), Projection(7, 8)
-    temperature = Temperature(1.0)
-    gather = AllProcesses()
-    built = TempCLR(text, video, negatives=5, anchor="both", others=True, temperature=temperature, gather=gather)
-    return built.double()
+    order = OrderTerm(negatives=5, anchor="both", in_batch_negatives=True, temperature=Temperature(1.0))
+    return TempCLR(text, video, order=order, gather=AllProcesses()).double()
 
 
 def score(trained: nn.Module) -> float:

@@ -76,8 +76,6 @@ class VideoBert(nn.Module):
         Xu et al., "VideoCLIP", EMNLP 2021, section 3.2, and its published configuration.
     """
 
-    contextual = False
-
     def __init__(self, shape: BertShape | None = None, *, layers: int = 6, features: int = 512, most: int = 32) -> None:
         super().__init__()
         self.shape, self.most = shape or BertShape(), most
@@ -163,8 +161,6 @@ class TextBert(nn.Module):
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, section 3.2, and its published configuration.
     """
-
-    contextual = False
 
     def __init__(
         self, shape: BertShape | None = None, *, layers: int = 12, most: int = 61, pool_begin: bool = False

@@ -1,4 +1,4 @@
-"""An encoder that looks across the steps of a sequence."""
+"""A contextual encoder: a transformer over the steps of a sequence."""
 
 from typing import Literal, get_args
 
@@ -15,28 +15,26 @@ Positions = Literal["rotary", "learnt", "none"]
 
 
 class ContextEncoder(nn.Module):
-    """A transformer over the embeddings of a sequence's steps: each sees all others, and padding is seen by none.
+    """A transformer over the embeddings of a sequence's steps: each attends to all others, but not to padding.
 
-    Wrong orders have to be made before it, since the embedding of a step depends on where it stands.
+    The embedding of a step depends on its position, so sequences are shuffled before they are encoded.
 
     Args:
-        step: Encodes single steps to `dim`, such as `Projection(512, dim)`.
+        step: A per-step encoder to `dim`, such as `Projection(512, dim)`.
         dim: Of the embeddings; a multiple of twice the heads for rotary positions, else of the heads.
-        layers: Blocks of attention and perceptron, each behind a LayerNorm.
+        layers: Blocks of attention and MLP, each after a LayerNorm.
         heads: Of attention.
-        positions: "rotary" tells how far apart steps are, "learnt" where each stands, "none" neither.
-        most: Steps that a sequence may have, for learnt positions.
-        dropout: Share of weights of attention and of updates that is dropped in training, 0 to 1.
+        positions: "rotary" encodes how far apart steps are, "learnt" the index of each step, "none" neither.
+        most: Longest sequence for learnt positions, in steps.
+        dropout: Dropout rate of attention weights and of updates in training, 0 to 1.
 
     Raises:
-        ValueError: If the dimension does not divide, the positions are unknown or `step` looks across steps.
+        ValueError: If the dimension does not divide, the positions are unknown or `step` is contextual.
 
     Source:
         Vaswani et al., "Attention Is All You Need", NeurIPS 2017; normalised first as in
         Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020.
     """
-
-    contextual = True
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class ContextEncoder(nn.Module):
                 f"positions {positions}, got {layers} layers and dim {dim}"
             )
         if is_contextual(step):
-            raise ValueError(f"expected an encoder of single steps first, got {type(step).__name__}")
+            raise ValueError(f"expected a per-step encoder for `step`, got {type(step).__name__}")
         self.step = step
         self.dim = dim
         self.places = nn.Parameter(torch.randn(most, dim) * 0.02) if positions == "learnt" else None
@@ -69,16 +67,20 @@ class ContextEncoder(nn.Module):
     def forward(
         self, values: Shaped[Tensor, "batch steps *features"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return one embedding per step of padded sequences; what stands at padding means nothing."""
-        return self.across(encode(self.step, Sequences(values, lengths)).values, lengths)
+        """Return one embedding per step of padded sequences; those at padding mean nothing."""
+        return self.embed_in_context(encode(self.step, Sequences(values, lengths)).values, lengths)
 
-    def across(
+    def embed_steps(self, steps: Shaped[Tensor, "steps *features"]) -> Float[Tensor, "steps features"]:
+        """Return the embeddings of single steps, by `step`."""
+        return self.step(steps)
+
+    def embed_in_context(
         self, x: Float[Tensor, "batch steps features"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return the same from steps that were encoded one by one, by `step`."""
+        """Return one embedding per step of padded sequences of what `embed_steps` returned."""
         mask = step_mask(lengths, x.shape[1])
         if x.shape[-1] != self.dim:
-            raise ValueError(f"expected {type(self.step).__name__} to give dim {self.dim}, got {x.shape[-1]}")
+            raise ValueError(f"expected {type(self.step).__name__} to return dim {self.dim}, got {x.shape[-1]}")
         steps = x.shape[1]
         if self.places is not None:
             if steps > len(self.places):
@@ -91,7 +93,7 @@ class ContextEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention among the real steps, then a perceptron on each, both added to what came in."""
+    """Attention among the real steps, then an MLP on each, both as residual updates."""
 
     def __init__(self, dim: int, heads: int, rotary: bool, dropout: float) -> None:
         super().__init__()
@@ -105,7 +107,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def extra_repr(self) -> str:
-        """Return what no part of it tells."""
+        """Return the settings that no submodule shows."""
         return f"heads={self.heads}, rotary={self.rotary}"
 
     def forward(
@@ -114,7 +116,7 @@ class Block(nn.Module):
         mask: Bool[Tensor, "batch steps"],
         places: Int[Tensor, " steps"],
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return the updated steps; only steps where the mask is True are looked at."""
+        """Return the updated steps; only steps where the mask is True are attended to."""
         parts = self.query_key_value(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         if self.rotary:

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 class FrameEncoder(nn.Module):
     """A small convolutional network on the patches of a square frame; sizes are in pixels."""
 
-    contextual = False
-
     def __init__(self, dim: int, *, size: int = 56, patch: int = 8, width: int = 32) -> None:
         super().__init__()
         self.size = size
@@ -28,8 +26,6 @@ class FrameEncoder(nn.Module):
 
 class ClipEncoder(nn.Module):
     """A clip of a fixed number of frames: each encoded, marked with its place in the clip, and averaged."""
-
-    contextual = False
 
     def __init__(self, dim: int, *, frames: int, size: int = 56, patch: int = 8) -> None:
         super().__init__()

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 class Projection(nn.Module):
     """A linear map of frozen features, such as sentence embeddings, to the shared space."""
 
-    contextual = False
-
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
         self.features = features
@@ -34,8 +32,6 @@ class MLP(nn.Module):
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, section 3.2.
     """
-
-    contextual = False
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()

@@ -16,8 +16,17 @@ from tempclr.data.excerpts import check_excerpts, excerpts
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
-from tempclr.losses import TempCLR, distances, mil_nce, step_loss, unit_loss
-from tempclr.losses.distances import both_ways
+from tempclr.losses import (
+    OrderTerm,
+    TempCLR,
+    UnitTerm,
+    WithinVideoTerm,
+    both_ways,
+    distances,
+    mil_nce,
+    step_loss,
+    unit_loss,
+)
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -154,25 +163,25 @@ class Experiment:
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(self.seed)
             text, video = self._paper(pairs[0].clips) if self.encoder == "paper" else self._encoders(pairs[0].clips)
-        comparison = {} if self.cosine else {"cosine": False}
-        return TempCLR(
-            text,
-            video,
-            weight=self.weight,
+        order = OrderTerm(
+            alignment_fn=named_distance(self.alignment, gamma=self.gamma, drop=self.drop_cost, per_cell=self.per_cell),
             negatives=self.negatives,
             shuffle=SHUFFLES[self.shuffle],
             anchor=self.anchor,
-            others=self.in_batch_negatives,
-            units=self.order_sentences or None,
-            clips_per_unit=self.order_clips or None,
-            distance=named_distance(self.alignment, gamma=self.gamma, drop=self.drop_cost, per_cell=self.per_cell),
-            debiased=self.alignment == "divergence",
             temperature=self.temperature,
-            unit=partial({"MIL-NCE": mil_nce}.get(self.unit_loss, unit_loss), **comparison),
-            within=partial(step_loss, cosine=self.cosine) if self.unit_loss == "BCE" else None,
-            unit_temperature=self.unit_temperature,
-            gather=AllProcesses(),
+            debiased=self.alignment == "divergence",
+            in_batch_negatives=self.in_batch_negatives,
+            sentences=self.order_sentences or None,
+            clips_per_sentence=self.order_clips or None,
         )
+        return TempCLR(text, video, unit=self._unit_term(), order=order, weight=self.weight, gather=AllProcesses())
+
+    def _unit_term(self) -> UnitTerm | WithinVideoTerm:
+        """The unit loss of that name, as a term of the objective."""
+        if self.unit_loss == "BCE":
+            return WithinVideoTerm(partial(step_loss, cosine=self.cosine), self.unit_temperature)
+        loss = {"InfoNCE": unit_loss, "MIL-NCE": mil_nce}[self.unit_loss]
+        return UnitTerm(partial(loss, cosine=self.cosine), self.unit_temperature)
 
     def _texts(self, sentences: Sequence[str]) -> Tensor:
         """What the text encoder takes: frozen embeddings, or word pieces."""

@@ -11,7 +11,7 @@ from tempclr.data.babyai_classes import check_sets, class_procedures
 from tempclr.data.labelled import Video, even_clips, pairs_within
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection
 from tempclr.experiments.video_text import ALIGNMENTS, SHUFFLES, check_context, named_distance
-from tempclr.losses import TempCLR
+from tempclr.losses import OrderTerm, TempCLR
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
@@ -89,19 +89,16 @@ class Recognition:
                 encoder = Projection(clips.shape[1], self.dim)
             if self.encoder == "contextual":
                 encoder = ContextEncoder(encoder, self.dim, layers=self.layers)
-        return TempCLR(
-            encoder,
-            encoder,
-            weight=1.0,
+        order = OrderTerm(
+            alignment_fn=named_distance(self.alignment, gamma=self.gamma, drop=self.drop_cost),
             negatives=self.negatives,
             shuffle=SHUFFLES[self.shuffle],
-            pieces=self.clips_per_segment,
-            others=self.in_batch_negatives,
-            distance=named_distance(self.alignment, gamma=self.gamma, drop=self.drop_cost),
-            debiased=self.alignment == "divergence",
             temperature=self.temperature,
-            gather=AllProcesses(),
+            debiased=self.alignment == "divergence",
+            in_batch_negatives=self.in_batch_negatives,
+            clips_per_segment=self.clips_per_segment,
         )
+        return TempCLR(encoder, encoder, order=order, weight=1.0, gather=AllProcesses())
 
     def generator(self) -> Generator:
         """Return a source of randomness for training."""

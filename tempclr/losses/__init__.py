@@ -1,26 +1,31 @@
 """The objective: match units with units, and whole sequences with sequences in the right order.
 
-units         unit_loss, mil_nce: single clips and sentences; step_loss: those of one video, with background
+model         TempCLR: two encoders and the objective
+units         unit_loss, and UnitTerm: single clips and sentences, among those of all videos
+mil_nce       a unit loss for captions that only roughly match their clips
+within_video  step_loss, and WithinVideoTerm: supervised, each video by itself, background included
 order         order_loss: a sequence in its true order against wrong ones
-distances     what may stand for soft-DTW in it
-temperature   a number, or learnt
-schedule      the weight of the order loss, as training goes on
-_selection    which sentences of a video the order loss takes
-_sides        how sentences and clips are shuffled, encoded and compared
-_stable_repr  functions in words
-_gather       the batches of several processes as one
-model         TempCLR: encoders and both losses
+order_term    OrderTerm: what the objective contrasts with what
+contrast      info_nce: the loss of a sequence from its distances to the right candidate and to wrong ones
+distances     alignment functions made of others
+temperature   a temperature that is learnt
+schedule      the weight of the order term over training
 """
 
 from tempclr.losses._gather import Gather as Gather
+from tempclr.losses.contrast import Contrast as Contrast
+from tempclr.losses.contrast import info_nce as info_nce
 from tempclr.losses.distances import both_ways as both_ways
 from tempclr.losses.distances import per_cell as per_cell
 from tempclr.losses.distances import transposed as transposed
+from tempclr.losses.mil_nce import mil_nce as mil_nce
 from tempclr.losses.model import Losses as Losses
 from tempclr.losses.model import TempCLR as TempCLR
 from tempclr.losses.order import order_loss as order_loss
+from tempclr.losses.order_term import OrderTerm as OrderTerm
 from tempclr.losses.schedule import ramp as ramp
 from tempclr.losses.temperature import Temperature as Temperature
-from tempclr.losses.units import mil_nce as mil_nce
-from tempclr.losses.units import step_loss as step_loss
+from tempclr.losses.units import UnitTerm as UnitTerm
 from tempclr.losses.units import unit_loss as unit_loss
+from tempclr.losses.within_video import WithinVideoTerm as WithinVideoTerm
+from tempclr.losses.within_video import step_loss as step_loss

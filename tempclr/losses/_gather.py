@@ -1,10 +1,10 @@
-"""The batches of all processes as one, so that every video meets all videos."""
+"""The batches of all processes as one, so that every video is compared with all others."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from tempclr.sequences import Sequences
@@ -12,11 +12,11 @@ from tempclr.sequences import Sequences
 
 @runtime_checkable
 class Gather(Protocol):
-    """Joins what every process holds, so that the mean loss of them all is that of one with the joined batch.
+    """Joins the items of all processes, so that the mean of their losses is the loss of the joined batch.
 
-    Every process calls it as often as the others. Numbers of items may differ; where other axes do, items are
-    padded at the end with 0. The gradient of a joined tensor goes back to the process that an item came from, summed
-    over all processes; gradients of weights are then averaged over processes, as `DistributedDataParallel` does.
+    All processes call it equally often. The number of items may differ between processes; where other axes differ,
+    items are padded at the end with 0. The gradient of an item returns to the process that the item came from, summed
+    over all processes; gradients of parameters are then averaged over processes, as by `DistributedDataParallel`.
     """
 
     rank: int  # of this process, from 0
@@ -27,7 +27,7 @@ class Gather(Protocol):
 
 
 class Alone:
-    """One process, which has nobody to join with."""
+    """A single process, which has nothing to join."""
 
     rank, count = 0, 1
 
@@ -42,16 +42,22 @@ class Joined:
 
     sequences: Sequences
     captions: Int[Tensor, "all_videos n"]  # of their videos; -1 is padding
-    own: Bool[Tensor, " all_videos"]  # whether a video is this process's
+    own: Bool[Tensor, " all_videos"]  # whether a video belongs to this process
 
 
 def join(gather: Gather, sequences: Sequences, captions: Int[Tensor, "videos n"]) -> Joined:
-    """Return sequences with those of all other processes, which number captions alike."""
+    """Return sequences together with those of all other processes; equal captions have one number everywhere."""
     values, lengths = gather(sequences.values), gather(sequences.lengths)
-    captions = gather(captions + 1) - 1  # what `gather` pads with is 0
+    captions = gather(captions + 1) - 1  # `gather` pads with 0, captions are padded with -1
     return Joined(Sequences(values, lengths), captions, own_items(gather, sequences.lengths))
 
 
 def own_items(gather: Gather, items: Shaped[Tensor, "items *rest"]) -> Bool[Tensor, " all_items"]:
-    """Return which of the joined items are this process's."""
+    """Return which of the joined items belong to this process."""
     return gather(torch.full((len(items),), gather.rank, device=items.device)) == gather.rank
+
+
+def mean_over_processes(gather: Gather, total: Float[Tensor, ""], counted: Shaped[Tensor, "*items"]) -> Tensor:
+    """Return a total of this process over the average count of all; its mean over processes is the joint mean."""
+    number = gather(counted.long()).sum().clamp(min=1)
+    return total * gather.count / number

@@ -1,17 +1,18 @@
-"""Functions in words that are the same in every process, so that a model can say by what it is trained."""
+"""Settings as text that is the same in every process, so that a checkpoint is identified by its objective."""
 
 import inspect
 import re
+from dataclasses import fields, is_dataclass
 from functools import partial
 
 from torch import Tensor, nn
 
 
 def stable_repr(value: object) -> str:
-    """Return a function by name with what is bound to it, a module by its class, and anything else as it prints.
+    """Return a function by its name and bound arguments, a dataclass by its fields, a module by its class.
 
-    Options are told if they are bound by `partial`, or held by an object that is called; what a function is made of,
-    or refers to, is not.
+    Anything else appears as it prints, or by its attributes, without addresses in memory. The body of a function is
+    not part of the text, nor is what it refers to.
 
     Example:
         >>> from tempclr import otam
@@ -20,10 +21,11 @@ def stable_repr(value: object) -> str:
         'both_ways(otam(gamma=0.2))'
     """
     if isinstance(value, partial):
-        named = [f"{name}={stable_repr(bound)}" for name, bound in value.keywords.items()]
-        return f"{stable_repr(value.func)}({', '.join([*map(stable_repr, value.args), *named])})"
+        return _call(stable_repr(value.func), *value.args, **value.keywords)
     if isinstance(value, nn.Module):
         return type(value).__name__
+    if is_dataclass(value) and not isinstance(value, type):
+        return _call(type(value).__name__, **{field.name: getattr(value, field.name) for field in fields(value)})
     if isinstance(value, Tensor):
         return str(value.tolist())
     if isinstance(value, tuple | list):
@@ -34,10 +36,16 @@ def stable_repr(value: object) -> str:
         return value.__qualname__.lstrip("_")
     if type(value).__repr__ is object.__repr__:
         held = getattr(value, "__dict__", {}).items()
-        return f"{type(value).__name__}({', '.join(f'{name}={_plain(each)}' for name, each in held)})"
-    return _plain(value)
+        return f"{type(value).__name__}({', '.join(f'{name}={_without_address(each)}' for name, each in held)})"
+    return _without_address(value)
 
 
-def _plain(value: object) -> str:
-    """What a value prints, without where it stands in memory."""
+def _call(name: str, *args: object, **kwargs: object) -> str:
+    """A call with its arguments."""
+    named = [f"{name}={stable_repr(value)}" for name, value in kwargs.items()]
+    return f"{name}({', '.join([*map(stable_repr, args), *named])})"
+
+
+def _without_address(value: object) -> str:
+    """A value as it prints, without its address in memory."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

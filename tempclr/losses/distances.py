@@ -1,8 +1,7 @@
-"""Distances of sequences, passed to a loss as a function of cost and lengths.
+"""Alignment functions made of others; x is always the text and y the video, whichever of them is shuffled.
 
-Any alignment is one, with its options bound: `soft_dtw`, `dtw`, `partial(otam, gamma=0.1)`,
-`partial(drop_dtw, drop_y=0.8, gamma=0.1)` to leave out clips of background at a price. x is the text and y the
-video, whichever of them is shuffled. Here is what makes another distance of one.
+Losses take any alignment function, with its options bound: `soft_dtw`, `dtw`, `partial(otam, gamma=0.1)`, or
+`partial(drop_dtw, drop_y=0.8, gamma=0.1)`, which leaves out background clips at a price.
 """
 
 from functools import partial
@@ -14,23 +13,23 @@ from tempclr.alignment import AlignmentFn, alignment_of
 
 
 def transposed(alignment_fn: AlignmentFn) -> AlignmentFn:
-    """Return the distance with x and y exchanged."""
+    """Return the alignment function with x and y exchanged."""
     return partial(_transposed, alignment_fn)
 
 
 def both_ways(alignment_fn: AlignmentFn) -> AlignmentFn:
-    """Return the sum of a distance and its transpose, as published results use OTAM, which is not symmetric."""
+    """Return the sum of both directions. Published results use OTAM, which is not symmetric, in this way."""
     return partial(_both_ways, alignment_fn)
 
 
 def per_cell(alignment_fn: AlignmentFn) -> AlignmentFn:
-    """Return the distance divided by the cells that its alignment visits, so that length does not count.
+    """Return the distance per visited cell of the alignment, so that length does not count.
 
-    A soft alignment visits as many as expected (see `alignment_of`), at least 1. The gradient is that of the quotient,
-    so that it takes second derivatives of the alignment: about three times the time.
+    A soft alignment visits an expected number of cells (see `alignment_of`), at least 1. The gradient is that of the
+    quotient. It needs second derivatives of the alignment, so it takes about three times as long.
 
     Example:
-        A path of one cell each, whatever the length:
+        A path whose cells all cost 0.5, for two lengths:
 
         >>> from tempclr import dtw
         >>> [per_cell(dtw)(1 - torch.eye(n) / 2).item() for n in (2, 5)]

@@ -1,13 +1,13 @@
-"""The order loss: tell a sequence in its true order from shuffled ones, and from others, by an alignment."""
+"""The order loss: contrast a sequence in its true order with the same sequence in wrong orders."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from tempclr._util.precision import as_single, in_single
 from tempclr.alignment import AlignmentFn, soft_dtw
 from tempclr.costs import cosine_cost
+from tempclr.losses.contrast import info_nce
 from tempclr.losses.temperature import check_temperature
 from tempclr.negatives import Orders
 
@@ -22,9 +22,9 @@ def order_loss(
     debiased: bool = False,
     temperature: float | Float[Tensor, ""] = 1.0,
 ) -> Float[Tensor, ""]:
-    """Return the InfoNCE loss of telling a sequence in its true order from shuffled ones.
+    """Return the InfoNCE loss that contrasts a sequence in its true order with shuffled ones.
 
-    With d the distance over cosine costs, the mean over the batch of
+    With d the value of the alignment function on cosine costs, the mean over the batch of
 
         -log exp(-d(anchor, positive) / temperature) / sum_o exp(-d(anchor, positive[o]) / temperature)
 
@@ -32,22 +32,23 @@ def order_loss(
 
     Args:
         anchor: Embeddings of the sequence that is kept in order.
-        positive: Embeddings of its aligned partner, each step encoded by itself: of an encoder that looks across
-            steps, a shuffled embedding is not that of the shuffled sequence (`TempCLR` encodes every order).
-        orders: Wrong orders from `wrong_orders`, or given as [count, m] for the whole batch, or [batch, count, m]:
-            each a permutation of the steps of the positive. Padding must stay in its place.
+        positive: Embeddings of its aligned partner, from a per-step encoder. A contextual encoder has to encode
+            every order by itself, as `TempCLR` does.
+        orders: Wrong orders from `wrong_orders`, or permutations of the steps of the positive: [count, m] for the
+            whole batch, or [batch, count, m]. Padding must stay in place.
         lengths: True steps of anchor and positive.
-        alignment_fn: Of costs [*batch, n, m], anchor by positive, and lengths; see `distances`. Soft-DTW with its gamma
-            of 0.1 as published, if it is not given.
-        debiased: Whether half of what each sequence costs with itself is taken off, which makes of soft-DTW
+        alignment_fn: Maps costs [*batch, n, m], anchor by positive, and lengths to one distance per pair. By
+            default, as published, soft-DTW with a gamma of 0.1.
+        debiased: Whether to subtract half of the distance of each sequence to itself, which turns soft-DTW into
             the soft-DTW divergence.
         temperature: > 0, in the unit of the summed cost.
 
     Returns:
-        Nats; log(1 + count) when order makes no difference. Sequences without a wrong order take no part; 0 if all are.
+        Nats; log(1 + count) if order makes no difference. Sequences without a wrong order are left out of the mean;
+        0 if there are no others.
 
     Raises:
-        ValueError: If an order is not a permutation, moves padding, or a shape or range is off.
+        ValueError: If an order is not a permutation or moves padding, or a shape or range is wrong.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, section 3.2.
@@ -55,7 +56,7 @@ def order_loss(
     check_temperature(temperature)
     orders = _checked_orders(orders, positive, lengths)
     cost, own = permuted_costs(anchor, positive, orders.values, debiased=debiased)
-    each = contrast(order_distances(cost, own, lengths, alignment_fn), with_true(orders.found), temperature)
+    each = info_nce(order_distances(cost, own, lengths, alignment_fn), with_true(orders.found), temperature)
     return each.sum() / orders.found.any(1).sum().clamp(min=1)
 
 
@@ -66,9 +67,9 @@ def permuted_costs(
     *,
     debiased: bool,
 ) -> tuple[Float[Tensor, "batch all_orders n m"], Float[Tensor, "batch all_orders m m"] | None]:
-    """Return costs with the true order, first, and the wrong ones, and if `debiased` those of each with itself.
+    """Return the costs of the true order, first, and of the wrong ones; if `debiased`, also of each with itself.
 
-    Each step was encoded once: to shuffle is to permute columns.
+    Each step was encoded by itself, so shuffling permutes columns.
     """
     orders = with_true_order(orders)
     cost = _by_columns(step_cost(anchor, positive), orders)
@@ -81,13 +82,13 @@ def permuted_costs(
 def encoded_costs(
     anchor: Float[Tensor, "batch n dim"], shuffled: Float[Tensor, "batch all_orders m dim"], *, debiased: bool
 ) -> tuple[Float[Tensor, "batch all_orders n m"], Float[Tensor, "batch all_orders m m"] | None]:
-    """Return the same for sequences that were shuffled, and the true one first, before they were encoded."""
+    """Return the same for sequences that were shuffled before they were encoded, the true order first."""
     anchors = anchor[:, None].expand(-1, shuffled.shape[1], -1, -1)
     return step_cost(anchors, shuffled), step_cost(shuffled, shuffled) if debiased else None
 
 
 def step_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m dim"]) -> Float[Tensor, "*batch n m"]:
-    """Return cosine costs in single precision or better, also where mixed precision is on."""
+    """Return cosine costs in single precision or better, even under mixed precision."""
     with in_single(x.device):
         return cosine_cost(as_single(x), as_single(y))
 
@@ -98,7 +99,7 @@ def order_distances(
     lengths: Int[Tensor, "batch 2"] | None,
     alignment_fn: AlignmentFn,
 ) -> Float[Tensor, "batch all_orders"]:
-    """Return the distance of the anchor to the positive in each order; `own` is what orders cost with themselves."""
+    """Return the distance of the anchor to each order of the positive; `own`: costs of each order with itself."""
     lengths = None if lengths is None else lengths[:, None].expand(-1, cost.shape[1], -1)
     with in_single(cost.device):
         values = alignment_fn(cost, lengths)
@@ -107,18 +108,8 @@ def order_distances(
         return values - alignment_fn(own, None if lengths is None else lengths[..., [1, 1]]) / 2
 
 
-def contrast(
-    distances: Float[Tensor, "batch candidates"],
-    taking_part: Bool[Tensor, "batch candidates"],
-    temperature: float | Float[Tensor, ""],
-) -> Float[Tensor, " batch"]:
-    """Return the InfoNCE loss of each sequence, whose first candidate is the right one; 0 if it is the only one."""
-    scores = (-distances / temperature).masked_fill(~taking_part, -torch.inf)
-    return cross_entropy(scores, torch.zeros_like(scores[:, 0], dtype=torch.int64), reduction="none")
-
-
 def with_true(found: Bool[Tensor, "batch count"]) -> Bool[Tensor, "batch all_orders"]:
-    """Return which orders take part, if the true one is put in front."""
+    """Return which orders were found, with the true one in front."""
     return torch.nn.functional.pad(found, (1, 0), value=True)
 
 
@@ -129,13 +120,13 @@ def with_true_order(orders: Int[Tensor, "batch count m"]) -> Int[Tensor, "batch 
 
 
 def _by_columns(cost: Tensor, orders: Tensor) -> Tensor:
-    """Costs [batch, orders, n, m] with their columns in each order."""
+    """Costs [batch, orders, n, m], with the columns in each order."""
     cost = cost[:, None].expand(-1, orders.shape[1], -1, -1)
     return cost.gather(3, orders[:, :, None, :].expand(cost.shape))
 
 
 def _checked_orders(orders: Orders | Tensor, positive: Tensor, lengths: Tensor | None) -> Orders:
-    """Orders of each sequence, refused unless each permutes the true steps and leaves padding in place."""
+    """Orders of each sequence; refuses those that are not permutations of the true steps or move padding."""
     batch, m = positive.shape[:2]
     values = orders.values if isinstance(orders, Orders) else orders
     values = values.expand(batch, -1, -1) if values.ndim == 2 else values
@@ -146,6 +137,6 @@ def _checked_orders(orders: Orders | Tensor, positive: Tensor, lengths: Tensor |
         if not torch.equal(values.sort(-1).values, steps.expand_as(values)):
             raise ValueError(f"expected every order to be a permutation of 0 to {m - 1}")
         if lengths is not None and not ((values == steps) | (steps < lengths[:, 1, None, None])).all():
-            raise ValueError("expected orders to leave padding in its place, got one that moves it")
+            raise ValueError("expected orders that leave padding in place, got one that moves it")
     found = orders.found if isinstance(orders, Orders) else torch.ones_like(values[..., 0], dtype=torch.bool)
     return Orders(values, found)

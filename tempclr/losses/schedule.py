@@ -1,19 +1,19 @@
-"""How the weight of the order loss changes in training."""
+"""How the weight of the order term changes over training."""
 
 from collections.abc import Callable
 from functools import partial
 
-Schedule = Callable[[float], float]  # progress of training, 0 to 1 -> weight
+Schedule = Callable[[float], float]  # share of training that is done, 0 to 1 -> weight
 
 
 def ramp(first: float, last: float, *, begin: float = 0.0, end: float = 1.0) -> Schedule:
-    """Return a weight that goes from `first` to `last` in a straight line, while progress goes from `begin` to `end`.
+    """Return a weight that rises or falls linearly from `first` to `last` while progress runs from `begin` to `end`.
 
     Raises:
-        ValueError: If a weight or a progress is not from 0 to 1, or it ends before it begins.
+        ValueError: If a weight or a progress is not from 0 to 1, or `end` is before `begin`.
 
     Example:
-        Units alone at first, then slowly their order as well:
+        The unit term alone at first, then more and more of the order term:
 
         >>> weight = ramp(0.0, 0.5, begin=0.2, end=0.6)
         >>> [round(weight(progress), 2) for progress in (0.0, 0.2, 0.4, 0.6, 1.0)]

@@ -1,4 +1,4 @@
-"""The temperature of a contrast: a number, or learnt."""
+"""The temperature of a softmax: a number, or learnt."""
 
 import math
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 
 class Temperature(nn.Module):
-    """A temperature that is learnt with the model; pass it where a number is expected.
+    """A temperature that is learnt with the model; pass it in place of a number.
 
-    The parameter is the logarithm of what it is above `least`, so that it stays above.
+    The parameter is the logarithm of the difference to `least`, so the temperature stays above it.
 
     Args:
-        start: Before training, more than `least`.
-        least: > 0. Without a bound, a temperature that is learnt may fall until the softmax is hard; 0.01 is CLIP's.
+        start: Value before training, above `least`.
+        least: Lower bound, > 0. Without one, a learnt temperature may fall until the softmax is hard; CLIP uses 0.01.
 
     Raises:
-        ValueError: If it does not start above a positive `least`.
+        ValueError: Unless 0 < `least` < `start`.
 
     Source:
         Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, section 2.5.
@@ -26,26 +26,26 @@ class Temperature(nn.Module):
     def __init__(self, start: float, *, least: float = 0.01) -> None:
         super().__init__()
         if not 0 < least < start < math.inf:
-            raise ValueError(f"expected a temperature that starts above a least > 0, got {start} and {least}")
+            raise ValueError(f"expected 0 < least < start, got a least of {least} and a start of {start}")
         self.least = least
         self.logarithm = nn.Parameter(torch.tensor(math.log(start - least)))
 
     def extra_repr(self) -> str:
-        """Return what is not learnt."""
+        """Return the lower bound."""
         return f"least={self.least}"
 
     def forward(self) -> Float[Tensor, ""]:
-        """Return the temperature as it is now."""
+        """Return the current temperature."""
         return self.least + self.logarithm.exp()
 
 
 def current(temperature: float | Temperature) -> float | Float[Tensor, ""]:
-    """Return a temperature as it is now."""
+    """Return the current value of a temperature."""
     return temperature() if isinstance(temperature, Temperature) else temperature
 
 
 def check_temperature(temperature: float | Tensor | Temperature) -> None:
-    """Raise `ValueError` unless a temperature is positive; what is learnt is so by its making."""
+    """Raise `ValueError` unless a temperature is positive, which a learnt one always is."""
     if isinstance(temperature, Temperature) or torch.compiler.is_compiling():
         return
     if isinstance(temperature, Tensor):

@@ -1,20 +1,20 @@
-"""Unit losses: match single units, such as each clip with its sentence, among all units.
-
-`step_loss` is for videos whose clips are all labelled, background too: it looks at one video at a time.
-"""
+"""The unit loss: match single units, such as each clip with its sentence, among those of all videos."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from tempclr._util.precision import as_single, in_single
-from tempclr.losses.temperature import check_temperature
+from tempclr.losses._gather import Gather, mean_over_processes, own_items
+from tempclr.losses._stable_repr import stable_repr
+from tempclr.losses.temperature import Temperature, check_temperature, current
+from tempclr.sequences import Batch, Sequences
 
-UnitLoss = Callable[..., Tensor]  # (x, y, groups, *, temperature, own) -> loss, as below
-StepLoss = Callable[..., Tensor]  # (sentences, clips, shown, real, *, temperature) -> loss, as `step_loss`
+UnitLoss = Callable[..., Tensor]  # (x, y, groups, *, temperature, own) -> loss, as `unit_loss`
 
 
 def unit_loss(
@@ -34,13 +34,14 @@ def unit_loss(
     Args:
         x: Embeddings of one side, such as the sentence of each clip.
         y: Embeddings of the other, such as the clips.
-        groups: Units with equal numbers mean the same (equal captions); they are no negatives of each other.
-        temperature: > 0; the smaller, the more the closest negatives count.
-        cosine: Whether to compare by cosine; if not, by the dot product, as published (at temperature 1).
-        own: Units over which the mean runs, all of which are compared with all; 0 if there is none.
+        groups: Units with equal numbers mean the same (equal captions) and are not negatives of each other.
+        temperature: > 0; the smaller it is, the more the closest negatives count.
+        cosine: Whether to compare by cosine; otherwise by the dot product, as published (at temperature 1).
+        own: Units that the mean is taken over, each compared with all; if there are none, the loss is 0. By default,
+            all.
 
     Returns:
-        The sum of both directions, in nats; 0 when each unit has no negatives.
+        The sum of both directions, in nats; 0 if no unit has a negative.
 
     Raises:
         ValueError: If shapes differ, there is no unit, or the temperature is not positive.
@@ -48,123 +49,62 @@ def unit_loss(
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, equation 1.
     """
-    _check(x, y, temperature)
+    check_units(x, y, temperature)
     index = torch.arange(len(x), device=x.device)
     rows = index if own is None else index[own]
     twins = None if groups is None else (groups[rows, None] == groups) & (rows[:, None] != index)
     total = x.new_zeros(())
     for one, other in ((x, y), (y, x)):
-        scores = _scores(one[rows], other, cosine) / temperature
+        scores = similarities(one[rows], other, cosine) / temperature
         if twins is not None:
             scores = scores.masked_fill(twins, -torch.inf)
         total = total + cross_entropy(scores, rows, reduction="sum")
     return total / max(1, len(rows))
 
 
-def mil_nce(
-    x: Float[Tensor, "units dim"],
-    y: Float[Tensor, "units dim"],
-    groups: Int[Tensor, " units"] | None = None,
-    *,
-    temperature: float | Float[Tensor, ""] = 0.1,
-    cosine: bool = True,
-    own: Bool[Tensor, " units"] | None = None,
-) -> Float[Tensor, ""]:
-    """Return the MIL-NCE loss, for which it is enough that one unit of the right group matches.
-
-    The mean over i, with P the units of its group (equal captions) and s the similarity over the temperature, of
-
-        -log sum_{j in P} exp s(x_i, y_j) / (sum_j exp s(x_i, y_j) + sum_{j in P, k not in P} exp s(x_k, y_j))
-
-    Args:
-        x: As for `unit_loss`; the sentence of each clip.
-        y: As for `unit_loss`; the clips.
-        groups: Units with equal numbers are one bag. Without, every unit is a bag of its own.
-        temperature: As for `unit_loss`; 1 as published.
-        cosine: As for `unit_loss`; dot products as published.
-        own: As for `unit_loss`.
-
-    Returns:
-        Nats; 0 when all units are one bag.
+@dataclass(frozen=True, repr=False)
+class UnitTerm:
+    """The unit term of the objective: every described clip against its sentence, among the units of all videos.
 
     Raises:
-        ValueError: As `unit_loss`.
-
-    Source:
-        Miech et al., "End-to-End Learning of Visual Representations from Uncurated Instructional Videos",
-        CVPR 2020, equation 1.
+        ValueError: If the temperature is not positive.
     """
-    _check(x, y, temperature)
-    groups = torch.arange(len(x), device=x.device) if groups is None else groups
-    same = groups[:, None] == groups
-    scores = _scores(x, y, cosine) / temperature
-    never = torch.finfo(scores.dtype).min  # exp of it is 0, and unlike -inf it has a gradient where all are so
-    right = scores.masked_fill(~same, never).logsumexp(1)
-    others = scores.masked_fill(same, never).logsumexp(0)  # of each y, over the x that are not of its group
-    others = others.expand_as(scores).masked_fill(~same, never).logsumexp(1)
-    each = torch.logaddexp(scores.logsumexp(1), others) - right
-    each = each if own is None else each[own]
-    return each.sum() / max(1, len(each))
+
+    loss: UnitLoss = unit_loss  # or `mil_nce`, or another function like them
+    temperature: float | Temperature = 0.1  # > 0, or learnt
+
+    def __post_init__(self) -> None:
+        check_temperature(self.temperature)
+
+    def __repr__(self) -> str:
+        return stable_repr(self)
+
+    def __call__(
+        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather
+    ) -> tuple[Float[Tensor, ""], int]:
+        """Return the loss of an embedded batch, and the number of videos skipped: those without a negative."""
+        shown = batch.segments >= 0
+        video, clip = shown.nonzero(as_tuple=True)
+        sentence = batch.segments[video, clip]
+        x, y = (gather(each) for each in (sentences.values[video, sentence], clips.values[video, clip]))
+        if len(x) == 0:
+            return (x.sum() + y.sum()) * 0, len(batch.segments)
+        groups = gather(batch.captions[video, sentence])
+        own = own_items(gather, video)
+        mean = self.loss(x, y, groups, temperature=current(self.temperature), own=own)
+        contrasted = int(shown.any(1).sum()) if (groups != groups[0]).any() else 0
+        return mean_over_processes(gather, mean * own.sum(), torch.ones_like(video)), len(batch.segments) - contrasted
 
 
-def step_loss(
-    sentences: Float[Tensor, "batch n dim"],
-    clips: Float[Tensor, "batch m dim"],
-    shown: Bool[Tensor, "batch n m"],
-    real: Bool[Tensor, "batch n m"] | None = None,
-    *,
-    temperature: float | Float[Tensor, ""] = 1.0,
-    cosine: bool = False,
-) -> Float[Tensor, ""]:
-    """Return the binary cross-entropy of telling for every clip which steps of its video's list it shows.
-
-    With s the similarity over the temperature, the mean over all cells of log(1 + exp(-s)) where the clip shows
-    the step and log(1 + exp(s)) where it does not.
-
-    Args:
-        sentences: The steps of each video's list.
-        clips: All clips of the video, or frames; background shows no step.
-        shown: Whether a clip shows a step.
-        real: Cells that are no padding; all if it is not given.
-        temperature: > 0; 1 as published.
-        cosine: Whether to compare by cosine; if not, by the dot product, as published.
-
-    Returns:
-        Nats per cell; log 2 where nothing is known.
-
-    Raises:
-        ValueError: If shapes do not fit, no cell is real, or the temperature is not positive.
-
-    Example:
-        >>> step_loss(torch.zeros(1, 2, 4), torch.zeros(1, 3, 4), torch.ones(1, 2, 3, dtype=torch.bool))
-        tensor(0.6931)
-
-    Source:
-        Xu et al., "VideoCLIP", EMNLP 2021, section 5.2, and its published configuration for CrossTask.
-    """
-    check_temperature(temperature)
-    real = torch.ones_like(shown) if real is None else real
-    shape = (*sentences.shape[:2], clips.shape[1]) if sentences.ndim == clips.ndim == 3 else None
-    if shown.shape != shape or real.shape != shape or sentences.shape[::2] != clips.shape[::2]:
-        raise ValueError(
-            f"expected sentences [batch, n, dim], clips [batch, m, dim] and cells [batch, n, m], got "
-            f"{tuple(sentences.shape)}, {tuple(clips.shape)}, {tuple(shown.shape)} and {tuple(real.shape)}"
-        )
-    if not (real.is_meta or real.any()):
-        raise ValueError("expected at least one cell that is no padding, got none")
-    scores = _scores(sentences, clips, cosine) / temperature
-    return binary_cross_entropy_with_logits(scores[real], shown[real].to(scores.dtype))
-
-
-def _scores(x: Tensor, y: Tensor, cosine: bool) -> Tensor:
-    """Similarities of all x with all y, at least in single precision."""
+def similarities(x: Tensor, y: Tensor, cosine: bool) -> Tensor:
+    """Return the similarity of every x with every y, in single precision or better."""
     with in_single(x.device):
         x, y = as_single(x), as_single(y)
         return normalize(x, dim=-1) @ normalize(y, dim=-1).mT if cosine else x @ y.mT
 
 
-def _check(x: Tensor, y: Tensor, temperature: float | Tensor) -> None:
-    """Refuse units that cannot be matched."""
+def check_units(x: Tensor, y: Tensor, temperature: float | Tensor) -> None:
+    """Raise `ValueError` unless x and y are pairs of units and the temperature is positive."""
     if x.shape != y.shape or x.ndim != 2 or len(x) == 0:
         raise ValueError(
             f"expected x and y [units, dim] alike with at least one unit, got {tuple(x.shape)} and {tuple(y.shape)}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr import negatives
-from tempclr.losses.order import contrast
+from tempclr.losses import info_nce
 from tempclr.plots import alignment, style
 from tempclr_widgets.costs import checked_cost
 from tempclr_widgets.view import View, module
@@ -213,4 +213,4 @@ class ShuffleLab(View):
     def _loss(self, cost: Tensor) -> Tensor:
         """The order loss of these costs."""
         distances = tempclr.soft_dtw(self._reordered(cost), gamma=self.gamma)[None]
-        return contrast(distances, torch.ones_like(distances, dtype=torch.bool), self.temperature)[0]
+        return info_nce(distances, torch.ones_like(distances, dtype=torch.bool), self.temperature)[0]
