@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# one worker per core, at most four; the tests of a file stay together, files of long tests come first (tests/conftest.py)
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab lint bench clean
+.PHONY: help setup demo test quick lab lint bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
@@ -20,8 +22,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## train, evaluate and look on embedded data; writes runs/demo/index.html (about 4 minutes)
 	$(BIN)/tempclr demo --out runs/demo
 
-test: $(STAMP)  ## run all tests, also in a browser where chromium is installed
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)  ## run all tests, several at a time; ARGS="tests/test_costs.py -k cosine" chooses
+	$(PYTEST) $(ARGS)
+
+quick: $(STAMP)  ## run the tests that take neither a browser nor a notebook nor a compiler (about a minute)
+	$(PYTEST) -m "not (browser or kernel or slow)" $(ARGS)
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

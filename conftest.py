@@ -3,6 +3,9 @@
 import os
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported; several tests run at a time
+
 import torch
 
 if not torch.cuda.is_available():
@@ -12,5 +15,5 @@ if not torch.cuda.is_available():
 
 @pytest.fixture(autouse=True)
 def _names_of_examples(doctest_namespace: dict) -> None:
-    """What the examples in docstrings may use without importing it."""
+    """Names that examples in docstrings may use without importing them."""
     doctest_namespace["torch"] = torch

@@ -1,3 +1,7 @@
+"""Fixtures that all tests share, and the order in which files run."""
+
+import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,8 +10,20 @@ import pytest
 import torch
 from hypothesis import settings
 
+LONG = {"browser", "kernel", "slow"}  # marks of the tests that `make quick` leaves out
+
 settings.register_profile("laws", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("laws")
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that open a page, and begin with the files of long tests, so that none is left for the end."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    long = Counter(item.path for item in items if LONG & {mark.name for mark in item.iter_markers()})
+    items.sort(key=lambda item: -long[item.path])
 
 
 @pytest.fixture
@@ -18,11 +34,25 @@ def generator() -> torch.Generator:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache that only these tests use, shared between them."""
+    """Keep the cache apart from the user's. Workers share one: its files are locked while they are written."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEMPCLR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TEMPCLR_CACHE", str(folder / "cache"))
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _kernels_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that starts a kernel without the mark by which `make quick` leaves it out."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        pytest.fail("expected @pytest.mark.kernel on a test that executes a notebook")
+
+    if not LONG & {mark.name for mark in request.node.iter_markers()}:
+        monkeypatch.setattr("jupyter_client.manager.AsyncKernelManager.start_kernel", refuse)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +62,7 @@ def root() -> Path:
 
 
 def _without_checks() -> Iterator[None]:
-    """Shapes in signatures are not executed, as in production: what a function refuses by itself is seen."""
+    """Do not check shapes in signatures, as in production, to see what a function refuses by itself."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
@@ -44,7 +74,7 @@ unchecked_shapes_of_module = pytest.fixture(_without_checks, scope="module", nam
 
 @pytest.fixture
 def recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views without a browser keep what they send."""
+    """Keep what views send, without a browser."""
     from recording import RecordingComm
 
     monkeypatch.setattr("comm.create_comm", RecordingComm)

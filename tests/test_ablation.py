@@ -104,6 +104,7 @@ def test_metrics_and_table_carry_n_seeds_and_protocol(generator: torch.Generator
     assert dataclasses.asdict(shown[1].setting)["reference"] == "base"
 
 
+@pytest.mark.kernel
 def test_the_notebook_makes_the_table_and_goes_on_where_it_was(tmp_path: Path):
     tiny = {"train_rooms": 16, "validation_rooms": 3, "test_rooms": 4, "steps": 4, "batch": 8, "warmup": 1}
     given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2}

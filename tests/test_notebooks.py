@@ -16,6 +16,8 @@ from tempclr.launcher import execute
 from tempclr.studies import comparison
 from tempclr.training.checkpoints import load
 
+pytestmark = pytest.mark.kernel
+
 TINY = {
     "train_rooms": 16,
     "validation_rooms": 3,
