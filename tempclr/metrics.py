@@ -1,6 +1,6 @@
 """Numbers in, numbers out: ranks, recalls, intervals.
 
-A score is higher for what fits better. The positive of query i is item i.
+A higher score means a better fit. The positive of query i is item i.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ Ties = Literal["optimistic", "expected", "pessimistic"]
 
 
 def ranks(scores: Float[Tensor, "queries items"], *, ties: Ties = "expected") -> Float[Tensor, " queries"]:
-    """Return the rank of each query's positive, from 0: how many items are scored higher.
+    """Return the rank of each query's positive, from 0: the number of items with a higher score.
 
     Args:
         scores: One row per query; the positive of row i is column i.
-        ties: Whether items tied with the positive come after it ("optimistic"), half of
-            them before it ("expected"), or all ("pessimistic").
+        ties: Whether items tied with the positive all rank after it ("optimistic"), half of them before it
+            ("expected"), or all before it ("pessimistic").
 
     Raises:
         ValueError: If a score is not finite, or there are fewer items than queries.
@@ -32,16 +32,16 @@ def ranks(scores: Float[Tensor, "queries items"], *, ties: Ties = "expected") ->
 
 
 def hits(scores: Float[Tensor, "queries items"], k: int, *, ties: Ties = "expected") -> Float[Tensor, " queries"]:
-    """Return for each query the chance, 0 to 1, that its positive is among the first k items.
+    """Return for each query the probability, 0 to 1, that its positive is among the first k items.
 
-    With h items scored higher and t others tied, and ties broken at random, that is
-    clip((k - h) / (t + 1), 0, 1); other tie policies give 0 or 1.
+    With h items scored higher, t others tied, and ties broken at random, this is
+    clip((k - h) / (t + 1), 0, 1); the other tie policies give 0 or 1.
 
     Raises:
         ValueError: As `ranks`, or if k is not positive.
 
     Example:
-        Equal scores say nothing, so each of 4 items is as likely:
+        With equal scores, each of the 4 items is equally likely:
 
         >>> hits(torch.zeros(4, 4), 1)
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
@@ -65,26 +65,26 @@ def median_rank(scores: Float[Tensor, "queries items"], *, ties: Ties = "expecte
 
 
 def group_means(values: Float[Tensor, "*rows units"], groups: Sequence[str]) -> Float[Tensor, "*rows groups"]:
-    """Return the mean of each group of units, such as queries of one room, in the order in which groups first come.
+    """Return the mean of each group of units, such as the queries of one room, in order of first appearance.
 
-    Units of one group are not independent, their means are: these are what `bootstrap` takes.
+    Units of one group are not independent, but the means of groups are. `bootstrap` takes these means.
 
     Raises:
-        ValueError: If there is not one group for each unit.
+        ValueError: If there is not one group per unit.
 
     Example:
         >>> group_means(torch.tensor([1.0, 2.0, 6.0]), ["a", "b", "b"])
         tensor([1., 4.])
     """
     if len(groups) != values.shape[-1]:
-        raise ValueError(f"expected a group for each of {values.shape[-1]} units, got {len(groups)}")
+        raise ValueError(f"expected one group for each of {values.shape[-1]} units, got {len(groups)}")
     names = list(dict.fromkeys(groups))
     numbers = torch.tensor([names.index(name) for name in groups], device=values.device)
     return torch.stack([values[..., numbers == number].mean(-1) for number in range(len(names))], -1)
 
 
 def groups(names: Sequence[str]) -> list[str]:
-    """Return the group of each name, which stands before its slash; each name itself where that makes one group alone.
+    """Return the group of each name, the part before its slash; with a single group, return the names themselves.
 
     Example:
         >>> groups(["a/1", "a/2", "b/1"]), groups(["a/1", "a/2"])
@@ -96,15 +96,24 @@ def groups(names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and where it lies."""
+    """A mean and its confidence interval."""
 
     mean: float
     low: float
     high: float
-    n: int  # independent units behind it
+    n: int  # number of independent units
 
     def __str__(self) -> str:
         return f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+    def signed(self) -> str:
+        """Return the interval of a difference as text, with signs.
+
+        Example:
+            >>> Interval(0.25, -0.5, 1.0, 8).signed()
+            '+0.25 (-0.50 to +1.00)'
+        """
+        return f"{self.mean:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
 
 
 def bootstrap(
@@ -116,18 +125,18 @@ def bootstrap(
 ) -> Interval:
     """Return the mean of values and its percentile bootstrap interval.
 
-    Both axes are resampled: training runs (seeds), and the units that all of them were tested
-    on. For a paired comparison pass the differences. With few seeds the interval is too narrow, because what
-    was seen is all that is drawn from.
+    Both axes are resampled: the training runs (seeds), and the units on which all of them were tested. For a paired
+    comparison, pass the differences. With few seeds the interval is too narrow, because only the observed seeds are
+    resampled.
 
     Args:
         values: One row per seed, one column per independent unit (a query, or a group of related ones).
-        generator: Source of the draws.
+        generator: Source of randomness.
         level: Coverage, 0 to 1.
-        draws: How many.
+        draws: Number of resamples.
 
     Raises:
-        ValueError: If there is no value, one is not finite, or the level is out of range.
+        ValueError: If there are no values, one is not finite, or the level is out of range.
 
     Source:
         Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
@@ -140,7 +149,7 @@ def bootstrap(
     device = generator.device
     rows = torch.randint(seeds, (draws, seeds), generator=generator, device=device)
     columns = torch.randint(units, (draws, units), generator=generator, device=device)
-    # the mean over drawn rows and columns, as a product with how often each was drawn
+    # the mean over drawn rows and columns, as a product with the number of times each was drawn
     row_counts = torch.zeros(draws, seeds, dtype=torch.float64, device=device).scatter_add_(
         1, rows, torch.ones_like(rows, dtype=torch.float64)
     )
@@ -155,12 +164,12 @@ def bootstrap(
 
 
 def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Interval:
-    """Return the mean of values and Student's t interval of it over the seeds, for the units that were tested on.
+    """Return the mean of values and its Student's t interval over seeds, for the units that were tested.
 
-    With few seeds it is honestly wide, where `bootstrap` is too narrow; of other units it says nothing.
+    With few seeds it is rightly wide, where `bootstrap` is too narrow. It does not generalise to other units.
 
     Args:
-        values: One row per seed, at least 2; for a paired comparison the differences.
+        values: One row per seed, at least 2. For a paired comparison, pass the differences.
         level: Coverage, 0 to 1.
 
     Raises:
@@ -168,7 +177,7 @@ def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Int
             not installed.
 
     Example:
-        Two seeds tell little:
+        Two seeds say little:
 
         >>> print(student(torch.tensor([[0.1], [0.2]])))
         0.15 (-0.49 to 0.79)
@@ -184,15 +193,20 @@ def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Int
 
 
 def wider(one: Interval, other: Interval) -> Interval:
-    """Return the first interval, as far as it takes to hold the second too."""
+    """Return the first interval, widened to contain the second."""
     return Interval(one.mean, min(one.low, other.low), max(one.high, other.high), one.n)
 
 
-def _rivals(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """How many items are scored above each positive, and how many others like it."""
-    if scores.ndim != 2 or not 0 < scores.shape[0] <= scores.shape[1]:
-        raise ValueError(f"expected scores [queries, items] with an item for every query, got {tuple(scores.shape)}")
+def check_finite(scores: Tensor) -> None:
+    """Raise `ValueError` unless all scores are finite."""
     if not scores.isfinite().all():
         raise ValueError(f"expected finite scores, got {int((~scores.isfinite()).sum())} that are not")
+
+
+def _rivals(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """How many items score higher than each positive, and how many others tie with it."""
+    if scores.ndim != 2 or not 0 < scores.shape[0] <= scores.shape[1]:
+        raise ValueError(f"expected scores [queries, items] with an item for every query, got {tuple(scores.shape)}")
+    check_finite(scores)
     positive = scores.diagonal()[:, None]
     return (scores > positive).sum(1).to(scores.dtype), ((scores == positive).sum(1) - 1).to(scores.dtype)

@@ -161,7 +161,7 @@ def test_a_design_that_gives_no_interval_is_refused(design: tuple):
 def test_what_cannot_be_compared_is_refused(episodes: Episodes, generator: torch.Generator):
     with pytest.raises(ValueError, match="finite scores, got 900 that are not"):
         recognize(torch.full((30, 30), torch.nan), episodes)
-    with pytest.raises(ValueError, match="same number of clips for the diagonal, got 2 to 3"):
+    with pytest.raises(ValueError, match="equally many clips for the diagonal, got 2 to 3"):
         few_shot.diagonal(pad([torch.ones(2, 2)]), pad([torch.ones(3, 2)]))
     other = draw_episodes(LABELS, ways=4, shots=2, count=300, generator=generator)
     with pytest.raises(ValueError, match="on the same episodes, got others"):

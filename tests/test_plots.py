@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 import tempclr
 from tempclr.metrics import Interval, ranks
+from tempclr.plots import _text as words
 from tempclr.plots import (
     alignment,
     few_shot,
@@ -18,7 +19,6 @@ from tempclr.plots import (
     style,
     training,
 )
-from tempclr.plots import text as words
 
 RANDOM = np.random.default_rng(0)
 LABELS = ["one", "two", "three", "four", "five"]
@@ -243,7 +243,7 @@ REFUSED = {
     "confidence": (lambda: localization.timeline(CLIPS, CLIPS, confidence=np.full(24, 2.0)), "from 0 to 1"),
     "step": (lambda: localization.timeline(CLIPS, CLIPS, labels=["a"]), "label for every step"),
     "seconds": (lambda: localization.timeline(CLIPS, CLIPS, seconds=0.0), "seconds above 0"),
-    "counts": (lambda: few_shot.confusion(np.array([[-1]])), "at least 0"),
+    "counts": (lambda: few_shot.confusion(np.array([[-1]])), "counts >= 0"),
     "truth": (lambda: few_shot.support_query({"a": COST}, np.ones(1), truth="b"), "true class 'b'"),
     "captions": (lambda: frames.frame_strip(np.zeros((1, 1, 2, 2, 3), np.uint8), np.array([1]), ["a"]), "a caption"),
 }

@@ -124,7 +124,7 @@ def test_pairs_are_embedded_alike_whatever_stands_beside_them(
         pairs.append(Pair(str(k), x, y, torch.arange(m) % n, tuple(map(str, range(n)))))
     model = TempCLR(Projection(6, 8), Projection(7, 8))
     whole = retrieval.embed(model, pairs)
-    monkeypatch.setattr(retrieval, "TOGETHER", 2)
+    monkeypatch.setattr(retrieval, "CHUNK", 2)
     parts = retrieval.embed(model, pairs)
     for ours, theirs in ((parts.paragraphs, whole.paragraphs), (parts.videos, whole.videos)):
         torch.testing.assert_close(ours.values, theirs.values)

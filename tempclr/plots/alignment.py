@@ -1,4 +1,4 @@
-"""Pictures of alignments: the cost matrix, the hard path through it, the soft alignment, and the series themselves."""
+"""Plots of alignments: the cost matrix, the hard path through it, and the soft alignment."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_costs, check_finite, check_path
+from tempclr.plots import _text as text
+from tempclr.plots import style
+from tempclr.plots._inputs import check_costs, check_finite, check_path
 
 COST = "cost (low: more alike)"
 VISITS = "probability of visit"
@@ -31,23 +32,23 @@ def cost_matrix(
     colorbar: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a cost matrix, and the hard path on it.
+    """Draw a cost matrix and, if given, the hard path on it.
 
     Args:
-        cost: Rows are sentences, columns clips; forbidden cells (+inf) are hatched.
+        cost: Rows are steps of x, columns steps of y; forbidden cells (+inf) are hatched.
         path: Cells of the best path, in order.
-        labels: Text of each row, shortened to the room there is; numbers stand where there are none.
-        limits: Costs at both ends of the colour scale, so that several matrices can share it.
-        title: Short; stands above.
-        xlabel: What a column is.
-        ylabel: What a row is; not shown beside labels.
-        unit: What the colours measure.
-        colorbar: Whether to draw the scale.
-        ax: Where to draw; new axes of column width when not given.
+        labels: Text of each row, shortened to fit; numbers by default.
+        limits: Costs at the ends of the colour scale, so that several matrices can share it.
+        title: Short text above the plot.
+        xlabel: Name of a column.
+        ylabel: Name of a row; not shown if there are labels.
+        unit: Label of the colour scale.
+        colorbar: Whether to draw the colour scale.
+        ax: Where to draw; new axes of column width by default.
 
     Raises:
-        ValueError: If there is no cell, a cost is NaN or -inf, the path leaves the matrix, or there
-            is not one label per row.
+        ValueError: If the matrix is empty, a cost is NaN or -inf, the path leaves the matrix, or the number of
+            labels is not that of the rows.
     """
     check_costs(cost)
     ax = style.axes_or_new(ax)
@@ -73,10 +74,10 @@ def soft_alignment(
     colorbar: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how probable it is that the alignment visits each cell, from 0 to 1; arguments are as of `cost_matrix`.
+    """Draw the probability, 0 to 1, that the alignment visits each cell; arguments as for `cost_matrix`.
 
     Raises:
-        ValueError: If there is no cell, a value is not finite, or as `cost_matrix`.
+        ValueError: If the matrix is empty, a value is not finite, or as `cost_matrix`.
     """
     check_finite(alignment, 2, "an alignment [n, m]")
     ax = style.axes_or_new(ax)
@@ -100,17 +101,17 @@ def cost_matrices(
     unit: str = COST,
     width: float = style.FULL,
 ) -> Figure:
-    """Draw several cost matrices on one colour scale: true and shuffled orders, before and after training, supports.
+    """Draw several cost matrices on one colour scale, such as those of the true and a shuffled order.
 
     Args:
         costs: Matrices by title, with the same number of rows each.
-        paths: Best path of each, by the same titles; none is drawn where a title is missing.
-        alignments: Soft alignment of each, by the same titles, drawn beside its cost.
+        paths: Best path of each, by the same titles; titles without a path are allowed.
+        alignments: Soft alignment of each, by the same titles, drawn below or beside its cost.
         labels: Text of each row.
-        xlabel: What a column is.
-        ylabel: What a row is.
-        unit: What the colours measure.
-        width: Of the figure, in inches; below 5, matrices stand below each other.
+        xlabel: Name of a column.
+        ylabel: Name of a row.
+        unit: Label of the colour scale.
+        width: Of the figure, in inches; below 5, the matrices are stacked.
 
     Raises:
         ValueError: If there is no matrix, an alignment is missing, or as `cost_matrix`.
@@ -129,7 +130,7 @@ def cost_matrices(
     for name, upper in zip(costs, grid[0], strict=True):
         cost_matrix(costs[name], path=(paths or {}).get(name), limits=limits, title=name, ax=upper, **drawn)
         if upper.get_legend():
-            upper.get_legend().remove()  # one for all of them, below
+            upper.get_legend().remove()  # replaced by one legend for all, below
     bars = [(grid[0], unit)]
     if alignments is not None:
         for name, lower in zip(costs, grid[1], strict=True):
@@ -146,7 +147,7 @@ def cost_matrices(
 
 
 def shared_limits(*costs: Float[np.ndarray, "_ _"]) -> tuple[float, float]:
-    """Return the lowest and highest finite cost of several matrices; 0 and 1 where none is finite."""
+    """Return the lowest and highest finite cost of several matrices; 0 and 1 if none is finite."""
     finite = np.concatenate([cost[np.isfinite(cost)] for cost in costs])
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
@@ -160,7 +161,7 @@ def _matrix(
     xlabel: str,
     ylabel: str,
 ) -> AxesImage:
-    """A matrix of rows by columns; what is not finite shows the hatching behind it."""
+    """Draw a matrix; cells that are not finite show the hatching behind them."""
     look = style.palette()
     shown = values if np.isfinite(values).all() else np.where(np.isfinite(values), values, np.nan)
     if shown is not values:
@@ -176,7 +177,7 @@ def _matrix(
 
 
 def _draw_path(ax: Axes, path: np.ndarray, shape: tuple[int, int]) -> None:
-    """A white line over a dark one, with a dot per cell where dots can be told apart."""
+    """Draw a white line over a dark one, with a dot per cell if there are few enough."""
     check_path(path, *shape)
     for width, colour in ((2.6, style.EDGE), (1.3, style.PATH)):
         ax.plot(path[:, 1], path[:, 0], color=colour, linewidth=width, solid_capstyle="round")
@@ -185,6 +186,6 @@ def _draw_path(ax: Axes, path: np.ndarray, shape: tuple[int, int]) -> None:
 
 
 def _hatched() -> Patch:
-    """What a legend shows for forbidden cells."""
+    """Legend entry of forbidden cells."""
     look = style.palette()
     return Patch(facecolor=look.forbidden, edgecolor=look.neutral, hatch="/////", linewidth=0)

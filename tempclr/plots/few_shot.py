@@ -1,4 +1,4 @@
-"""Few-shot recognition: which class was taken for which, and a query beside each support."""
+"""Plots of few-shot recognition: the confusion matrix, and a query aligned with each support."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,10 +7,11 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tempclr.plots import alignment, style, text
-from tempclr.plots.inputs import check_finite
+from tempclr.plots import _text as text
+from tempclr.plots import alignment, style
+from tempclr.plots._inputs import check_finite
 
-MOST_NUMBERS = 12  # classes up to which counts are written into the cells
+MOST_NUMBERS = 12  # classes; with more, the cells show no counts
 
 
 @style.styled
@@ -21,20 +22,20 @@ def confusion(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many queries of each class were taken for which; colours are shares of the row.
+    """Draw how many queries of each class were assigned to which; colours are shares of the row.
 
     Args:
         counts: Rows are true classes, columns predicted ones.
-        labels: Name of each class; numbers where there are none.
-        title: Short; stands above.
-        ax: Where to draw.
+        labels: Name of each class; numbers by default.
+        title: Short text above the plot.
+        ax: Where to draw; new axes by default.
 
     Raises:
-        ValueError: If there is no class, the matrix is not square, or a count is negative.
+        ValueError: If the matrix is empty or not square, or a count is negative.
     """
     check_finite(counts, 2, "counts [classes, classes]")
     if counts.shape[0] != counts.shape[1] or (counts < 0).any():
-        raise ValueError(f"expected counts of at least 0, as many columns as rows, got shape {counts.shape}")
+        raise ValueError(f"expected a square matrix of counts >= 0, got shape {counts.shape}")
     classes = len(counts)
     ax = style.axes_or_new(ax, height=2.9)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -60,18 +61,18 @@ def support_query(
     paths: Mapping[str, Int[np.ndarray, "_ 2"]] | None = None,
     width: float = style.FULL,
 ) -> Figure:
-    """Draw how a query aligns with the support of each class, on one colour scale, nearest first.
+    """Draw how a query aligns with the support of each class, nearest first, on one colour scale.
 
     Args:
         costs: By class: rows are frames of the query, columns frames of the support.
-        distances: Of the query from each support, in the order of `costs`.
-        truth: The class that the query is of.
+        distances: Distance of the query from each support, in the order of `costs`.
+        truth: True class of the query.
         paths: Best path of each, by class.
         width: Of the figure, in inches.
 
     Raises:
-        ValueError: If there is not one finite distance per support, the true class is none of them, or as
-            `cost_matrices`.
+        ValueError: If there is not one finite distance per support, the true class is not among the supports, or
+            as `cost_matrices`.
     """
     check_finite(distances, 1, "distances [supports]")
     if len(distances) != len(costs) or truth not in costs:

@@ -1,4 +1,4 @@
-"""A strip of video: the frames of clips, above the sentences that they belong to."""
+"""Plot of a video: one frame per clip, under the sentences."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
-from tempclr.plots import style, text
+from tempclr.plots import _text as text
+from tempclr.plots import style
 
 
 @style.styled
@@ -17,13 +18,13 @@ def frame_strip(
     *,
     width: float = style.FULL,
 ) -> Figure:
-    """Draw the last frame of every clip in order, under the sentence of its segment.
+    """Draw the last frame of each clip in order, under the sentence of its segment.
 
     Args:
         clips: Frames, 8-bit colour.
-        segments: Sentence of each clip, from 0; a negative number is background.
+        segments: Sentence of each clip, from 0; negative for background.
         captions: Text of each sentence.
-        width: Of the figure, in inches; the strip goes on below where a clip would be narrower than 0.6.
+        width: Of the figure, in inches; the strip wraps where a clip would be narrower than 0.6.
 
     Raises:
         ValueError: If there is no clip, or a segment has no caption.
@@ -34,9 +35,9 @@ def frame_strip(
     rows = -(-len(clips) // columns)
     size = width / columns
     picture = 0.94 * size * clips.shape[2] / clips.shape[3]
-    above, below = 0.47, 0.16  # inches beside each row: captions and numbers
+    above, below = 0.47, 0.16  # inches above and below each row: captions and numbers
     height = rows * (picture + above + below)
-    # placed by hand: captions are wider than the clips that they begin at
+    # placed by hand, since captions are wider than the clips where they begin
     figure, axes = style.subplots(rows, columns, width=width, height=height, layout="none")
     figure.subplots_adjust(0.01, below / height, 0.99, 1 - above / height, 0.04, (above + below) / picture)
     starts = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))

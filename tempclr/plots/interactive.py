@@ -1,4 +1,4 @@
-"""The plots that one reads with a pointer, as plotly figures: the same names, with what a cell or point is on hover."""
+"""Plots as interactive plotly figures, under the same names, with details on hover."""
 
 import html
 from collections.abc import Sequence
@@ -11,15 +11,16 @@ from jaxtyping import Float, Int
 
 from tempclr._util.optional import import_optional
 from tempclr.metrics import ranks
+from tempclr.plots import _text as text
 from tempclr.plots import alignment as static
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_costs, check_finite, check_path
-from tempclr.plots.training import Histories, curve_of, named, shared_steps
+from tempclr.plots import style
+from tempclr.plots._inputs import check_costs, check_finite, check_path
+from tempclr.plots.training import Histories, curve_of, legend_entry, shared_steps
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-WORDS = 60  # characters of a label beside a row; all of it is shown on hover
+WORDS = 60  # characters of a label beside a row; hovering shows all of it
 
 
 def cost_matrix(
@@ -33,17 +34,17 @@ def cost_matrix(
     ylabel: str = "sentence",
     unit: str = static.COST,
 ) -> "Figure":
-    """Return a cost matrix with its path; on hover a cell tells its row, column, cost and probability of visit.
+    """Return a cost matrix with its path; hovering shows row, column, cost and probability of visit of a cell.
 
     Args:
         cost: As for `plots.alignment.cost_matrix`; forbidden cells (+inf) are left out.
         path: Cells of the best path, in order.
         alignment: Soft alignment, shown on hover.
         labels: Text of each row.
-        title: Short; stands above.
-        xlabel: What a column is.
-        ylabel: What a row is.
-        unit: What the colours measure.
+        title: Short text above the plot.
+        xlabel: Name of a column.
+        ylabel: Name of a row.
+        unit: Label of the colour scale.
 
     Raises:
         ValueError: As `plots.alignment.cost_matrix`; if the alignment has another shape, or the extra `interactive`
@@ -55,36 +56,31 @@ def cost_matrix(
     names = [str(number) for number in range(n)] if labels is None else list(labels)
     if len(names) != n:
         raise ValueError(f"expected {n} labels, one per row, got {len(names)}")
-    told = f"{shown(ylabel)}: %{{customdata[0]}}<br>{shown(xlabel)}: %{{x}}<br>cost: %{{z:.4g}}"
-    details = [np.broadcast_to(np.array([shown(name) for name in names], dtype=object)[:, None], (n, m))]
+    hover = f"{escape(ylabel)}: %{{customdata[0]}}<br>{escape(xlabel)}: %{{x}}<br>cost: %{{z:.4g}}"
+    details = [np.broadcast_to(np.array([escape(name) for name in names], dtype=object)[:, None], (n, m))]
     if alignment is not None:
         if alignment.shape != cost.shape:
             raise ValueError(f"expected an alignment {cost.shape}, got {alignment.shape}")
         check_finite(alignment, 2, "an alignment [n, m]")
         details.append(alignment)
-        told += f"<br>{static.VISITS}: %{{customdata[1]:.3f}}"
+        hover += f"<br>{static.VISITS}: %{{customdata[1]:.3f}}"
     cells = np.where(np.isfinite(cost), cost, np.nan)
     figure = go.Figure(
         go.Heatmap(
             z=cells,
             customdata=np.stack(details, -1),
             colorscale="Cividis",
-            colorbar={"title": {"text": shown(unit), "side": "right"}},
-            hovertemplate=told + "<extra></extra>",
+            colorbar={"title": {"text": escape(unit), "side": "right"}},
+            hovertemplate=hover + "<extra></extra>",
             hoverongaps=False,
         )
     )
     if path is not None:
-        check_path(path, n, m)
-        line = {"color": style.PATH, "width": 3}
-        figure.add_scatter(
-            x=path[:, 1], y=path[:, 0], mode="lines+markers", line=line, hoverinfo="skip", showlegend=False
-        )
+        _draw_path(figure, path, n, m)
     _dress(figure, title, xlabel, "" if labels is not None else ylabel)
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
-    figure.update_xaxes(showgrid=False, zeroline=False)
+    _as_matrix(figure)
     if labels is not None:
-        figure.update_yaxes(tickvals=list(range(n)), ticktext=[shown(name, WORDS) for name in names])
+        figure.update_yaxes(tickvals=list(range(n)), ticktext=[escape(name, WORDS) for name in names])
     return figure
 
 
@@ -98,20 +94,20 @@ def retrieval_matrix(
     ylabel: str = "paragraph",
     unit: str = "score (high: better fit)",
 ) -> "Figure":
-    """Return all scores; on hover a cell tells its query, item, score and rank among the query's items.
+    """Return all scores; hovering shows query, item, score, and rank among the query's items.
 
     Args:
-        scores: One row per query; its right item, the column of the same number, is ringed.
-        queries: Text of each query; numbers where there are none.
+        scores: One row per query; the right item of row i is column i, and is ringed.
+        queries: Text of each query; numbers by default.
         items: Text of each item.
-        title: Short; stands above.
-        xlabel: What an item is.
-        ylabel: What a query is.
-        unit: What the colours measure.
+        title: Short text above the plot.
+        xlabel: Name of an item.
+        ylabel: Name of a query.
+        unit: Label of the colour scale.
 
     Raises:
-        ValueError: As `plots.retrieval.retrieval_matrix`; if labels are not as many as rows or columns, or the extra
-            `interactive` is not installed.
+        ValueError: As `plots.retrieval.retrieval_matrix`; if labels do not match the rows or columns, or the
+            extra `interactive` is not installed.
     """
     go = _plotly()
     check_finite(scores, 2, "scores [queries, items]")
@@ -121,13 +117,15 @@ def retrieval_matrix(
     if (len(rows), len(columns)) != scores.shape:
         raise ValueError(f"expected {scores.shape} labels of queries and items, got {len(rows)} and {len(columns)}")
     place = 1 + (-scores).argsort(1, kind="stable").argsort(1, kind="stable")
-    named_rows = np.array([shown(name) for name in rows], dtype=object)[:, None]
-    named_columns = np.array([shown(name) for name in columns], dtype=object)[None]
+    named_rows = np.array([escape(name) for name in rows], dtype=object)[:, None]
+    named_columns = np.array([escape(name) for name in columns], dtype=object)[None]
     details = np.stack([*np.broadcast_arrays(named_rows, named_columns, place)], -1)
-    told = f"{shown(ylabel)}: %{{customdata[0]}}<br>{shown(xlabel)}: %{{customdata[1]}}"
-    told += "<br>score: %{z:.4g}<br>rank: %{customdata[2]}<extra></extra>"
-    bar = {"title": {"text": shown(unit), "side": "right"}}
-    figure = go.Figure(go.Heatmap(z=scores, customdata=details, colorscale="Cividis", colorbar=bar, hovertemplate=told))
+    hover = f"{escape(ylabel)}: %{{customdata[0]}}<br>{escape(xlabel)}: %{{customdata[1]}}"
+    hover += "<br>score: %{z:.4g}<br>rank: %{customdata[2]}<extra></extra>"
+    bar = {"title": {"text": escape(unit), "side": "right"}}
+    figure = go.Figure(
+        go.Heatmap(z=scores, customdata=details, colorscale="Cividis", colorbar=bar, hovertemplate=hover)
+    )
     own = np.arange(len(scores))
     ring = {"symbol": "circle-open", "color": style.PATH, "size": 9, "line": {"width": 2}}
     figure.add_scatter(
@@ -136,20 +134,19 @@ def retrieval_matrix(
         mode="markers",
         marker=ring,
         customdata=np.stack((named_rows[:, 0], found), -1),
-        hovertemplate=f"right {shown(xlabel)} of %{{customdata[0]}}<br>rank: %{{customdata[1]}}<extra></extra>",
+        hovertemplate=f"right {escape(xlabel)} of %{{customdata[0]}}<br>rank: %{{customdata[1]}}<extra></extra>",
         showlegend=False,
     )
     _dress(figure, title, xlabel, ylabel)
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
-    figure.update_xaxes(showgrid=False, zeroline=False)
+    _as_matrix(figure)
     return figure
 
 
 def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str = "", level: float = 0.95) -> "Figure":
-    """Return one value over the steps of training: the mean of each method's runs, and the band that most keep.
+    """Return one value over training steps: the mean of each method's runs, and a band that holds most runs.
 
-    Arguments are those of `plots.training.learning_curves`; the same steps of all methods are compared on hover, and
-    the legend hides or shows a method.
+    Arguments are those of `plots.training.learning_curves`. Hovering compares all methods at one training step, and
+    a click on the legend hides or shows a method.
 
     Raises:
         ValueError: As `plots.training.learning_curves`, or if the extra `interactive` is not installed.
@@ -172,19 +169,19 @@ def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str =
             figure.add_scatter(y=low, **edge)
             figure.add_scatter(y=high, fill="tonexty", fillcolor=_faint(colour), **edge)
         line = {"color": colour, "width": 2.5, "dash": dash}
-        figure.add_scatter(y=values.mean(0), line=line, name=shown(named(method, len(curves), level)), **common)
+        figure.add_scatter(y=values.mean(0), line=line, name=escape(legend_entry(method, len(curves), level)), **common)
     if not figure.data:
         raise ValueError(f"expected at least one run with values of {key!r}, got none")
-    _dress(figure, title, "step of training", ylabel)
+    _dress(figure, title, "training step", ylabel)
     figure.update_layout(hovermode="x unified", legend={"orientation": "h", "y": -0.22, "x": 0})
     return figure
 
 
-def shown(words: str, most: int | None = None) -> str:
-    """Return text that plotly shows as it is: it would read HTML, mathematics between $ and %{...} in templates.
+def escape(words: str, most: int | None = None) -> str:
+    """Return text that plotly shows verbatim, with HTML, `$` for mathematics and `%{` of templates escaped.
 
     Example:
-        >>> shown("<b>$5$</b>")
+        >>> escape("<b>$5$</b>")
         '&lt;b&gt;&#36;5&#36;&lt;/b&gt;'
     """
     seen = text.visible(words)
@@ -193,28 +190,41 @@ def shown(words: str, most: int | None = None) -> str:
 
 
 def _plotly() -> ModuleType:
-    """What draws."""
+    """The plotly module of figures."""
     return import_optional("plotly.graph_objects", "interactive")
 
 
 def _dress(figure: "Figure", title: str, xlabel: str, ylabel: str) -> None:
-    """Set words and colours as the matplotlib figures have them."""
+    """Set labels and colours as in the matplotlib figures."""
     look = style.palette()
     figure.update_layout(
         template="plotly_dark" if style.is_dark() else "plotly_white",
         paper_bgcolor=look.paper,
         plot_bgcolor=look.paper,
         font={"color": look.ink, "size": 12},
-        title={"text": shown(title), "font": {"size": 14}},
+        title={"text": escape(title), "font": {"size": 14}},
         margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 60},
-        xaxis_title_text=shown(xlabel),
-        yaxis_title_text=shown(ylabel),
+        xaxis_title_text=escape(xlabel),
+        yaxis_title_text=escape(ylabel),
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
 
 
+def _draw_path(figure: "Figure", path: np.ndarray, n: int, m: int) -> None:
+    """Draw a path as a line with a dot per cell."""
+    check_path(path, n, m)
+    line = {"color": style.PATH, "width": 3}
+    figure.add_scatter(x=path[:, 1], y=path[:, 0], mode="lines+markers", line=line, hoverinfo="skip", showlegend=False)
+
+
+def _as_matrix(figure: "Figure") -> None:
+    """Count rows from the top, and draw no grid."""
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
+    figure.update_xaxes(showgrid=False, zeroline=False)
+
+
 def _faint(colour: str) -> str:
-    """A colour that lets what is under it show."""
+    """A translucent version of a colour."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, 0.18)"

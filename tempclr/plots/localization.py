@@ -1,4 +1,4 @@
-"""Where steps are in a video: truth, prediction, and how sure it is."""
+"""Plot of step localization: truth, prediction and confidence over time."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,11 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_finite
+from tempclr.plots import _text as text
+from tempclr.plots import style
+from tempclr.plots._inputs import check_finite
 
-HALF = 0.4  # of a row: the height of truth, and that of a prediction without doubt
+HALF = 0.4  # share of a row: height of the truth, and of a prediction of confidence 1
 
 
 @style.styled
@@ -24,20 +25,20 @@ def timeline(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw for each step when it happens, and below that when it was found.
+    """Draw when each task step happens and, below that, when it was predicted.
 
     Args:
-        truth: Step of each clip, from 0; a negative number is background.
-        predicted: Step that each clip was given, in the same way.
-        confidence: How sure each prediction is, 0 to 1: the height of its bar.
-        labels: Text of each step; numbers where there are none.
-        seconds: Duration of a clip; time is counted in clips when not given.
-        title: Short; stands above.
-        ax: Where to draw.
+        truth: Task step of each clip, from 0; negative for background.
+        predicted: Predicted task step of each clip, in the same way.
+        confidence: Confidence of each prediction, 0 to 1, drawn as the height of its bar.
+        labels: Text of each task step; numbers by default.
+        seconds: Duration of a clip; by default, time is counted in clips.
+        title: Short text above the plot.
+        ax: Where to draw; new axes by default.
 
     Raises:
-        ValueError: If there is no clip, a confidence is not from 0 to 1, a step has no label, or seconds are not
-            above 0.
+        ValueError: If there is no clip, a confidence is outside 0 to 1, a task step has no label, or `seconds` is
+            not positive.
     """
     _check(truth, predicted, confidence, labels, seconds)
     steps = len(labels) if labels is not None else max(0, int(max(truth.max(), predicted.max()))) + 1
@@ -77,7 +78,7 @@ def _check(
     labels: Sequence[str] | None,
     seconds: float | None,
 ) -> None:
-    """Refuse what cannot be drawn."""
+    """Refuse arrays that cannot be drawn."""
     check_finite(truth, 1, "true steps [clips]")
     if predicted.shape != truth.shape:
         raise ValueError(f"expected a predicted step for each of {len(truth)} clips, got {predicted.shape}")

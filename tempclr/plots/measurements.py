@@ -1,4 +1,4 @@
-"""Pictures of measurements: means with their intervals, and how a cost grows with size."""
+"""Plots of measurements: means with their intervals, and growth with size."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tempclr.metrics import Interval
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_finite
+from tempclr.plots import _text as text
+from tempclr.plots import style
+from tempclr.plots._inputs import check_finite
 
 
 @style.styled
@@ -24,31 +25,31 @@ def intervals(
     floor: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw numbers with their intervals: one row per measure, one colour and marker per method.
+    """Draw numbers with their intervals: one row per name, one colour and marker per method.
 
     Args:
-        results: For each method, by measure, a mean with its interval, or a number alone. A
-            measure that a method lacks is left out.
-        xlabel: What is measured, with its unit.
-        title: Short; stands above.
+        results: For each method, by name of the row, a mean with its interval, or a plain number. A method may
+            lack some rows.
+        xlabel: Name of the values, with their unit.
+        title: Short text above the plot.
         reference: A value to compare with, such as chance.
-        reference_label: What that is.
-        floor: Makes the scale logarithmic; values at or below it are drawn on it as hollow arrows.
-        ax: Where to draw.
+        reference_label: Name of that value.
+        floor: Makes the scale logarithmic; values at or below it are drawn as hollow arrows at the floor.
+        ax: Where to draw; new axes by default.
 
     Raises:
         ValueError: If there is nothing to draw, or a value is not finite.
     """
-    measures = list(dict.fromkeys(name for values in results.values() for name in values))
-    if not measures:
-        raise ValueError("expected at least one method with a measure, got none")
-    ax = style.axes_or_new(ax, height=0.75 + 0.15 * len(results) + 0.24 * len(measures))
+    names = list(dict.fromkeys(name for values in results.values() for name in values))
+    if not names:
+        raise ValueError("expected at least one method with a value, got none")
+    ax = style.axes_or_new(ax, height=0.75 + 0.15 * len(results) + 0.24 * len(names))
     spread, look, handles = 0.62 / len(results), style.palette(), []
     for number, values in enumerate(results.values()):
-        own = [name for name in measures if name in values]
+        own = [name for name in names if name in values]
         table = np.array([_as_row(values[name]) for name in own]).reshape(-1, 3)
         check_finite(table, 2, "measured values")
-        rows = np.array([measures.index(name) for name in own]) + (number - (len(results) - 1) / 2) * spread
+        rows = np.array([names.index(name) for name in own]) + (number - (len(results) - 1) / 2) * spread
         colour, marker = style.series(number)["color"], style.series(number)["marker"]
         handles.append(Line2D([], [], color=colour, marker=marker, linestyle="", markersize=3.5))
         above = table[:, 0] > (-np.inf if floor is None else floor)
@@ -61,7 +62,7 @@ def intervals(
     if reference is not None:
         handles.append(ax.axvline(reference, color=look.neutral, linewidth=0.9, linestyle=":"))
         labels.append(reference_label)
-    _finish_rows(ax, measures, floor)
+    _finish_rows(ax, names, floor)
     ax.set_xlabel(text.plain(xlabel))
     text.title(ax, title)
     text.legend(ax, handles, labels, below=32.0 if floor is None else 36.0)
@@ -78,18 +79,18 @@ def scaling(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how something grows with size, on logarithmic scales: one line per method.
+    """Draw growth with size on logarithmic scales, one line per method.
 
     Args:
-        sizes: Above 0.
-        values: For each method its value at each size, above 0; NaN where it was not measured.
-        xlabel: What the size is, with its unit.
-        ylabel: What was measured, with its unit.
-        title: Short; stands above.
-        ax: Where to draw.
+        sizes: Sizes, > 0.
+        values: For each method its value at each size, > 0; NaN where it was not measured.
+        xlabel: Name of the size, with its unit.
+        ylabel: Name of the values, with their unit.
+        title: Short text above the plot.
+        ax: Where to draw; new axes by default.
 
     Raises:
-        ValueError: If there is nothing to draw, or a size or value is not above 0.
+        ValueError: If there is nothing to draw, or a size or value is not positive.
     """
     check_finite(sizes, 1, "sizes")
     if not values:
@@ -112,14 +113,14 @@ def scaling(
 
 
 def _as_row(value: Interval | float) -> tuple[float, float, float]:
-    """Mean, low and high of an interval; a number alone has no width."""
+    """Mean, low and high of an interval; a plain number has width 0."""
     return (value.mean, value.low, value.high) if isinstance(value, Interval) else (value, value, value)
 
 
-def _finish_rows(ax: Axes, measures: list[str], floor: float | None) -> None:
-    """Name the rows, read downwards, and begin the scale at 0 or at the floor."""
-    text.mark_steps(ax.yaxis, len(measures), measures)
-    ax.set_ylim(len(measures) - 0.5, -0.5)
+def _finish_rows(ax: Axes, names: list[str], floor: float | None) -> None:
+    """Label the rows from top to bottom, and begin the scale at 0 or at the floor."""
+    text.mark_steps(ax.yaxis, len(names), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
     if floor is None:
         ax.set_xlim(left=min(0.0, ax.get_xlim()[0]) if ax.dataLim.x0 < 0 else 0.0)
     else:

@@ -1,4 +1,4 @@
-"""What wrong orders cost: the true order among them, by what was shuffled."""
+"""Plot of the costs of true and wrong orders."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,9 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_finite
+from tempclr.plots import _text as text
+from tempclr.plots import style
+from tempclr.plots._inputs import check_finite
 
 
 @style.styled
@@ -20,17 +21,17 @@ def order_costs(
     xlabel: str = "cost of the sequence",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the distribution of sequence costs of the true order and of wrong ones.
+    """Draw the distribution of sequence costs of true and of wrong orders.
 
-    Every cost is a dot; the line in a box is the median, the box holds the middle half. Beside each kind of wrong
-    order stands how many of them cost more than the true order of the same video, which is the share noticed.
+    Every cost is a dot; boxes show the median and the middle half. The percentage beside each kind of wrong order is
+    the share noticed: how many of them cost more than the true order of the same video.
 
     Args:
         true: Cost of each video in its true order.
-        wrong: Costs of its wrong orders, by what was shuffled: sentences, segments, clips within segments.
-        title: Short; stands above.
-        xlabel: What the cost is, with its unit.
-        ax: Where to draw.
+        wrong: Costs of its wrong orders, by kind, such as sentences, segments or clips within segments.
+        title: Short text above the plot.
+        xlabel: Name of the cost, with its unit.
+        ax: Where to draw; new axes by default.
 
     Raises:
         ValueError: If there is no wrong order, or a cost is not finite.
@@ -68,7 +69,7 @@ def order_costs(
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Heights at which dots stand, within 0.2 of their row: neighbours in value stand apart, and always alike."""
+    """Vertical offsets of dots, -0.2 to 0.2: deterministic, and far apart for neighbouring values."""
     heights = np.empty(len(values))
-    heights[values.argsort(kind="stable")] = (np.arange(len(values)) * 0.618034) % 1  # golden ratio: never in step
+    heights[values.argsort(kind="stable")] = (np.arange(len(values)) * 0.618034) % 1  # golden ratio: never periodic
     return 0.4 * heights - 0.2

@@ -1,4 +1,4 @@
-"""Pictures of retrieval: what was found for whom, and at which rank the right one came."""
+"""Plot of retrieval: all scores, the first choice of each query, and the rank of the right item."""
 
 import numpy as np
 import torch
@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from tempclr.metrics import ranks
-from tempclr.plots import style, text
-from tempclr.plots.inputs import check_finite
+from tempclr.plots import _text as text
+from tempclr.plots import style
+from tempclr.plots._inputs import check_finite
 
 
 @style.styled
@@ -21,18 +22,18 @@ def retrieval_matrix(
     unit: str = "score (high: better fit)",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw all scores; the first choice of each query is ringed, and beside its row stands the rank of the right item.
+    """Draw all scores, with the first choice of each query marked and the rank of its right item at the side.
 
     Args:
-        scores: One row per query; its right item is the column of the same number.
-        title: Short; stands above.
-        xlabel: What an item is.
-        ylabel: What a query is.
-        unit: What the colours measure.
-        ax: Where to draw; the ranks take a fifth of its width at the right.
+        scores: One row per query; the right item of row i is column i.
+        title: Short text above the plot.
+        xlabel: Name of an item.
+        ylabel: Name of a query.
+        unit: Label of the colour scale.
+        ax: Where to draw; the ranks take a fifth of its width on the right.
 
     Raises:
-        ValueError: If there is no score, one is not finite, or there are fewer items than queries.
+        ValueError: If the matrix is empty, a score is not finite, or there are fewer items than queries.
     """
     check_finite(scores, 2, "scores [queries, items]")
     found = 1 + ranks(torch.from_numpy(scores)).numpy()
@@ -56,7 +57,7 @@ def retrieval_matrix(
     ax.set(xlabel=text.plain(xlabel), ylabel=text.plain(ylabel))
     text.title(ax, title)
     margin = ax.inset_axes((1.03, 0, 0.22, 1), sharey=ax)
-    style.settle(margin)
+    style.instantiate_ticks(margin)
     _draw_ranks(margin, found, items, look)
     text.colorbar(image, ax, unit)
     text.legend(ax, handles, labels)
@@ -64,7 +65,7 @@ def retrieval_matrix(
 
 
 def _draw_ranks(ax: Axes, found: np.ndarray, items: int, look: style.Palette) -> None:
-    """A line from rank 1 to the rank at which the right item of each query came, on a logarithmic scale."""
+    """Draw a line from rank 1 to the rank of each query's right item, on a logarithmic scale."""
     rows = np.arange(len(found))
     ax.hlines(rows, 1, found, color=look.neutral, linewidth=0.7)
     ax.plot(found, rows, "o", color=look.series[0], markersize=2.4, clip_on=False)

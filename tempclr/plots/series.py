@@ -1,4 +1,4 @@
-"""Two series and what goes with what: one above the other with links, or at the margins of their cost matrix."""
+"""Plots of two aligned series: one above the other with links, or beside their cost matrix."""
 
 import math
 
@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from tempclr.plots import alignment, style, text
-from tempclr.plots.inputs import check_costs, check_finite, check_path
+from tempclr.plots import _text as text
+from tempclr.plots import alignment, style
+from tempclr.plots._inputs import check_costs, check_finite, check_path
 
-MOST_LINKS = 200  # more would cover the series
+MOST_LINKS = 200  # more would hide the series
 
 
 @style.styled
@@ -26,20 +27,20 @@ def two_way(
     ylabel: str = "value",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw two series one above the other, with links between the steps that a path matches.
+    """Draw two series, one above the other, and link the steps that a path matches.
 
     Args:
-        x: Values of the series drawn above, moved up by a round number that the legend tells.
+        x: Values of the upper series, shifted up by a round number that the legend names.
         y: Values of the series below.
-        path: Matched steps of x and y, in order; of more than 200 pairs, 200 evenly spaced ones are drawn.
-        names: Of both series.
-        title: Short; stands above.
-        xlabel: What a step is, with its unit.
-        ylabel: What a value is, with its unit.
-        ax: Where to draw.
+        path: Matched steps of x and y, in order; at most 200 of them are drawn, evenly spaced.
+        names: Names of both series.
+        title: Short text above the plot.
+        xlabel: Name of a step, with its unit.
+        ylabel: Name of a value, with its unit.
+        ax: Where to draw; new axes by default.
 
     Raises:
-        ValueError: If a series is empty or not finite, or the path leaves them.
+        ValueError: If a series is empty or not finite, or the path leaves the series.
     """
     check_finite(x, 1, "a series x [n]")
     check_finite(y, 1, "a series y [m]")
@@ -72,28 +73,28 @@ def three_way(
     unit: str = alignment.COST,
     width: float = style.COLUMN,
 ) -> Figure:
-    """Draw a cost matrix with its path, and at its margins the two series whose steps are its rows and columns.
+    """Draw a cost matrix with its path, beside the two series whose steps are its rows and columns.
 
     Args:
-        x: Values of the series at the left, read downwards.
-        y: Values of the series above.
-        cost: Of each step of x with each of y.
+        x: Values of the series on the left, from top to bottom.
+        y: Values of the series at the top.
+        cost: Cost of each step of x with each of y.
         path: Cells of the best path, in order.
-        names: Of both series.
-        title: Short; stands above.
-        xlabel: What a step is, with its unit.
-        ylabel: What a value is, with its unit.
-        unit: What the colours measure.
-        width: Of the figure, in inches; its height follows.
+        names: Names of both series.
+        title: Short text above the plot.
+        xlabel: Name of a step, with its unit.
+        ylabel: Name of a value, with its unit.
+        unit: Label of the colour scale.
+        width: Of the figure, in inches; the height follows from it.
 
     Raises:
-        ValueError: If a series is empty, not finite, or of another length than the cost, or as `cost_matrix`.
+        ValueError: If a series is empty or not finite, the costs have another shape, or as `cost_matrix`.
     """
     check_finite(x, 1, "a series x [n]")
     check_finite(y, 1, "a series y [m]")
     check_costs(cost)
     if cost.shape != (len(x), len(y)):
-        raise ValueError(f"expected costs {(len(x), len(y))} for series of such lengths, got {cost.shape}")
+        raise ValueError(f"expected costs {(len(x), len(y))} for series of these lengths, got {cost.shape}")
     shares = {"width_ratios": [1, 3.2], "height_ratios": [1, 3.2], "sharex": "col", "sharey": "row"}
     figure, ((corner, above), (left, matrix)) = style.subplots(2, 2, width=width, height=0.92 * width, **shares)
     corner.set_visible(False)
@@ -118,7 +119,7 @@ def three_way(
 
 
 def _rounded_up(value: float) -> float:
-    """The next number of two digits; 1 where both series are one point."""
+    """Round up to two digits; 1 for 0."""
     if value == 0:
         return 1.0
     unit = 10 ** (math.floor(math.log10(abs(value))) - 1)

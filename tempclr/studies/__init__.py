@@ -1,7 +1,7 @@
-"""Experiments over several runs.
+"""Studies: several runs trained, compared and reported.
 
-comparison   trained runs side by side
-ablation     one choice of the method at a time
-demo         the main job
+comparison   trained runs evaluated on the same test split
+ablation     the effect of one choice of the method at a time
+demo         training with and without the order loss, evaluation, report
 report       the page of the demo
 """

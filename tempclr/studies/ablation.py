@@ -1,8 +1,7 @@
-"""One choice at a time: what each part of the method does for retrieval, over seeds, with intervals.
+"""The effect of one choice at a time on retrieval, over seeds, with intervals.
 
-Every setting differs from a reference by what it names alone; the published one is the reference of all
-but those on data with background. A setting is one training per seed, and its effect is the difference
-to the reference, paired by seed and room.
+Every setting differs from a reference by a single choice. The published setting is the reference, except on data with
+background. A setting is trained once per seed; its effect is the difference to the reference, paired by seed and room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +17,19 @@ from tempclr.experiments.trained import open_trained
 from tempclr.launcher.html import SavedPage
 from tempclr.launcher.pool import Job, run_all
 from tempclr.metrics import Interval, bootstrap, group_means, groups, student, wider
+from tempclr.studies._tables import aligned
 from tempclr.tasks import retrieval
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained: one choice that differs from the reference."""
+    """A setting to train: the reference with one choice changed."""
 
-    name: str  # of its folder; unique
-    choice: str  # what is chosen, such as "alignment"
-    value: str  # what is taken instead
+    name: str  # unique; names the folders
+    choice: str  # the choice, such as "alignment"
+    value: str  # the value that differs from the reference
     changes: Mapping[str, object] = field(default_factory=dict)  # parameters of 02_train
-    reference: str = "published"  # name of the setting it is compared with; its own if it is one
+    reference: str = "published"  # name of the setting to compare with; its own name for a reference
 
 
 PUBLISHED = {"weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
@@ -54,7 +54,7 @@ SETTINGS = (
     Setting("alignment-divergence", "alignment", "divergence", {"alignment": "divergence"}),
     Setting("gamma-0.01", "gamma", "0.01", {"gamma": 0.01}),
     Setting("gamma-1", "gamma", "1", {"gamma": 1.0}),
-    # a path has about ten cells, so that a tenth of the temperature keeps the softmax as sharp
+    # a path has about ten cells, so a tenth of the temperature keeps the softmax equally sharp
     Setting("per-cell", "cost", "per cell of the path", {"per_cell": True, "temperature": 0.1}),
     Setting("contextual", "encoder", "contextual", {"encoder": "contextual"}),
     Setting("background", "reference", "as published, with background", BACKGROUND, "background"),
@@ -65,17 +65,17 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Effect:
-    """What a setting does."""
+    """The effect of a setting."""
 
     setting: Setting
     seeds: int
     recall: Interval  # R@1 by DTW
-    difference: Interval | None  # to its reference, paired by seed and room; none for a reference
-    adjusted: Interval | None  # the same, wide enough to hold for all comparisons at once
+    difference: Interval | None  # to its reference, paired by seed and room; None for a reference
+    adjusted: Interval | None  # the same, adjusted for the number of comparisons
 
     @property
     def clear(self) -> bool:
-        """Whether the difference is other than 0 when the number of comparisons is allowed for."""
+        """Whether the adjusted interval of the difference excludes 0."""
         return self.adjusted is not None and not self.adjusted.low <= 0 <= self.adjusted.high
 
 
@@ -83,7 +83,7 @@ def chosen(names: str) -> tuple[Setting, ...]:
     """Return the settings of the named choices, such as "alignment, gamma", with their references; all for "".
 
     Raises:
-        ValueError: If there is no such choice.
+        ValueError: If a choice is unknown, or there is nothing to compare.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = list(dict.fromkeys(setting.choice for setting in SETTINGS))
@@ -98,13 +98,13 @@ def chosen(names: str) -> tuple[Setting, ...]:
 
 
 def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping[str, object]) -> list[Job]:
-    """Return the trainings of all settings.
+    """Return one training per setting and seed.
 
     Args:
-        settings: As from `chosen`.
-        folder: Where each has a folder of its own.
-        seeds: Trainings per setting, at least 2, so that there is an interval.
-        size: Further parameters of 02_train, the same for all.
+        settings: Settings, such as those of `chosen`.
+        folder: Parent of the folders of all trainings.
+        seeds: Trainings per setting, at least 2, which an interval needs.
+        size: Further parameters of 02_train, shared by all trainings.
 
     Raises:
         ValueError: If there are too few seeds.
@@ -119,15 +119,15 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
 
 
 def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage | None = None) -> None:
-    """Run the trainings that are not done yet, several at a time, each on one thread.
+    """Run the trainings that are not done yet, in parallel processes of one thread each.
 
     Args:
-        trainings: As from `jobs`.
-        processes: Trainings at a time.
+        trainings: Trainings, such as those of `jobs`.
+        processes: Number of trainings at a time.
         saved_page: As for `launcher.execute.run`.
 
     Raises:
-        ValueError: If one fails, or a folder holds another one.
+        ValueError: If a training fails, or its folder holds a different one.
     """
     if processes < 1:
         raise ValueError(f"expected at least one process, got {processes}")
@@ -135,10 +135,10 @@ def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage
 
 
 def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) -> list[Effect]:
-    """Return what each setting does, by R@1 of DTW on the test split of its trainings.
+    """Return the effect of each setting on R@1 by DTW, on the test split of its trainings.
 
-    Intervals of differences are the wider of two: a bootstrap over seeds and rooms, which is too narrow for few seeds,
-    and Student's t over seeds, which knows nothing of other rooms.
+    The interval of a difference covers two: a bootstrap over seeds and rooms, which is too narrow for few seeds, and
+    Student's t over seeds, which does not generalise to other rooms.
     """
     hits = {setting.name: _hits(setting, folder) for setting in tqdm(settings, desc="evaluating", unit="setting")}
     compared = sum(setting.name != setting.reference for setting in settings)
@@ -158,14 +158,14 @@ def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) 
 
 
 def as_metrics(found: Sequence[Effect]) -> dict:
-    """Return effects as plain values, with n, intervals and the protocol's name."""
+    """Return effects as plain values, with n, intervals and the name of the protocol."""
     compared = sum(each.difference is not None for each in found)
     return {
         "protocol": retrieval.PROTOCOL,
         "metric": "R@1 by DTW",
-        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; of a difference, no narrower than "
+        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; for a difference, no narrower than "
         "Student's t over seeds",
-        "adjusted": f"the same at {1 - 0.05 / max(1, compared):.2%}, so that all {compared} hold at once (Bonferroni)",
+        "adjusted": f"the same at {1 - 0.05 / max(1, compared):.2%}, so that all {compared} hold together (Bonferroni)",
         "table": [
             {
                 "choice": each.setting.choice,
@@ -184,48 +184,39 @@ def as_metrics(found: Sequence[Effect]) -> dict:
 
 def as_text(found: Sequence[Effect]) -> str:
     """Return the table of effects as aligned text."""
-    head = ("choice", "instead", "R@1 by DTW", "difference (95 %)", "of all at once", "", "seeds")
+    head = ("choice", "instead", "R@1 by DTW", "difference (95 %)", "simultaneous", "", "seeds")
     rows = [
         (
             each.setting.choice,
             each.setting.value,
             str(each.recall),
-            "" if each.difference is None else signed(each.difference),
+            "" if each.difference is None else each.difference.signed(),
             "" if each.adjusted is None else f"{each.adjusted.low:+.2f} to {each.adjusted.high:+.2f}",
             "clear" if each.clear else "",
             str(each.seeds),
         )
         for each in found
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return aligned(head, rows)
 
 
 def verdict(found: Sequence[Effect]) -> str:
-    """Return in words which choices made a difference that is clear, and which did not."""
+    """Return in words which choices made a clear difference, and which did not."""
     compared = [each for each in found if each.difference is not None]
     clear = [each for each in compared if each.clear]
     lines = [
         f"{each.setting.choice}, {each.setting.value}: {'better' if each.difference.mean > 0 else 'worse'} than "
-        f"{each.setting.reference}, {signed(each.difference)}"
+        f"{each.setting.reference}, {each.difference.signed()}"
         for each in sorted(clear, key=lambda each: -abs(each.difference.mean))
     ]
-    silent = sorted({each.setting.choice for each in compared} - {each.setting.choice for each in clear})
-    told = f"Of {len(compared)} comparisons, {len(clear)} are clear when all are to hold at once"
-    rest = f"No clear difference was seen for: {', '.join(silent)}." if silent else ""
-    return "\n".join([f"{told}{':' if lines else '.'}", *(f"  {line}" for line in lines), *([rest] if rest else [])])
-
-
-def signed(interval: Interval) -> str:
-    """Return a difference and where it lies, with signs."""
-    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+    unclear = sorted({each.setting.choice for each in compared} - {each.setting.choice for each in clear})
+    summary = f"Of {len(compared)} comparisons, {len(clear)} are clear when all are to hold simultaneously"
+    rest = f"No clear difference was seen for: {', '.join(unclear)}." if unclear else ""
+    return "\n".join([f"{summary}{':' if lines else '.'}", *(f"  {line}" for line in lines), *([rest] if rest else [])])
 
 
 def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:
-    """Share of each test room's paragraphs that find their video first, by DTW."""
+    """R@1 by DTW on the paragraphs of each test room, per seed."""
     rows, seed = [], 0
     while (path := folder / f"{setting.name}-{seed}").is_dir():
         run = open_trained(path)

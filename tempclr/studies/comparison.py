@@ -1,4 +1,4 @@
-"""Trained runs side by side on the test split: the numbers behind the report."""
+"""Trained runs evaluated side by side on the test split: the numbers of the report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from tempclr.experiments.trained import SEQUENCE, UNIT, Trained
 from tempclr.metrics import Interval, bootstrap, groups
 from tempclr.negatives import permute_segments
 from tempclr.sequences import collate
+from tempclr.studies._tables import aligned
 from tempclr.tasks import retrieval
 
 UNTRAINED = "untrained"
@@ -22,11 +23,11 @@ DIFFERENCE = "R@1 of TempCLR minus unit loss only"
 
 @dataclass(frozen=True)
 class Result:
-    """One method under one score: raw values, from which every number of the report is made."""
+    """One method under one score: the raw values from which all numbers of the report are computed."""
 
-    hits: Mapping[int, Float[Tensor, "seeds queries"]]  # by k: chance that the right video is among the first k
-    ranks: Float[Tensor, "seeds queries"]  # of the right video, from 1
-    noticed: Float[Tensor, "seeds rooms"]  # share of wrong orders that score worse than the true one
+    hits: Mapping[int, Float[Tensor, "seeds queries"]]  # by k: probability that the right video is among the first k
+    ranks: Float[Tensor, "seeds queries"]  # rank of the right video, from 1
+    noticed: Float[Tensor, "seeds rooms"]  # share of wrong orders that score worse than the true order
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Comparison:
     """All methods under all scores, on the same queries."""
 
     results: Mapping[tuple[str, str], Result]  # by method and score
-    rooms: tuple[str, ...]  # of each query; queries of one room are not independent
+    rooms: tuple[str, ...]  # room of each query; queries of one room are not independent
     protocol: str = retrieval.PROTOCOL
 
     @property
@@ -48,7 +49,7 @@ class Comparison:
         return list(dict.fromkeys(score for _, score in self.results))
 
     def by_room(self, values: Float[Tensor, "seeds queries"]) -> Float[Tensor, "seeds rooms"]:
-        """Return the means over the queries of each room, which are what is independent."""
+        """Return the mean over the queries of each room; these means are independent."""
         return metrics.group_means(values, self.rooms)
 
     def recall(self, method: str, score: str, k: int, generator: Generator) -> Interval:
@@ -56,26 +57,26 @@ class Comparison:
         return bootstrap(self.by_room(self.results[method, score].hits[k]), generator=generator)
 
     def noticed(self, method: str, score: str, generator: Generator) -> Interval:
-        """Return the share of wrong orders that score worse than the true one, with its interval."""
+        """Return the share of wrong orders that score worse than the true order, with its interval."""
         return bootstrap(self.results[method, score].noticed, generator=generator)
 
     def difference(self, score: str, k: int, generator: Generator) -> Interval:
-        """Return R@k of TempCLR minus that of the unit loss, paired by seed and room, with its interval."""
+        """Return R@k with TempCLR minus R@k with the unit loss only, paired by seed and room, with its interval."""
         values = [self.by_room(self.results[method, score].hits[k]) for method in (SEQUENCE, UNIT)]
         return bootstrap(values[0] - values[1], generator=generator)
 
 
 def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison:
-    """Evaluate runs on their test split: every paragraph against every video, by every score.
+    """Evaluate runs on their test split: all paragraphs with all videos, by all scores.
 
     Args:
-        trained: Runs on the same test data; those of one method differ by seed alone. Each
-            counts twice, as it is and as it was before training.
-        orders: Wrong orders per video for the sensitivity to order, for one video of each room.
-        seed: Of those orders.
+        trained: Runs with the same test data; runs of one method differ only in the seed. The untrained model of each
+            seed is evaluated too.
+        orders: Wrong orders per video for the sensitivity to order, measured on one video of each room.
+        seed: Seed of those orders.
 
     Raises:
-        ValueError: If the runs were tested on different data.
+        ValueError: If the test data of the runs differ.
     """
     rows: dict[tuple[str, str], list[tuple[retrieval.Retrieval, Tensor]]] = {}
     rooms: tuple[str, ...] = ()
@@ -84,7 +85,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
         pairs = run.experiment.pairs("test")
         own = tuple(groups([pair.name for pair in pairs]))
         if rooms and own != rooms:
-            raise ValueError(f"expected runs on the same test data, got others in {run.folder}")
+            raise ValueError(f"expected runs with the same test data, got different data in {run.folder}")
         rooms = own
         variants = {run.method: run.model(pairs)}
         if run.experiment.seed not in seen_untrained:
@@ -95,16 +96,16 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
             embedded = retrieval.embed(model, pairs)
             one_each = [pairs[index] for index in firsts]
             seen = retrieval.embed(model, one_each)
-            across = is_contextual(model.video)
+            contextual = is_contextual(model.video)
             for name, score_fn in retrieval.RETRIEVAL_SCORES.items():
                 found = retrieval.retrieve(embedded.paragraphs, embedded.videos, score_fn)
                 sensitivity = retrieval.order_sensitivity(
                     seen.paragraphs,
-                    collate(one_each).clips if across else seen.videos,
+                    collate(one_each).clips if contextual else seen.videos,
                     seen.segments,
                     score_fn,
                     permute_segments,
-                    encoder=model.video if across else None,
+                    encoder=model.video if contextual else None,
                     count=orders,
                     generator=torch.Generator().manual_seed(seed),
                 )
@@ -114,7 +115,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
 
 
 def _result(found: list[tuple[retrieval.Retrieval, Tensor]]) -> Result:
-    """Seeds of one method and score, stacked."""
+    """The stacked seeds of one method and score."""
     return Result(
         {k: torch.stack([each.hits(k) for each, _ in found]) for k in (1, 5, 10)},
         torch.stack([metrics.ranks(each.scores) + 1 for each, _ in found]),
@@ -123,7 +124,7 @@ def _result(found: list[tuple[retrieval.Retrieval, Tensor]]) -> Result:
 
 
 def as_metrics(comparison: Comparison, *, seed: int) -> dict:
-    """Return the numbers of a comparison as plain values, with n, intervals and the protocol's name."""
+    """Return the numbers of a comparison as plain values, with n, intervals and the name of the protocol."""
     generator = torch.Generator().manual_seed(seed)
     table = []
     for method, score in comparison.results:
@@ -168,11 +169,7 @@ def as_text(found: dict) -> str:
         )
         for row in found["table"]
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = [aligned(head, rows)]
     lines += [f"{DIFFERENCE}, {score}: {Interval(**value)}" for score, value in found[DIFFERENCE].items()]
     lines += [f"interval: {found['interval']}", f"protocol: {found['protocol']}"]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""The main job on embedded data: train with and without the order loss, evaluate, look, report.
+"""The demo on built-in data: train with and without the order loss, evaluate, explore, report.
 
-The difficulty was fixed once, so that nothing saturates, on the validation split of training with
-the unit loss alone. So were weight and temperature of the order loss, among 0.3 and 0.7, and 0.2 and 1.
+The difficulty of the data was chosen once, on the validation split with the unit loss only, so that no result
+saturates. The weight of the order loss was chosen from 0.3 and 0.7, its temperature from 0.2 and 1.
 """
 
 from collections.abc import Mapping
@@ -34,16 +34,16 @@ SMOKE: Mapping[str, int] = {
 
 
 def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: SavedPage | None = None) -> None:
-    """Run what is not done yet, write the report, and print its table and where it is.
+    """Run what is not done yet, write the report, and print its table and its location.
 
     Args:
-        out: Folder of the report and of all runs; what it holds already is kept and continued.
-        processes: Notebooks executed at a time, each on one thread.
-        smoke: Tiny sizes that show that everything runs; the numbers mean nothing.
+        out: Folder of the report and of all runs. Finished runs are kept, and unfinished ones continue.
+        processes: Notebooks executed in parallel, each on one thread.
+        smoke: Whether to use tiny sizes, which show that everything runs; the numbers mean nothing.
         saved_page: As for `launcher.execute.run`.
 
     Raises:
-        ValueError: If a notebook fails, or the folder holds the results of other settings or code.
+        ValueError: If a notebook fails, or the folder holds results of different settings or code.
     """
     if processes < 1:
         raise ValueError(f"expected at least one process, got {processes}")
@@ -76,7 +76,7 @@ def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: Saved
 
 
 def _render(job: Job) -> None:
-    """Fill the cache with the videos that all jobs share, and show how far that is."""
+    """Render the videos that all jobs share into the cache, with a progress bar."""
     rooms = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
     experiment = Experiment(**rooms)
     for split in ("train", "validation", "test"):

@@ -1,4 +1,4 @@
-"""One page over the runs of the demo: pictures inside it, live views beside it, nothing from the network."""
+"""The page of the demo: a summary of its runs with embedded pictures, which needs no network."""
 
 import base64
 import json
@@ -12,17 +12,17 @@ from tempclr.experiments import runs
 from tempclr.metrics import Interval
 from tempclr.studies.comparison import DIFFERENCE
 
-PAGE = "explorer.html"  # that an exploration leaves in its folder
+PAGE = "explorer.html"  # in the folder of an exploration
 
 
 def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequence[Path]) -> None:
     """Write `index.html` and `metrics.json` into a folder.
 
     Args:
-        out: The folder; the runs lie in it, and the page links to their notebooks.
+        out: The folder, which contains the runs; the page links to their notebooks.
         training: Finished training runs.
         retrieval: Finished run of 03_retrieval.
-        looking: Finished runs of other notebooks, in the order in which they are linked.
+        looking: Finished runs of other notebooks, in the order of their links.
     """
     metrics = runs.read_metrics(retrieval)
     explored = [folder for folder in looking if (folder / "training.png").is_file()]
@@ -35,10 +35,10 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
     page = template.render(
         metrics=metrics,
         rows=[
-            {**row, "r1": _interval(row["R@1"]), "noticed": _interval(row["wrong orders noticed"])}
+            {**row, "r1": str(Interval(**row["R@1"])), "noticed": str(Interval(**row["wrong orders noticed"]))}
             for row in metrics["table"]
         ],
-        differences={score: _signed(value) for score, value in metrics[DIFFERENCE].items()},
+        differences={score: Interval(**value).signed() for score, value in metrics[DIFFERENCE].items()},
         verdict=verdict(metrics),
         pictures={name: picture(retrieval / f"{name}.png") for name in ("recall", "order", "matrix", "curves")},
         videos=[
@@ -62,37 +62,27 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
 
 
 def picture(path: Path) -> str:
-    """Return a PNG as a data address, or nothing where there is no such file."""
+    """Return a PNG as a data URL, or an empty string if there is no such file."""
     if not path.is_file():
         return ""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def verdict(metrics: dict) -> str:
-    """Return in one sentence whether the order loss made a difference to R@1 by DTW."""
+    """Return in one sentence whether the order loss changes R@1 by DTW."""
     value = metrics[DIFFERENCE].get("DTW")
     if value is None:
         return "Only one method was trained, so there is nothing to compare."
-    found = _signed(value)
+    found = Interval(**value).signed()
     if value["low"] > 0:
         return f"Here the order loss helps: it changes R@1 by DTW by {found}."
     if value["high"] < 0:
         return f"Here the order loss hurts: it changes R@1 by DTW by {found}."
-    return f"Here the order loss makes no difference that these runs could show: it changes R@1 by DTW by {found}."
-
-
-def _interval(value: dict) -> str:
-    """An interval for a table cell."""
-    return str(Interval(**value))
-
-
-def _signed(value: dict) -> str:
-    """A difference with its sign and interval."""
-    return f"{value['mean']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+    return f"Here these runs show no clear effect of the order loss: it changes R@1 by DTW by {found}."
 
 
 def _settings(training: Sequence[Path]) -> list[tuple[str, str]]:
-    """Every setting of the training runs; several values where runs differ."""
+    """All settings of the training runs, with all values where runs differ."""
     stored = [runs.read_params(folder) for folder in training]
     flat = [
         {**params["experiment"], **{f"training: {name}": value for name, value in params["config"].items()}}

@@ -1,6 +1,6 @@
-"""What a trained model is good for: each task takes embeddings and returns a frozen result.
+"""Evaluation of a trained model: each task takes embeddings and returns a frozen result.
 
-retrieval      a paragraph finds its video
-localization   the steps of a list find their clips
-few_shot       a video finds its class, given a few of each
+retrieval      find the video of a paragraph
+localization   find the clip of each task step in a video
+few_shot       find the class of a video, given a few videos of each class
 """

@@ -1,10 +1,10 @@
-"""Few-shot recognition: of which class is a video, given one or a few videos of each.
+"""Few-shot recognition: find the class of a video, given one or a few videos of each class.
 
-An episode draws N classes, K support videos of each, and a query of each. A query goes to the class whose supports
-score highest on average. Two videos are compared by one of these scores:
+An episode draws N classes and, of each class, K support videos and one query. A query is assigned to the class whose
+supports score highest on average. Two videos are compared by one of these scores:
 
     mean_pool  cosine of the mean clips                                   order-free
-    hausdorff  each clip with the one most like it, both ways             order-free
+    hausdorff  each clip with its most similar clip, both ways            order-free
     diagonal   clip i with clip i                                         no alignment
     otam       OTAM, both ways summed, as published
     dtw        cost of the best monotone alignment, per step
@@ -27,7 +27,7 @@ from tempclr import alignment
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.losses.distances import both_ways
-from tempclr.metrics import Interval
+from tempclr.metrics import Interval, check_finite
 from tempclr.pairwise import distances
 from tempclr.sequences import Sequences, pad, pair_mask
 from tempclr.tasks.retrieval import ScoreFn, dtw, mean_pool, soft_dtw
@@ -36,7 +36,7 @@ PROTOCOL = "few-shot, one query per class, mean score over shots, expected ties"
 
 
 def hausdorff(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
-    """Return minus the bi-directional mean Hausdorff distance: each clip to its nearest, averaged, both ways."""
+    """Return minus the bi-directional mean Hausdorff distance: mean cost of each clip to its nearest, both ways."""
 
     def nearest(cost: Tensor, lengths: Tensor) -> Tensor:
         real = pair_mask(lengths, *cost.shape[-2:])
@@ -48,19 +48,19 @@ def hausdorff(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
 
 
 def diagonal(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
-    """Return minus the mean cost of clip i of one with clip i of the other.
+    """Return minus the mean cost of clip i of one video with clip i of the other.
 
     Raises:
         ValueError: If the videos differ in length.
     """
     found = sorted({*x.lengths.tolist(), *y.lengths.tolist()})
     if len(found) > 1:
-        raise ValueError(f"expected videos of the same number of clips for the diagonal, got {found[0]} to {found[-1]}")
+        raise ValueError(f"expected videos with equally many clips for the diagonal, got {found[0]} to {found[-1]}")
     return -distances(x, y, lambda cost, _: cost[..., : found[0], : found[0]].diagonal(dim1=-2, dim2=-1).mean(-1))
 
 
 def otam(x: Sequences, y: Sequences, *, gamma: float = 0.1) -> Float[Tensor, "queries items"]:
-    """Return minus OTAM's cost, both ways summed, divided by n + m."""
+    """Return minus the OTAM cost, summed over both directions and divided by n + m."""
     both = both_ways(partial(alignment.otam, gamma=gamma))
     return -distances(x, y, lambda cost, lengths: both(cost, lengths) / lengths.sum(-1))
 
@@ -79,18 +79,18 @@ FEW_SHOT_SCORES: Mapping[str, ScoreFn] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes over a set of videos, drawn once so that all methods meet the same."""
+    """Episodes over a set of videos, drawn once so that all methods are tested on the same."""
 
-    classes: Int[Tensor, "episodes ways"]  # numbers of labels
-    support: Int[Tensor, "episodes ways shots"]  # numbers of videos
+    classes: Int[Tensor, "episodes ways"]  # indices of labels
+    support: Int[Tensor, "episodes ways shots"]  # indices of videos
     query: Int[Tensor, "episodes ways"]
     labels: tuple[str, ...]  # of the classes
 
 
 def check_design(*, ways: int, shots: Sequence[int], episodes: int) -> None:
-    """Raise `ValueError` unless an evaluation can be made so: of each number of shots, so many episodes.
+    """Raise `ValueError` unless a design is valid: a list of shots, with as many episodes of each.
 
-    An interval takes at least two.
+    An interval needs at least two episodes.
     """
     if ways < 2 or episodes < 2 or not shots or not all(isinstance(each, int) and each >= 1 for each in shots):
         raise ValueError(
@@ -99,17 +99,17 @@ def check_design(*, ways: int, shots: Sequence[int], episodes: int) -> None:
 
 
 def draw_episodes(labels: Sequence[str], *, ways: int, shots: int, count: int, generator: Generator) -> Episodes:
-    """Return episodes: `ways` different classes, and of each `shots` different supports and another as query.
+    """Return episodes of `ways` distinct classes, each with `shots` distinct supports and another video as query.
 
     Args:
         labels: Class of each video.
-        ways: Classes of an episode, at least 2.
-        shots: Supports of each class, at least 1.
-        count: How many episodes; 10,000 are usual.
+        ways: Classes per episode, at least 2.
+        shots: Supports per class, at least 1.
+        count: Number of episodes; 10,000 is usual.
         generator: Source of randomness.
 
     Raises:
-        ValueError: If a number is out of range, there are fewer classes, or a class has too few videos.
+        ValueError: If a number is out of range, there are fewer classes than ways, or a class has too few videos.
     """
     names = tuple(dict.fromkeys(labels))
     numbers = torch.tensor([names.index(label) for label in labels])
@@ -133,10 +133,10 @@ def draw_episodes(labels: Sequence[str], *, ways: int, shots: int, count: int, g
 
 @dataclass(frozen=True)
 class FewShot:
-    """What became of every query."""
+    """The predictions for all queries."""
 
-    correct: Float[Tensor, "episodes ways"]  # chance that it went to its class; below 1 where classes tie
-    predicted: Int[Tensor, "episodes ways"]  # class that it went to, the first of those that tie
+    correct: Float[Tensor, "episodes ways"]  # probability that the query is assigned to its class; below 1 for ties
+    predicted: Int[Tensor, "episodes ways"]  # predicted class, the first of those that tie
     episodes: Episodes
     protocol: str = PROTOCOL
 
@@ -144,46 +144,45 @@ class FewShot:
     def accuracy(self) -> Interval:
         """Mean accuracy, 0 to 1, with its 95 % interval over episodes (1.96 s / sqrt(n)), as is usual.
 
-        The interval is for these videos: it shrinks with the number of episodes, and says nothing of other classes.
+        The interval shrinks with the number of episodes. It does not generalise to other videos or classes.
         """
         return _over_episodes(self.correct.double().mean(1))
 
     @property
     def by_class(self) -> dict[str, float]:
-        """Mean accuracy of the queries of each class that was drawn."""
+        """Mean accuracy of the queries of each drawn class."""
         pairs = ((name, self.episodes.classes == number) for number, name in enumerate(self.episodes.labels))
         return {name: self.correct[own].double().mean().item() for name, own in pairs if own.any()}
 
     @property
     def confusion(self) -> Int[Tensor, "classes classes"]:
-        """How many queries of each class went to which."""
+        """Number of queries by true class (rows) and predicted class (columns)."""
         count = len(self.episodes.labels)
         cells = self.episodes.classes * count + self.predicted
         return torch.bincount(cells.flatten(), minlength=count**2).view(count, count)
 
     def minus(self, other: "FewShot") -> Interval:
-        """Return by how much more accurate this is than another on the same episodes, with the interval of that.
+        """Return the accuracy minus that of another method on the same episodes, with its interval.
 
         Raises:
             ValueError: If the episodes differ.
         """
         if not torch.equal(self.episodes.query, other.episodes.query):
-            raise ValueError("expected both methods on the same episodes, got others")
+            raise ValueError("expected both methods on the same episodes, got different ones")
         return _over_episodes((self.correct - other.correct).double().mean(1))
 
 
 def recognize(scores: Float[Tensor, "videos videos"], episodes: Episodes) -> FewShot:
-    """Return where the queries of episodes go, by the scores of every video with every other.
+    """Return the predictions for the queries of episodes, given the scores of all pairs of videos.
 
     Args:
-        scores: Higher for videos that are more alike, query by support.
-        episodes: Over these videos.
+        scores: Similarity of videos, queries by supports; higher is better.
+        episodes: Episodes over these videos.
 
     Raises:
         ValueError: If a score is not finite.
     """
-    if not scores.isfinite().all():
-        raise ValueError(f"expected finite scores, got {int((~scores.isfinite()).sum())} that are not")
+    check_finite(scores)
     mean = scores[episodes.query[:, :, None, None], episodes.support[:, None]].mean(-1)  # [episodes, queries, ways]
     best = mean == mean.amax(-1, keepdim=True)
     correct = best.diagonal(dim1=1, dim2=2) / best.sum(-1)
@@ -191,13 +190,13 @@ def recognize(scores: Float[Tensor, "videos videos"], episodes: Episodes) -> Few
 
 
 def embed(encoder: nn.Module, clips: Sequence[Tensor]) -> Sequences:
-    """Return videos embedded by an encoder, without a gradient, on its device."""
+    """Return videos embedded by an encoder, without a gradient, on the encoder's device."""
     with torch.no_grad():
         return encode(encoder, pad(clips).to(next(encoder.parameters()).device))
 
 
 def few_shot_accuracy(model: TempCLR, clips: Sequence[Tensor], episodes: Episodes, score_fn: ScoreFn = dtw) -> float:
-    """Return the mean accuracy over episodes, 0 to 1: the score that training is validated by."""
+    """Return the mean accuracy over episodes, 0 to 1: the validation score of training."""
     embedded = embed(model.video, clips)
     with torch.no_grad():
         return recognize(score_fn(embedded, embedded).cpu(), episodes).accuracy.mean

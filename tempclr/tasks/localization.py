@@ -1,16 +1,16 @@
 """Step localization: given the list of a task's steps, find when each happens in a video.
 
-The protocol is CrossTask's. A clip (there, a second) is scored against every step of the list, a softmax over the
-steps makes these comparable, and each step gets exactly one clip, in the order of the list; the rest of the video
-is background. A step counts as found if its clip lies in one of the step's instances. Recall is the share of the
-steps present that are found, per task over all of its videos; then the mean over tasks.
+The protocol is that of CrossTask. Every clip (in CrossTask, a second) is scored against every task step, and a softmax
+over the task steps makes the scores comparable. Each task step gets exactly one clip, in the order of the list; all
+other clips are background. A task step counts as found if its clip lies in one of its instances. Recall is the share
+of the task steps present that are found, per task over all of its videos, and then averaged over tasks.
 
     lists = canonical_lists(pairs)  # or true_lists(pairs): the order in which each video has them
     found = judge(pairs, lists, place(model, pairs, lists))
     found.macro, found.micro
 
-A video is a pair: its captions are the steps it shows, and its name begins with its task and a slash; a video
-without a slash is a task of its own.
+A video is a pair: its captions are the task steps that it shows, and its name begins with its task and a slash. A
+video without a slash is a task of its own.
 
 Source:
     Zhukov et al., "Cross-task weakly supervised learning from instructional videos", CVPR 2019, section 5.
@@ -27,7 +27,7 @@ from torch.nn.functional import normalize
 
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
-from tempclr.metrics import Interval, bootstrap, group_means
+from tempclr.metrics import Interval, bootstrap, check_finite, group_means
 from tempclr.sequences import Pair, pad
 
 PROTOCOL = "CrossTask average recall: log-softmax over steps, one clip per step in the order of the list"
@@ -36,25 +36,24 @@ StepList = tuple[str, ...]
 
 
 def best_places(scores: Float[Tensor, "steps clips"]) -> Int[Tensor, " steps"]:
-    """Return a clip for each step, one after the other, so that the sum of their scores is the highest.
+    """Return one clip per task step, in increasing order, so that the sum of their scores is maximal.
 
     Raises:
-        ValueError: If there are fewer clips than steps, no step, or a score is not finite.
+        ValueError: If there are fewer clips than task steps, no task step, or a score is not finite.
 
     Example:
-        The second step scores best before the first, which does not count:
+        The best clip of the second step lies before that of the first, so it cannot be used:
 
         >>> best_places(torch.tensor([[0.0, 0.0, 5.0, 0.0], [9.0, 0.0, 0.0, 1.0]]))
         tensor([2, 3])
     """
     steps, clips = scores.shape
     if not 0 < steps <= clips:
-        raise ValueError(f"expected at least one step, and a clip for each, got {steps} steps and {clips} clips")
-    if not scores.isfinite().all():
-        raise ValueError(f"expected finite scores, got {int((~scores.isfinite()).sum())} that are not")
+        raise ValueError(f"expected at least one step and a clip for each, got {steps} steps and {clips} clips")
+    check_finite(scores)
     reached, before = scores[0], []
     for row in scores[1:]:
-        best = reached.cummax(0)  # of the steps so far, up to each clip
+        best = reached.cummax(0)  # best sum of the steps so far, up to each clip
         before.append(best.indices)
         reached = row + torch.nn.functional.pad(best.values[:-1], (1, 0), value=-torch.inf)
     places = [int(reached.argmax())]
@@ -66,16 +65,16 @@ def best_places(scores: Float[Tensor, "steps clips"]) -> Int[Tensor, " steps"]:
 def shown_by(
     instances: Sequence[tuple[int, float, float]], steps: int, clips: int, *, seconds: float = 1.0
 ) -> Bool[Tensor, "{steps} {clips}"]:
-    """Return which clips lie in an instance of which step, by the protocol's rounding outwards.
+    """Return which clips lie in an instance of which task step; instances are rounded outwards, as in the protocol.
 
     Args:
-        instances: Step, from 0, and start and stop in seconds.
-        steps: Of the list.
-        clips: Of the video.
+        instances: Task step, from 0, and start and stop in seconds.
+        steps: Number of task steps in the list.
+        clips: Number of clips in the video.
         seconds: Duration of a clip.
 
     Raises:
-        ValueError: If an instance is of no step of the list, or does not begin before it stops, at 0 or later.
+        ValueError: If the task step of an instance is out of range, or not 0 <= start < stop.
 
     Example:
         >>> shown_by([(0, 1.9, 3.1)], 1, 5).int()
@@ -92,17 +91,17 @@ def shown_by(
 
 
 def task_of(pair: Pair) -> str:
-    """Return the task that a video is of: its name up to the first slash."""
+    """Return the task of a video: its name up to the first slash."""
     return pair.name.split("/")[0]
 
 
 def true_lists(pairs: Sequence[Pair]) -> list[StepList]:
-    """Return for each video the steps that it shows, in the order in which they first come."""
+    """Return for each video the task steps that it shows, in order of first appearance."""
     return [tuple(dict.fromkeys(pair.captions)) for pair in pairs]
 
 
 def canonical_lists(pairs: Sequence[Pair]) -> list[StepList]:
-    """Return for each video the list of its task: the steps of its first video, then what others add to them."""
+    """Return for each video the list of its task: the steps of the task's first video, then new steps of the others."""
     lists: dict[str, dict[str, None]] = {}
     for pair in pairs:
         lists.setdefault(task_of(pair), {}).update(dict.fromkeys(pair.captions))
@@ -117,17 +116,17 @@ def place(
     cosine: bool = False,
     temperature: float = 1.0,
 ) -> list[Int[Tensor, " _"] | None]:
-    """Return for each video the clip of each step of its list; None where there are fewer clips than steps.
+    """Return for each video the clip of each task step, or None if it has fewer clips than task steps.
 
     Args:
-        model: Embeds steps and clips.
+        model: Embeds task steps and clips.
         pairs: Videos, with background.
-        lists: Steps in the order in which they are to be found.
-        cosine: Whether to compare by cosine; if not, by the dot product, as the step loss does.
-        temperature: Of the softmax over the steps, > 0.
+        lists: Task steps in the order in which to find them.
+        cosine: Whether to compare by cosine similarity; otherwise by the dot product, as in the step loss.
+        temperature: Temperature of the softmax over the task steps, > 0.
 
     Raises:
-        ValueError: If a list holds a step that no video shows, or a score is not finite.
+        ValueError: If no video shows a task step of a list, or a score is not finite.
     """
     device = next(model.parameters()).device
     features = {text: each for pair in pairs for text, each in zip(pair.captions, pair.sentences, strict=True)}
@@ -149,7 +148,7 @@ def place(
 
 
 def place_evenly(pairs: Sequence[Pair], lists: Sequence[StepList]) -> list[Int[Tensor, " _"] | None]:
-    """Return steps spread evenly over each video, whatever it shows: what the order of the list alone can do."""
+    """Return task steps spread evenly over each video: a baseline that uses only the order of the list."""
     return [
         None
         if len(pair.clips) < len(steps)
@@ -160,27 +159,27 @@ def place_evenly(pairs: Sequence[Pair], lists: Sequence[StepList]) -> list[Int[T
 
 @dataclass(frozen=True)
 class Localization:
-    """Which steps were found, over all steps present in all videos."""
+    """Which task steps were found, over all task steps present in all videos."""
 
     hits: Bool[Tensor, " present"]
-    tasks: tuple[str, ...]  # of each
-    skipped: tuple[str, ...] = ()  # videos with fewer clips than steps
+    tasks: tuple[str, ...]  # task of each
+    skipped: tuple[str, ...] = ()  # videos with fewer clips than task steps
     protocol: str = PROTOCOL
 
     @property
     def by_task(self) -> dict[str, float]:
-        """Recall of each task, 0 to 1, over the steps present in its videos."""
+        """Recall of each task, 0 to 1, over the task steps present in its videos."""
         means = group_means(self.hits.double(), self.tasks)
         return dict(zip(dict.fromkeys(self.tasks), means.tolist(), strict=True))
 
     @property
     def macro(self) -> float:
-        """Mean recall over tasks: the number that is published."""
+        """Mean recall over tasks: the number that papers report."""
         return sum(self.by_task.values()) / len(self.by_task)
 
     @property
     def micro(self) -> float:
-        """Share of all steps present that were found."""
+        """Share of all task steps present that were found."""
         return self.hits.double().mean().item()
 
     def interval(self, *, generator: Generator) -> Interval:
@@ -189,9 +188,9 @@ class Localization:
 
 
 def judge(pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int[Tensor, " _"] | None]) -> Localization:
-    """Return which steps were found: those whose clip shows them.
+    """Return which task steps were found, that is, placed at a clip that shows them.
 
-    Steps of a list that a video does not show do not count, nor do those that have no clip in it.
+    Task steps that a video does not show do not count, and videos without places are skipped.
 
     Raises:
         ValueError: If no video could be judged.
@@ -212,6 +211,6 @@ def judge(pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int
 
 
 def step_recall(model: TempCLR, pairs: Sequence[Pair], *, cosine: bool = False, temperature: float = 1.0) -> float:
-    """Return the macro recall under the lists of the tasks, 0 to 1: the score that training is validated by."""
+    """Return the macro recall with the canonical lists, 0 to 1: the validation score of training."""
     lists = canonical_lists(pairs)
     return judge(pairs, lists, place(model, pairs, lists, cosine=cosine, temperature=temperature)).macro

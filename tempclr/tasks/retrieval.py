@@ -1,4 +1,4 @@
-"""Paragraph-to-video retrieval: given all sentences of a video, find it among the others.
+"""Paragraph-to-video retrieval: given all sentences of a video, find that video.
 
 A score function takes embedded paragraphs and videos and returns a similarity matrix, where higher is better.
 Two of them depend on the order of the steps, two do not:
@@ -8,8 +8,8 @@ Two of them depend on the order of the steps, two do not:
     dtw        cost of the best monotone alignment, per step, negated
     soft_dtw   the same, smoothed
 
-Costs are cosine costs, and alignment costs are divided by n + m (normaliser `length`), so
-that long videos are not disfavoured.
+Costs are cosine costs. Alignment costs are divided by n + m (normaliser `length`), so that long videos are not at a
+disadvantage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,8 @@ from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 
 ScoreFn = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
-TOGETHER = 256  # pairs that are embedded at a time
-TOLERANCE = 1e-5  # differences of scores below it are rounding: float32 sums in another order
+CHUNK = 256  # pairs embedded at a time
+TOLERANCE = 1e-5  # smaller differences of scores are rounding: float32 sums in another order
 
 
 def mean_pool(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
@@ -69,7 +69,7 @@ RETRIEVAL_SCORES: Mapping[str, ScoreFn] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Embedded:
-    """Paragraphs and their videos, embedded by a model; number i of one belongs to number i of the other."""
+    """Embedded paragraphs and videos; video i belongs to paragraph i."""
 
     paragraphs: Sequences
     videos: Sequences
@@ -77,11 +77,11 @@ class Embedded:
 
 
 def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
-    """Return pairs embedded by a model, without a gradient, on its device; they are drawn a few at a time."""
+    """Return pairs embedded by a model in chunks, without a gradient, on the model's device."""
     device = next(model.parameters()).device
     paragraphs, videos, segments = [], [], []
-    for begin in range(0, max(1, len(pairs)), TOGETHER):
-        batch = collate(pairs[begin : begin + TOGETHER]).to(device)
+    for begin in range(0, max(1, len(pairs)), CHUNK):
+        batch = collate(pairs[begin : begin + CHUNK]).to(device)
         with torch.no_grad():
             x, y = encode(model.text, batch.sentences), encode(model.video, batch.clips)
         for number in range(len(x)):
@@ -92,7 +92,7 @@ def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
 
 
 def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
-    """Return the cosine costs of one pair as a model embeds it now, sentences by clips, on the CPU; no gradient."""
+    """Return the cosine costs of one pair, sentences by clips, in evaluation mode, on the CPU, without a gradient."""
     training = model.training
     model.eval()
     embedded = embed(model, [pair])
@@ -101,20 +101,20 @@ def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
 
 
 def dtw_recall(model: TempCLR, pairs: Sequence[Pair], k: int = 1) -> float:
-    """Return recall at k by DTW, 0 to 1: the score that training is validated by."""
+    """Return recall at k by DTW, 0 to 1: the validation score of training."""
     embedded = embed(model, pairs)
     return retrieve(embedded.paragraphs, embedded.videos, dtw).recall(k)
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Every paragraph scored against every video by one score function; video i is the right one for paragraph i."""
+    """Scores of every paragraph with every video, by one score function; video i is the right one for paragraph i."""
 
     scores: Float[Tensor, "queries items"]
     protocol: str = PROTOCOL
 
     def hits(self, k: int) -> Float[Tensor, " queries"]:
-        """Chance, 0 to 1, that the right video is among the first k; per query."""
+        """Probability, 0 to 1, that the right video is among the first k; per query."""
         return metrics.hits(self.scores, k)
 
     def recall(self, k: int) -> float:
@@ -133,27 +133,27 @@ class Retrieval:
 
 
 def retrieve(x: Sequences, y: Sequences, score_fn: ScoreFn) -> Retrieval:
-    """Return the retrieval of videos y by paragraphs x under one score function.
+    """Return how paragraphs x retrieve videos y under one score function.
 
     Args:
         x: Embedded paragraphs.
         y: Embedded videos, one per paragraph, in the same order.
-        score_fn: Returns the similarity matrix, such as those in `RETRIEVAL_SCORES`.
+        score_fn: Returns the similarity matrix, such as one of `RETRIEVAL_SCORES`.
 
     Raises:
-        ValueError: If there are not as many videos as paragraphs, or a score is not finite.
+        ValueError: If the numbers of videos and paragraphs differ, or a score is not finite.
     """
     if len(x) != len(y):
         raise ValueError(f"expected one video per paragraph, got {len(x)} paragraphs and {len(y)} videos")
     with torch.no_grad():
         scores = score_fn(x, y)
-    metrics.ranks(scores)  # refuses scores that are not finite
+    metrics.ranks(scores)  # refuses a wrong shape and scores that are not finite
     return Retrieval(scores)
 
 
 @dataclass(frozen=True)
 class OrderSensitivity:
-    """Scores of the true order of each video, and of wrong ones."""
+    """Scores of the true order of each video, and of wrong orders."""
 
     true: Float[Tensor, " videos"]
     shuffled: Float[Tensor, "videos orders"]
@@ -165,7 +165,7 @@ class OrderSensitivity:
 
     @property
     def drop(self) -> Float[Tensor, " videos"]:
-        """How much a wrong order lowers the score on average, in the unit of the score."""
+        """Mean decrease of the score in a wrong order, in the unit of the score."""
         return self.true - self.shuffled.mean(1)
 
 
@@ -180,17 +180,16 @@ def order_sensitivity(
     count: int = 31,
     generator: Generator,
 ) -> OrderSensitivity:
-    """Return how a score function rates each video in its true order and in wrong ones.
+    """Return the scores of each video in its true order and in wrong orders.
 
     Args:
         x: Embedded paragraphs.
-        y: Videos, one per paragraph, in the same order: embedded step by step, or as features for `encoder`.
-        segments: Sentence of each clip, as `negatives.wrong_orders` takes them.
+        y: Videos, one per paragraph, in the same order: embedded by a per-step encoder, or as features for `encoder`.
+        segments: Sentence of each clip, as for `negatives.wrong_orders`.
         score_fn: Returns the similarity matrix.
-        shuffle: What a wrong order is, such as `negatives.permute_segments`.
-        encoder: Embeds each order by itself; one that looks across steps must, since what it makes of a clip
-            depends on where the clip stands.
-        count: How many per video; of one that has fewer, some count several times.
+        shuffle: Kind of wrong order, such as `negatives.permute_segments`.
+        encoder: A contextual encoder, which must embed each order separately.
+        count: Wrong orders per video; if a video has fewer, some of them are repeated.
         generator: Source of randomness.
 
     Raises:
@@ -199,7 +198,7 @@ def order_sensitivity(
     drawn = wrong_orders(segments.masked_fill(~y.mask, -1), count, shuffle, generator=generator)
     short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
     if short:
-        raise ValueError(f"expected videos with a wrong order, got none in number {', '.join(map(str, short))}")
+        raise ValueError(f"expected a wrong order of every video, found none for number {', '.join(map(str, short))}")
     true, shuffled = [], []
     for index in range(len(x)):
         clips = y[index]

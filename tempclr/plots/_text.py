@@ -1,4 +1,4 @@
-"""Words on figures: shown as they are, shortened or wrapped to the room there is, and as many as there is room for."""
+"""Text on figures: shown verbatim, shortened or wrapped to fit, and left out where there is no room."""
 
 import math
 import unicodedata
@@ -17,11 +17,11 @@ from matplotlib.transforms import ScaledTranslation
 
 from tempclr.plots import style
 
-JOINERS = "\u200c\u200d"  # invisible, but part of how words are written
+JOINERS = "\u200c\u200d"  # invisible, but needed to spell words in some scripts
 
 
 def visible(text: str) -> str:
-    """Return text on one line without characters that are not seen, such as those that reverse what follows."""
+    """Return text on one line without invisible characters, such as those that reverse the writing direction."""
     kept = []
     for character in " ".join(str(text).split()):
         if character.isprintable() or character in JOINERS:
@@ -32,13 +32,13 @@ def visible(text: str) -> str:
 
 
 def plain(text: str, inches: float = math.inf, size: float = style.TYPE, lines: int = 1) -> str:
-    r"""Return text that matplotlib shows as it is, on so many lines of a width, with an ellipsis where it is cut.
+    r"""Return text that matplotlib shows verbatim, wrapped to a width, with an ellipsis where it is cut.
 
     Args:
-        text: What to show; nothing in it is read as mathematics or markup.
-        inches: The width that a line may have.
-        size: Of the type, in points.
-        lines: How many lines it may take.
+        text: What to show; nothing in it is interpreted as mathematics or markup.
+        inches: Maximum width of a line.
+        size: Font size, in points.
+        lines: Maximum number of lines.
 
     Example:
         >>> print(plain("pay $5 or $6"))
@@ -56,14 +56,14 @@ def plain(text: str, inches: float = math.inf, size: float = style.TYPE, lines: 
 
 
 def inches_of(text: str, size: float) -> float:
-    """Return the width of a line of text in type of a size in points."""
+    """Return the width of one line of text at a font size in points."""
     if not text:
         return 0.0
     return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
 
 
 def _fitting(text: str, inches: float, size: float, ending: str) -> int:
-    """How many characters fit into a width, with an ending where not all do; at least one."""
+    """How many characters fit into a width, at least one; the ending is included if not all fit."""
     if inches == math.inf or inches_of(text, size) <= inches:
         return len(text)
     low, high = 1, len(text) - 1
@@ -74,18 +74,18 @@ def _fitting(text: str, inches: float, size: float, ending: str) -> int:
 
 
 class StepLocator(Locator):
-    """Ticks at whole steps, as many as there is room for when it is drawn.
+    """Ticks at whole steps, as many as fit when the figure is drawn.
 
     Args:
-        room: Points that a label takes along the axis.
-        steps: How many there are; none is marked beyond them.
+        room: Points that one label takes along the axis.
+        steps: Number of steps; there are no ticks beyond it.
     """
 
     def __init__(self, room: float, steps: int) -> None:
         self.room, self.steps = room, steps
 
     def __call__(self) -> list[int]:
-        """Return where the ticks are."""
+        """Return the positions of the ticks."""
         box = self.axis.axes.bbox
         length = box.height if self.axis.axis_name == "y" else box.width
         low, high = sorted(self.axis.get_view_interval())
@@ -95,7 +95,7 @@ class StepLocator(Locator):
         return list(range(0, self.steps, every))
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """Return where the ticks are; limits are those of the view."""
+        """Return the positions of the ticks; the limits are those of the view."""
         return self()
 
 
@@ -108,13 +108,13 @@ def _round_numbers() -> Iterator[int]:
 
 
 def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> None:
-    """Mark the steps along an axis by their labels, or by numbers from 0.
+    """Label the steps along an axis, by text or by numbers from 0.
 
     Args:
-        axis: Rows or columns.
-        steps: How many.
-        labels: Text of each, at most 0.34 of the figure's width long for rows and 0.25 of its height for
-            columns; those that there is no room for are left out.
+        axis: The x or y axis.
+        steps: Number of steps.
+        labels: Text of each step, cut at 0.34 of the figure's width for rows and 0.25 of its height for
+            columns; labels that do not fit are left out.
 
     Raises:
         ValueError: If there is not one label per step.
@@ -138,19 +138,19 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
 
 
 def title(ax: Axes, text: str) -> None:
-    """Set a title: its lines as they are, or a single one on at most two."""
+    """Set a title: the given lines, or a single one wrapped to at most two."""
     given, room = text.split("\n"), 0.56 * style.width_of(ax)
     ax.set_title("\n".join(plain(line, room, lines=1 if len(given) > 1 else 2) for line in given))
 
 
 def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below: float = 32.0) -> None:
-    """Put a legend under axes, flush with their right side, in as many columns as its width allows.
+    """Put a legend below axes, flush right, in as many columns as fit.
 
     Args:
-        ax: What it belongs to.
-        handles: Artists.
-        labels: Text of each.
-        below: Points from the axes, for ticks and the axis label between.
+        ax: The axes it describes.
+        handles: One artist per entry.
+        labels: Text of each entry.
+        below: Distance from the axes in points, which leaves room for ticks and the axis label.
     """
     size, room = style.SMALL, style.width_of(ax)
     shown = [plain(label, 0.75 * room, size) for label in labels]
@@ -158,7 +158,7 @@ def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below:
     shift = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
     drawn = ax.legend(
         list(handles),
-        [str(number) for number in range(len(shown))],  # not the labels yet: one that begins with _ would be hidden
+        [str(number) for number in range(len(shown))],  # set below, as matplotlib hides labels that begin with _
         loc="upper right",
         bbox_to_anchor=(1, 0),
         bbox_transform=ax.transAxes + shift,
@@ -174,13 +174,13 @@ def legend(ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below:
 
 
 def colorbar(image: ScalarMappable, ax: Axes | np.ndarray, unit: str, **options: object) -> Colorbar:
-    """Draw the scale of an image beside axes, named by what it measures."""
+    """Draw the colour scale of an image beside axes, labelled with its unit."""
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     figure = axes[0].figure
     boxes = [each.get_position() for each in axes]
     height = (max(box.y1 for box in boxes) - min(box.y0 for box in boxes)) * figure.bbox.height / figure.dpi
     bar = figure.colorbar(image, ax=list(axes), **{"pad": 0.02, "aspect": 25, **options})
-    style.settle(bar.ax)
+    style.instantiate_ticks(bar.ax)
     bar.outline.set_visible(False)
     size = style.TYPE
     bar.set_label(plain(unit, 0.75 * height, size, lines=2), fontsize=size)
