@@ -44,7 +44,9 @@ def in_javascript(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[di
         )
 
         def compute(jobs: list[dict]) -> list[dict]:
-            done = subprocess.run([NODE, str(path)], input=json.dumps(jobs), capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [NODE, str(path)], input=json.dumps(jobs), capture_output=True, text=True, timeout=300
+            )
             assert done.returncode == 0, done.stderr
             return json.loads(done.stdout)
 

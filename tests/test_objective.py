@@ -455,7 +455,7 @@ class Meeting:
     """Processes as threads, which wait for each other's items."""
 
     def __init__(self, count: int) -> None:
-        self.barrier, self.items = threading.Barrier(count, timeout=60), [torch.empty(0)] * count
+        self.barrier, self.items = threading.Barrier(count, timeout=600), [torch.empty(0)] * count
 
     def join(self, items: Tensor, rank: int) -> Tensor:
         self.items[rank] = items

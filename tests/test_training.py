@@ -3,10 +3,10 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,8 +196,9 @@ def test_a_signal_that_nobody_heeded_is_sent_again_after_the_block():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_second_signal_acts_as_ever():
-    heard = []
+def test_a_second_signal_acts_as_ever(monkeypatch: pytest.MonkeyPatch):
+    heard, now = [], [0.0]
+    monkeypatch.setattr("tempclr.training.interruption.time", SimpleNamespace(monotonic=lambda: now[0]))
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
     try:
         with termination() as noted:
@@ -205,7 +206,7 @@ def test_a_second_signal_acts_as_ever():
             assert noted.asked and heard == []
             os.kill(os.getpid(), signal.SIGTERM)  # the same one, sent twice
             assert heard == []
-            time.sleep(1.1)
+            now[0] = 1.1
             os.kill(os.getpid(), signal.SIGTERM)
             assert heard == ["outside"]
         assert heard == ["outside"]

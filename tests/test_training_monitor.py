@@ -162,7 +162,7 @@ def test_pause_holds_the_loop_until_it_is_lifted():
                 tell(monitor, wish="pause")
         await task
 
-    asyncio.run(asyncio.wait_for(cell(), 20))
+    asyncio.run(asyncio.wait_for(cell(), 600))
     assert seen == [1, 2, "paused", 3, 4, 5, 6]
 
 

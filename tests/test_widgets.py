@@ -203,7 +203,7 @@ def test_a_module_is_small_and_reaches_nothing_outside(kind: type[View]):
 def test_a_joined_module_is_one_that_a_browser_accepts(kind: type[View], tmp_path: Path):
     path = tmp_path / "view.mjs"
     path.write_text(str(kind._esm))
-    done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
