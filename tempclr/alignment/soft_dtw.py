@@ -35,8 +35,8 @@ def soft_dtw(
             0.1 is soft and 0.01 is nearly hard.
         band: Only cells within so many steps of the line between the corners take part, counted along
             the shorter sequence (Sakoe & Chiba's band); at least a half, so that a path always exists.
-        kernel: "diagonals" (PyTorch, any device), "cpu" (compiled, float32 and float64), or "auto":
-            the fastest that can compute this.
+        kernel: "diagonals" (PyTorch, any device), "cpu" (numba), "gpu" (Triton), or "auto": the fastest that
+            can compute this. The compiled kernels take float32 and float64.
 
     Returns:
         One value per pair, in the unit of `cost`; +inf where no path exists. It is a sum

@@ -1,28 +1,26 @@
-"""Which program computes an alignment: asked for by name, or chosen by what the input and the machine allow.
+"""Choose the kernel that computes an alignment: the one asked for by name, or the fastest that can.
 
-    diagonals   PyTorch, on any device, in any precision, of every recursion
-    cpu         compiled loops (numba), float32 and float64, of every recursion
-    gpu         Triton programs, float32 and float64, of every recursion; not yet timed on a GPU
+    diagonals   PyTorch, on any device, in any precision
+    cpu         compiled loops (numba), float32 and float64
+    gpu         Triton programs, float32 and float64; not yet timed on a GPU
 
-To see what "auto" chose: `logging.getLogger("tempclr.alignment").setLevel(logging.DEBUG)`, or `choose_kernel`.
+Each kernel says which recursions it supports and what keeps it from computing one here (`obstacle`). A new alignment
+can start with `reference` and `diagonals` alone: "auto" takes diagonals where the compiled kernels do not support it.
+
+To see what "auto" chose, set `logging.getLogger("tempclr.alignment").setLevel(logging.DEBUG)`.
 """
 
 import logging
-import os
-from importlib.metadata import version
-from importlib.util import find_spec
 
-import torch
-from torch import Tensor
+from torch import Tensor, compiler
 
-from tempclr.alignment._kernels import diagonals
+from tempclr.alignment._kernels import cpu, diagonals, gpu
 from tempclr.alignment._kernels.recursion import OutOfRangeError, Recursion
 
-KERNELS = ("auto", "diagonals", "cpu", "gpu")
-TRITON = (3, 9)  # the first release that compiles tuples within tuples
-# Cells from which on "auto" takes the compiled loops. They are ten times as fast from the first cell on, but take about
-# two seconds to load in each process, and once per machine ten or more to compile; below, a call takes milliseconds.
-# The choice looks at nothing else, such as what is loaded: a run that is continued computes as if it had not stopped.
+KERNELS = {"diagonals": diagonals, "cpu": cpu, "gpu": gpu}
+# "auto" takes the compiled loops from this many cells on. They are ten times as fast from the first cell, but take two
+# seconds or so to load in each process, and ten or more to compile once per machine; below, a call takes milliseconds.
+# The choice depends on nothing else, such as what is loaded: a resumed run computes as if it had never stopped.
 MANY = 1_000
 log = logging.getLogger(__name__)
 
@@ -33,13 +31,13 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
     Raises:
         ValueError: If there is no such kernel, or it cannot compute this here; the message says what is missing.
     """
-    if kernel not in KERNELS:
-        raise ValueError(f"expected kernel to be one of {', '.join(KERNELS)}, got {kernel!r}")
+    if kernel != "auto" and kernel not in KERNELS:
+        raise ValueError(f"expected kernel to be one of auto, {', '.join(KERNELS)}, got {kernel!r}")
     chosen = choose_kernel(cost, recursion) if kernel == "auto" else kernel
+    if reason := KERNELS[chosen].obstacle(cost, recursion):
+        raise ValueError(f"kernel={chosen!r} cannot compute this: {reason}")
     if chosen == "diagonals":
         return diagonals.alignment_cost(cost, lengths, recursion)
-    if reason := obstacle(chosen, cost, recursion):
-        raise ValueError(f"kernel={chosen!r} cannot compute this: {reason}")
     if chosen == "cpu":
         from tempclr.alignment._kernels.cpu import operator as compiled
     else:
@@ -49,39 +47,19 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
     except OutOfRangeError:
         if kernel != "auto":
             raise
-        _tell("kernel diagonals instead: costs out of the range of %s", chosen)
+        _log("kernel diagonals instead: costs out of the range of %s", chosen)
         return diagonals.alignment_cost(cost, lengths, recursion)
 
 
 def choose_kernel(cost: Tensor, recursion: Recursion) -> str:
     """Return the kernel that "auto" takes for costs [pairs, states, n, m]: the fastest that computes this here."""
     wanted = "gpu" if cost.is_cuda else "cpu" if cost.numel() >= MANY else "diagonals"
-    chosen = wanted if wanted == "diagonals" or not obstacle(wanted, cost, recursion) else "diagonals"
-    _tell("kernel %s for %s on %s", chosen, tuple(cost.shape), cost.device)
+    chosen = "diagonals" if KERNELS[wanted].obstacle(cost, recursion) else wanted
+    _log("kernel %s for %s on %s", chosen, tuple(cost.shape), cost.device)
     return chosen
 
 
-def obstacle(kernel: str, cost: Tensor, recursion: Recursion) -> str:
-    """Return why a compiled kernel cannot compute this, or nothing if it can."""
-    interpreted = kernel == "gpu" and os.environ.get("TRITON_INTERPRET") == "1"  # Triton's way to do without a GPU
-    if cost.device.type != ("cpu" if kernel == "cpu" or interpreted else "cuda"):
-        return f"the cost is on {cost.device}"
-    if cost.dtype not in (torch.float32, torch.float64):
-        return f"it expects float32 or float64, got {cost.dtype}"
-    package = {"cpu": "numba", "gpu": "triton"}[kernel]
-    if find_spec(package) is None:
-        return f"{package} is not installed; it comes with: pip install 'tempclr[{kernel}]'"
-    if kernel == "gpu" and _number(version("triton")) < TRITON:
-        return f"it expects triton {'.'.join(map(str, TRITON))} or newer, got {version('triton')}"
-    return ""
-
-
-def _tell(message: str, *values: object) -> None:
-    """Log what was chosen, but not while `torch.compile` traces, which cannot follow loggers."""
-    if not torch.compiler.is_compiling():
+def _log(message: str, *values: object) -> None:
+    """Log what was chosen, except while `torch.compile` traces, which cannot follow loggers."""
+    if not compiler.is_compiling():
         log.debug(message, *values)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    """Major and minor number of a version."""
-    return tuple(int(part) for part in version.split(".")[:2])

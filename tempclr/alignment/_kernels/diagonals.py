@@ -30,9 +30,19 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from tempclr.alignment._kernels.band import within
-from tempclr.alignment._kernels.recursion import UP, Recursion, curvature, minimum
+from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion, curvature, minimum
 
 LONG = 1 << 24  # cells of a pair from which on its table is computed twice rather than kept
+
+
+def supports(recursion: Recursion) -> bool:
+    """Return whether every move of this recursion is one step at most along each axis, as the sweep expects."""
+    return all(move[1:] in (DIAGONAL, UP, LEFT) for moves in recursion.predecessors for move in moves)
+
+
+def obstacle(cost: Tensor, recursion: Recursion) -> str:
+    """Return why this kernel cannot compute an alignment, or nothing if it can; it takes any cost on any device."""
+    return "" if supports(recursion) else f"it has no program for {recursion}"
 
 
 def alignment_cost(

@@ -6,7 +6,7 @@ The state s says what happens at the cell: step i of x is matched with step j of
 dropped. Plain DTW has one state and three moves. The minimum is hard, soft, or SmoothDTW's weighted mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 
 import torch
@@ -94,6 +94,11 @@ class Recursion:
     def first(self) -> int:
         """State of the corner (0, 0) in which an alignment begins."""
         return 1 if self.drops else 0
+
+    @property
+    def changed(self) -> set[str]:
+        """Names of the fields that differ from plain DTW: a kernel that does not read one of them cannot compute it."""
+        return {each.name for each in fields(self) if getattr(self, each.name) != each.default}
 
 
 class OutOfRangeError(ValueError):

@@ -10,7 +10,7 @@ from typing import no_type_check
 import numpy as np
 
 from tempclr._util.optional import import_optional
-from tempclr.alignment._kernels.cpu import minimum
+from tempclr.alignment._kernels.cpu import moves as loops
 from tempclr.alignment._kernels.cpu.cells import OPTIONS
 from tempclr.alignment._kernels.cpu.one_state import (
     ALWAYS,
@@ -53,24 +53,24 @@ def _gather(work, states, moves, state, k, span, rules, terms):
     (z, e), (top, floor, total, mean), (first, count, lanes) = states, work, span
     kind, up, gamma = rules[0], rules[1], terms[4]
     begins = k == 0 and state == min(len(z[0]) - 1, 1)  # with drops as if a step had been dropped before
-    minimum.fill(top[:count], 0 if begins else terms[1][DEAD])
-    minimum.fill(floor[:count], 0.0 if begins else np.inf)
-    minimum.fill(total[:count], 1 if begins else 0)
-    minimum.fill(mean[:count], 0)
+    loops.fill(top[:count], 0 if begins else terms[1][DEAD])
+    loops.fill(floor[:count], 0.0 if begins else np.inf)
+    loops.fill(total[:count], 1 if begins else 0)
+    loops.fill(mean[:count], 0)
     for move in moves if k else moves[:0]:
         if move[0] == state:
             which, source, a = _before(move, k, up, first, lanes)
             if kind == SOFT:
-                minimum.highest(top, e[which, source, a : a + count])
+                loops.highest(top, e[which, source, a : a + count])
             else:
-                minimum.lowest(floor, z[which, source, a : a + count])
+                loops.lowest(floor, z[which, source, a : a + count])
     for move in moves if k and kind != HARD else moves[:0]:
         if move[0] == state:
             which, source, a = _before(move, k, up, first, lanes)
             if kind == SOFT:
-                minimum.add(total, z[which, source, a : a + count], e[which, source, a : a + count], top)
+                loops.add(total, z[which, source, a : a + count], e[which, source, a : a + count], top)
             else:
-                minimum.weigh(total, mean, z[which, source, a : a + count], floor, gamma)
+                loops.weigh(total, mean, z[which, source, a : a + count], floor, gamma)
 
 
 @njit(**OPTIONS)
@@ -110,16 +110,16 @@ def _forward(cost, area, sizes, n, m, moves, rules, terms, states, work, squares
             _gather(work, states, moves, s, k, (first, count, lanes), rules, terms)
             new, new_e = z[k % 3, s, b : b + count], e[k % 3, s, b : b + count]
             if kind == SOFT:
-                minimum.soft(new, new_e, total, top, costs, rates, marks_e[DEAD])
+                loops.soft(new, new_e, total, top, costs, rates, marks_e[DEAD])
             elif kind == SMOOTH:
-                minimum.smooth(new, floor, total, mean, costs)
+                loops.smooth(new, floor, total, mean, costs)
             else:
-                minimum.hard(new, floor, costs)
+                loops.hard(new, floor, costs)
             collect((ends[0][:, s], ends[1][:, s]), (new, new_e), sizes, k, n, first, rules)
             if keep:
-                minimum.copy(tables[0][s, place:], new)
+                loops.copy(tables[0][s, place:], new)
                 if kind == SOFT:
-                    minimum.copy(tables[1][s, place:], new_e)
+                    loops.copy(tables[1][s, place:], new_e)
         place += count
     return True
 
@@ -140,7 +140,7 @@ def _backward(sizes, n, m, moves, rules, terms, states, work, shares, flows, tab
         for s in range(len(z[0])):
             visits = flows[k % 3, s, b : b + count]
             arrive(flows[k % 3, s], shares[:, s], sizes, k, n)
-            minimum.copy(tables[0][s, place:], visits)
+            loops.copy(tables[0][s, place:], visits)
             _gather(work, states, moves, s, k, (first, count, lanes), rules, terms)
             for move in moves if k else moves[:0]:
                 if move[0] != s:
@@ -149,12 +149,12 @@ def _backward(sizes, n, m, moves, rules, terms, states, work, shares, flows, tab
                 flow = flows[(k - move[2] - move[3]) % 3, source, a : a + count]
                 before, before_e = z[which, source, a : a + count], e[which, source, a : a + count]
                 if kind == SOFT:
-                    minimum.soft_back(flow, visits, before, before_e, total, top)
+                    loops.soft_back(flow, visits, before, before_e, total, top)
                 elif kind == SMOOTH:
-                    minimum.smooth_back(flow, visits, before, floor, total, mean, gamma)
+                    loops.smooth_back(flow, visits, before, floor, total, mean, gamma)
                 else:
-                    minimum.hard_back(flow, visits, before, floor)
-            minimum.fill(flows[k % 3, s, : (n + 2) * lanes], 0)
+                    loops.hard_back(flow, visits, before, floor)
+            loops.fill(flows[k % 3, s, : (n + 2) * lanes], 0)
         if k >= 3:
             (a, b), (c, d) = rows_of(k - 1, n, m), rows_of(k - 2, n, m)
             _restore(states, tables, kind, k - 3, n, m, lanes, place - (b - a + d - c) * lanes)
@@ -167,9 +167,9 @@ def _restore(states, tables, kind, k, n, m, lanes, end):
     (z, e), (first, last) = states, rows_of(k, n, m)
     begin, b = end - (last - first) * lanes, (first + 1) * lanes
     for s in range(len(z[0])):
-        minimum.copy(z[k % 3, s, b:], tables[0][s, begin:end])
+        loops.copy(z[k % 3, s, b:], tables[0][s, begin:end])
         if kind == SOFT:
-            minimum.copy(e[k % 3, s, b:], tables[1][s, begin:end])
+            loops.copy(e[k % 3, s, b:], tables[1][s, begin:end])
 
 
 @njit(**OPTIONS)
