@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from tempclr.experiments import video_text
+from tempclr.experiments.experiment import Experiment
 from tempclr.experiments.runs import read_metrics
-from tempclr.experiments.video_text import Experiment
 from tempclr.launcher import execute
 from tempclr.launcher.parameters import read_parameters
 from tempclr.metrics import bootstrap
@@ -75,7 +76,7 @@ def test_every_setting_is_its_own_and_has_a_reference():
 
 def test_the_data_of_every_setting_exist():
     for hidden in {setting.changes.get("hidden_steps", 0) for setting in SETTINGS}:
-        assert len(Experiment(train_rooms=1, hidden_steps=hidden).procedures("train")) == 1
+        assert len(video_text.source(Experiment(train_rooms=1, hidden_steps=hidden)).procedures("train")) == 1
 
 
 def test_a_choice_comes_with_its_reference():

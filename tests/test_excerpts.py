@@ -1,3 +1,5 @@
+"""Long videos split into parts."""
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from tempclr.sequences import Pair
 
 
 def video(name: str, sentences: int) -> Pair:
-    """Two clips per sentence, which bear its number, and background behind each."""
+    """Two clips per sentence, whose values are its number, and a clip of background after them."""
     segments = torch.stack(
         (torch.arange(sentences), torch.arange(sentences), torch.full((sentences,), -1)), 1
     ).flatten()
@@ -29,7 +31,7 @@ def test_videos_that_are_long_enough_and_not_too_long_stay_whole(generator: torc
 
 
 @pytest.mark.parametrize("sentences", [17, 32, 33, 50])
-def test_a_long_video_is_dealt_evenly_and_in_order(sentences: int, generator: torch.Generator):
+def test_a_long_video_is_split_evenly_and_in_order(sentences: int, generator: torch.Generator):
     whole = video("a", sentences)
     parts = excerpts([whole], 16, 5, generator=generator)
     sizes = [len(part.sentences) for part in parts]
@@ -39,13 +41,13 @@ def test_a_long_video_is_dealt_evenly_and_in_order(sentences: int, generator: to
     for part in parts:
         numbers = part.sentences[:, 0]
         assert (numbers.diff() > 0).all() and part.name == "a"
-        assert torch.equal(part.clips[:, 0], numbers.repeat_interleave(2))  # no background, and its own clips
+        assert torch.equal(part.clips[:, 0], numbers.repeat_interleave(2))  # no background, only its own clips
         assert torch.equal(numbers[part.segments], part.clips[:, 0])
         assert part.captions == tuple(f"a {int(k)}" for k in numbers)
-    assert any((part.sentences[:, 0].diff() > 1).any() for part in parts)  # dealt, not cut
+    assert any((part.sentences[:, 0].diff() > 1).any() for part in parts)  # at random, not cut into pieces
 
 
-def test_videos_are_dealt_without_being_drawn(generator: torch.Generator):
+def test_videos_are_split_without_being_drawn(generator: torch.Generator):
     drawn: list[int] = []
 
     def draw(number: int) -> Pair:
@@ -55,7 +57,7 @@ def test_videos_are_dealt_without_being_drawn(generator: torch.Generator):
     sentences = [3, 20, 7, 40] * 100
     parts = excerpts(LazyPairs([str(k) for k in range(400)], sentences, draw), 16, 5, generator=generator)
     assert len(parts) == 100 * (2 + 1 + 3) and len(parts[100:200]) == 100
-    assert len(drawn) < 20  # by the check of types, which looks at one of a sequence, and is made in tests alone
+    assert len(drawn) < 20  # only by the type checks of the tests, which look at one item of a sequence
     drawn.clear()
     assert parts[0].name == "1" and len(parts[0].sentences) == 10 and drawn == [1, 1]
 
@@ -65,10 +67,10 @@ def test_videos_are_dealt_without_being_drawn(generator: torch.Generator):
 
 def test_videos_that_are_all_too_short_are_refused(generator: torch.Generator):
     with pytest.raises(ValueError, match="a video with at least 10 sentences, got at most 5 in one"):
-        excerpts([video("a", 3), video("b", 5)], least=10, generator=generator)
+        excerpts([video("a", 3), video("b", 5)], min_sentences=10, generator=generator)
 
 
 @pytest.mark.parametrize(("most", "least"), [(8, 5), (-1, 1), (0, 0)])
 def test_numbers_out_of_range_are_refused(most: int, least: int, generator: torch.Generator):
-    with pytest.raises(ValueError, match="least >= 1, and most 0 or at least twice that"):
+    with pytest.raises(ValueError, match="min_sentences >= 1, and max_sentences 0 or at least twice min_sentences"):
         excerpts([video("a", 3)], most, least, generator=generator)

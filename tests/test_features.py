@@ -121,7 +121,7 @@ def test_rows_between_bounds_are_the_tokens_of_a_clip(folder: Path):
 def test_sentences_that_overlap_an_earlier_one_are_left_out_greedily(folder: Path, caplog: pytest.LogCaptureFixture):
     sentences = ["one", "two", "three", "four"]
     write(folder, {**ENTRY, "sentences": sentences, "segments": [[0, 4], [3, 8], [4, 8], [7, 12]]})
-    (pair,) = pairs(folder, "train", embed, apart=True)  # "three" overlaps "two" alone, which is not kept
+    (pair,) = pairs(folder, "train", embed, drop_overlapping=True)  # "three" overlaps "two" alone, which is not kept
     assert pair.captions == ("one", "three") and pair.segments.tolist() == [0, 0, 1, 1]
     assert caplog.messages == ["2 of 4 train sentences overlap an earlier one and are left out"]
 
@@ -256,10 +256,10 @@ def test_a_file_that_breaks_later_is_refused_when_it_is_drawn(folder: Path):
 
 
 def test_clips_of_tokens_that_cannot_be_made_are_refused(folder: Path):
-    with pytest.raises(ValueError, match="no background with them, got 4 and True"):
+    with pytest.raises(ValueError, match="no background if tokens > 0, got 4 and True"):
         pairs(folder, "train", embed, tokens=4, background=True)
     np.save(folder / "pasta.npy", np.zeros((6, 3), np.float32))
-    with pytest.raises(ValueError, match="not all 0 in the clips of pasta, got such in 0"):
+    with pytest.raises(ValueError, match="clips of pasta that are not all 0, got only zeros in clip 0"):
         pairs(folder, "train", embed, tokens=4)
     write(folder, {**ENTRY, "segments": [[0, 5], [40, 50]]})
     with pytest.raises(ValueError, match="got none for number 1"):

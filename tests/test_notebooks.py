@@ -142,7 +142,14 @@ def test_localization_begins_from_a_run_and_judges_all_tasks(trained: Path, tmp_
 
 def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path: Path):
     small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders_per_room"}
-    sets = {"train_sets": 2, "validation_sets": 2, "test_sets": 2, "things": 2, "orders_per_set": 2, "videos": 3}
+    sets = {
+        "train_sets": 2,
+        "validation_sets": 2,
+        "test_sets": 2,
+        "things": 2,
+        "orders_per_set": 2,
+        "videos_per_class": 3,
+    }
     given = {**small, **sets, "ways": 3, "shots": [1, 2], "episodes": 50}
     out = execute.run("07_few_shot", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)

@@ -24,7 +24,7 @@ class Settings:
         (NON_NEGATIVE, ">= 0", (0, 3), (-1,)),
         (POSITIVE, "> 0", (1e-300, 5.0), (0, -0.1)),
         (SHARE, "from 0 to 1", (0, 0.5, 1), (-0.1, 1.1)),
-        (Range(0, 1, most_out=True), "from 0 to less than 1", (0, 0.99), (1,)),
+        (Range(0, 1, most_open=True), "from 0 to less than 1", (0, 0.99), (1,)),
     ],
 )
 def test_a_range_says_what_it_holds(within: Range, words: str, inside: tuple, outside: tuple):

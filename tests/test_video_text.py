@@ -1,7 +1,6 @@
-"""Parameters become the data and the model that they describe."""
+"""An experiment becomes the data and the model that it describes."""
 
 import json
-from dataclasses import fields
 from itertools import product
 from pathlib import Path
 
@@ -14,11 +13,14 @@ from tempclr import TrainConfig, dtw, dtw_path, soft_dtw, train
 from tempclr.costs import cosine_cost
 from tempclr.data.text import sentence_embeddings, sentence_pieces
 from tempclr.encoders import is_contextual, tune
-from tempclr.experiments.video_text import ALIGNMENTS, ENCODERS, UNIT_LOSSES, Experiment
+from tempclr.experiments import from_parameters, video_text
+from tempclr.experiments.choices import ALIGNMENTS, UNIT_LOSSES
+from tempclr.experiments.experiment import Experiment
 from tempclr.launcher.parameters import preset
 from tempclr.losses import unit_loss
 from tempclr.sequences import Pair, collate
 
+STEP_ENCODERS = ("per-step", "contextual")
 CAPTIONS = ("take", "open", "close", "leave")
 
 
@@ -56,7 +58,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("per_cell", [False, True])
 def test_the_order_loss_with_dtw_is_what_two_paths_cost(per_cell: bool, generator: torch.Generator):
     data = pairs(generator)
-    model = Experiment(alignment="DTW", shuffle="reversed", per_cell=per_cell, dim=8, weight=1.0).model(data)
+    model = video_text.model(
+        Experiment(alignment="DTW", shuffle="reversed", per_cell=per_cell, dim=8, weight=1.0), data
+    )
     losses = model(collate(data), generator=generator)
     each = []
     for pair in data:
@@ -69,17 +73,16 @@ def test_the_order_loss_with_dtw_is_what_two_paths_cost(per_cell: bool, generato
 
 def test_the_published_preset_is_the_published_recipe(folder: Path):
     given = preset("02_train", "published")
-    known = {field.name for field in fields(Experiment)}
-    wanted = Experiment(data=str(folder), **{k: v for k, v in given.items() if k in known})
-    config = TrainConfig(**{k: v for k, v in given.items() if k in {field.name for field in fields(TrainConfig)}})
+    wanted = from_parameters(Experiment, given, data=str(folder))
+    config = from_parameters(TrainConfig, given)
     assert (config.batch, config.optimizer, config.betas, config.weight_decay) == (16, "adam", (0.9, 0.98), 0)
     assert (config.learning_rate, config.warmup, config.clip_norm) == (2e-5, 1000, 2.0)
     assert (config.decay, config.power, config.decay_steps) == ("polynomial", 1.0, 1_000_000)
-    data = wanted.excerpts(wanted.pairs("train"))
+    data = video_text.training_pairs(wanted, video_text.pairs(wanted, "train"))
     assert [len(pair.clips) for pair in data] == [9, 9]  # 20 sentences, of which 2 overlap; the video of 4 is left out
     assert data[0].clips.shape == (9, 32, 512) and data[0].sentences.dtype == torch.int64
     with torch.device("meta"):
-        model = wanted.model(data)
+        model = video_text.model(wanted, data)
     order, unit = model.order, model.unit
     assert (model.weight, order.negatives, order.sentences) == (0.7, 31, 5)
     assert (order.anchor, order.temperature) == ("text", 1.0)
@@ -98,7 +101,7 @@ def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(g
     texts = ["go to the red ball", "go to the grey key"]
     frozen, trained = (Experiment(encoder=encoder, dim=8) for encoder in ("per-step", "minilm"))
     data = pairs(generator)
-    before, after = frozen.model(data).eval(), trained.model(data).eval()
+    before, after = (video_text.model(each, data).eval() for each in (frozen, trained))
     after.video.load_state_dict(before.video.state_dict())
     after.text[1].load_state_dict(before.text.state_dict())
     with torch.no_grad():
@@ -115,7 +118,7 @@ def test_the_language_model_begins_as_the_frozen_one_and_trains_its_layernorms(g
 # laws
 
 
-@pytest.mark.parametrize(("alignment", "encoder"), list(product(ALIGNMENTS, ENCODERS[:2])))
+@pytest.mark.parametrize(("alignment", "encoder"), list(product(ALIGNMENTS, STEP_ENCODERS)))
 def test_every_alignment_and_encoder_trains(alignment: str, encoder: str, generator: torch.Generator):
     data = pairs(generator)
     wanted = Experiment(
@@ -127,7 +130,7 @@ def test_every_alignment_and_encoder_trains(alignment: str, encoder: str, genera
         in_batch_negatives=True,
         order_sentences=3,
     )
-    model = wanted.model(data)
+    model = video_text.model(wanted, data)
     losses = model(collate(data), generator=generator)
     losses.total.backward()
     assert losses.order > 0 and losses.order_skipped == 0
@@ -138,7 +141,9 @@ def test_every_alignment_and_encoder_trains(alignment: str, encoder: str, genera
 @pytest.mark.parametrize("unit", UNIT_LOSSES)
 def test_every_unit_loss_trains(unit: str, generator: torch.Generator):
     data = pairs(generator)
-    both = [Experiment(unit_loss=unit, cosine=cosine, dim=8, weight=0.0).model(data) for cosine in (True, False)]
+    both = [
+        video_text.model(Experiment(unit_loss=unit, cosine=cosine, dim=8, weight=0.0), data) for cosine in (True, False)
+    ]
     losses = [model(collate(data), generator=generator).unit for model in both]
     assert losses[0] != losses[1]
     for loss, model in zip(losses, both, strict=True):
@@ -148,8 +153,10 @@ def test_every_unit_loss_trains(unit: str, generator: torch.Generator):
 
 def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
     data = pairs(generator)
-    for encoder in ENCODERS[:2]:
-        first, again, other = (Experiment(seed=seed, encoder=encoder, dim=8).model(data) for seed in (1, 1, 2))
+    for encoder in STEP_ENCODERS:
+        first, again, other = (
+            video_text.model(Experiment(seed=seed, encoder=encoder, dim=8), data) for seed in (1, 1, 2)
+        )
         for key, value in first.state_dict().items():
             torch.testing.assert_close(value, again.state_dict()[key], atol=0, rtol=0)
         assert any((value != other.state_dict()[key]).any() for key, value in first.state_dict().items())
@@ -157,13 +164,19 @@ def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
 
 def test_training_on_files_is_training_on_what_they_hold(folder: Path):
     wanted = Experiment(data=str(folder), drop_overlapping=True, min_sentences=3, max_sentences=6, dim=8, negatives=3)
-    read = wanted.excerpts(wanted.pairs("train"))
+    read = video_text.training_pairs(wanted, video_text.pairs(wanted, "train"))
     held = [Pair(each.name, each.sentences, each.clips, each.segments, each.captions) for each in read]
     assert [len(each.sentences) for each in held] == [6, 6, 6, 4]  # 18 sentences and 4
     losses = []
     for data in (read, held):
         accelerator, config = Accelerator(cpu=True), TrainConfig(steps=4, batch=3, warmup=1, bucket=2)
-        loop = train(wanted.model(data), data, config, accelerator=accelerator, generator=wanted.generator())
+        loop = train(
+            video_text.model(wanted, data),
+            data,
+            config,
+            accelerator=accelerator,
+            generator=torch.Generator().manual_seed(wanted.seed),
+        )
         losses.append([record.total for record in loop])
     assert losses[0] == losses[1] and len(set(losses[0])) == 4
 
@@ -175,9 +188,9 @@ def test_unknown_names_are_refused():
     for name in ("shuffle", "anchor", "alignment", "encoder", "unit_loss", "trainable"):
         with pytest.raises(ValueError, match=f"expected {name} to be one of .*, got 'sideways'"):
             Experiment(**{name: "sideways"})
-    with pytest.raises(ValueError, match="a checkpoint for the encoder 'paper' alone, got one for 'per-step'"):
+    with pytest.raises(ValueError, match="a checkpoint only with the encoder 'paper', got one for 'per-step'"):
         Experiment(checkpoint="best.pt")
-    with pytest.raises(ValueError, match="a folder of own features for the encoder 'paper'"):
+    with pytest.raises(ValueError, match="features for the encoder 'paper', got frames of 'babyai'"):
         Experiment(encoder="paper")
 
 
@@ -190,12 +203,12 @@ def test_unknown_names_are_refused():
         ({"weight": 1.5}, "weight from 0 to 1, got 1.5"),
         ({"negatives": 0}, "negatives >= 1"),
         ({"dim": 0}, "dim >= 1"),
-        ({"order_sentences": 1}, "at least 2 order_sentences, or 0 for all sentences, got 1"),
-        ({"max_sentences": 3, "min_sentences": 2}, "most 0 or at least twice that, got 2 and 3"),
+        ({"order_sentences": 1}, "at least 2 order_sentences, or 0 for all, got 1"),
+        ({"max_sentences": 3, "min_sentences": 2}, "max_sentences 0 or at least twice min_sentences, got 2 and 3"),
         ({"encoder": "contextual", "dim": 12}, "a dim that is a multiple of 8"),
-        ({"steps_per_video": 3, "hidden_steps": 4}, r"steps \+ hidden <= 6, got .* 3 and 4"),
+        ({"steps_per_video": 3, "hidden_steps": 4}, r"steps_per_video \+ hidden_steps <= 6, got .* 3 and 4"),
         ({"steps_per_video": 1, "orders_per_room": 2}, "1 to 1 orders of 1 steps, got 2"),
-        ({"validation_rooms": 0}, "rooms, steps >= 1"),
+        ({"validation_rooms": 0}, "rooms, steps_per_video >= 1"),
         ({"jitter": -1}, "jitter >= 0"),
     ],
 )

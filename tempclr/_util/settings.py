@@ -1,42 +1,72 @@
-"""Numbers of a group of settings, refused before anything is computed with them."""
+"""Parameters held in dataclasses: filled by name, and refused before anything is computed with them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from types import MappingProxyType
+from typing import TypeVar
+
+Described = TypeVar("Described")
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a number has to lie; above `least` itself if that is out, and below `most` if that is."""
+    """An interval of numbers. Its bounds belong to it, unless they are open."""
 
     least: int | float = -math.inf
     most: int | float = math.inf
-    least_out: bool = False
-    most_out: bool = False
+    least_open: bool = False
+    most_open: bool = False
 
     def __contains__(self, value: int | float) -> bool:
-        above = self.least < value if self.least_out else self.least <= value
-        return above and (value < self.most if self.most_out else value <= self.most)
+        above = self.least < value if self.least_open else self.least <= value
+        return above and (value < self.most if self.most_open else value <= self.most)
 
     def __str__(self) -> str:
         if math.isinf(self.most):
-            return f"{'>' if self.least_out else '>='} {self.least}"
-        return f"from {self.least} to {'less than ' if self.most_out else ''}{self.most}"
+            return f"{'>' if self.least_open else '>='} {self.least}"
+        return f"from {self.least} to {'less than ' if self.most_open else ''}{self.most}"
 
 
-POSITIVE = Range(0, least_out=True)
-AT_LEAST_ONE = Range(1)  # of what there must be one
-NON_NEGATIVE = Range(0)  # of what there may be none
+POSITIVE = Range(0, least_open=True)
+AT_LEAST_ONE = Range(1)
+NON_NEGATIVE = Range(0)
 SHARE = Range(0, 1)
 KINDS = {int: Integral, float: Real, bool: bool}
 
 
-def validate(settings: object, ranges: Mapping[str, Range]) -> None:
-    """Make the numbers of a dataclass plain, as NumPy's are not, and refuse those that are wrong.
+def from_parameters(described: type[Described], parameters: Mapping[str, object], **fixed: object) -> Described:
+    """Return a dataclass whose fields are set by the parameters of the same names.
+
+    Args:
+        described: The dataclass. A field without a parameter keeps its default.
+        parameters: Values by name, such as `globals()` in a notebook. Names that are no fields are ignored.
+        fixed: Further fields, set here; they take precedence.
+
+    Example:
+        >>> from_parameters(Range, {"least": 1, "unrelated": 2}, most=3)
+        Range(least=1, most=3, least_open=False, most_open=False)
+    """
+    names = {field.name for field in fields(described)}
+    return described(**{name: parameters[name] for name in parameters.keys() & names} | fixed)
+
+
+def validate(
+    settings: object,
+    ranges: Mapping[str, Range],
+    choices: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> None:
+    """Check the fields of a dataclass, and convert NumPy numbers to plain ones.
+
+    Args:
+        settings: The dataclass, frozen or not.
+        ranges: Where the number of a field must lie.
+        choices: Which names a field may have.
 
     Raises:
-        ValueError: If a number or a truth value is not of its field's type, is not finite or out of its range.
+        ValueError: If a number or truth value is not of its field's type, is not finite or is out of its range, or
+            a name is unknown.
 
     Example:
         >>> @dataclass
@@ -49,6 +79,8 @@ def validate(settings: object, ranges: Mapping[str, Range]) -> None:
     """
     for field in fields(settings):
         value, kind = getattr(settings, field.name), field.type
+        if field.name in choices and value not in tuple(choices[field.name]):
+            raise ValueError(f"expected {field.name} to be one of {', '.join(choices[field.name])}, got {value!r}")
         if kind not in KINDS:
             continue
         if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind is not bool):
@@ -58,4 +90,4 @@ def validate(settings: object, ranges: Mapping[str, Range]) -> None:
             raise ValueError(f"expected {field.name} to be finite, got {plain}")
         if field.name in ranges and plain not in ranges[field.name]:
             raise ValueError(f"expected {field.name} {ranges[field.name]}, got {plain}")
-        object.__setattr__(settings, field.name, plain)  # of a frozen one, while it is made
+        object.__setattr__(settings, field.name, plain)  # also of a frozen dataclass, within its __post_init__

@@ -1,4 +1,21 @@
-"""Where pairs of video and paragraph come from: one file per source, all yielding `sequences.Pair`.
+"""Data sources, one file each; all return `sequences.Pair` or labelled videos.
 
-`excerpts` cuts long ones; `lazy` are pairs that are made when they are needed.
+source          what a data source is
+babyai          simulated rooms as pairs
+babyai_classes  simulated rooms as labelled videos
+simulator       the agent in those rooms
+features        a folder of your own features, as either
+manifest        its description
+labelled        videos with a class, and pairs of two
+excerpts        long videos split into parts
+lazy            pairs that are made when they are drawn
+text            sentences to features
+wordpieces      sentences to word pieces
+ranges          checks of parameters, without torch
 """
+
+import lazy_loader
+
+_FILES = ("babyai", "babyai_classes", "excerpts", "features", "labelled", "lazy", "manifest", "ranges", "simulator")
+_FILES += ("source", "text", "wordpieces")
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_FILES)  # each loads when it is first used

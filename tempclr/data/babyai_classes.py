@@ -1,33 +1,67 @@
 """Classes of procedures in simulated rooms: the same steps in the same order, carried out in several rooms.
 
-A set of things to go to, in one order, is a class. Classes of other sets differ by their steps; those of one set
-differ by the order alone, and are carried out in the same rooms, so that nothing else tells them apart.
+A class is a set of things to visit, in one order. Classes of different sets differ in their steps. Those of one set
+differ only in the order, and are carried out in the same rooms, so that nothing else distinguishes them.
 """
 
 import itertools
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
 from tempclr._util.files import cached
 from tempclr._util.optional import version
-from tempclr.data import babyai
-from tempclr.data.babyai import FIRST_SEED, Procedure
+from tempclr.data import simulator
+from tempclr.data.labelled import Video, even_clips
+from tempclr.data.ranges import check_sets
+from tempclr.data.simulator import FIRST_SEED, Procedure
 
-VERSION = 1  # of what this file renders; part of the cache's key
+VERSION = 1  # of the rendering; part of the cache key
 THINGS = tuple(itertools.product(("ball", "box", "key"), ("blue", "green", "grey", "purple", "red", "yellow")))
-MOST_ROOMS = 20_000  # looked at before giving up
+MAX_ROOMS = 20_000  # searched before giving up
 
 
-def class_procedures(split: str, sets: int, *, steps: int = 3, orders: int = 2, videos: int = 6) -> list[Procedure]:
-    """Return rendered procedures of `sets * orders` classes, from the cache when they were rendered before.
+@dataclass(frozen=True)
+class RoomClasses:
+    """Labelled videos in simulated rooms; the parameters are those of `class_procedures` and `even_clips`."""
+
+    train_sets: int
+    validation_sets: int
+    test_sets: int
+    things: int = 3
+    orders_per_set: int = 3
+    videos_per_class: int = 6
+    clips: int = 8
+    frames_per_clip: int = 2
+
+    def videos(self, split: str) -> list[Video]:
+        """Return the videos of a split, those of one class next to each other."""
+        sets = {"train": self.train_sets, "validation": self.validation_sets, "test": self.test_sets}
+        found = class_procedures(
+            split,
+            sets.get(split, 0),
+            things=self.things,
+            orders_per_set=self.orders_per_set,
+            videos_per_class=self.videos_per_class,
+        )
+        return [
+            Video(each.name, even_clips(each.frames, self.clips, self.frames_per_clip), each.name.split("/")[0])
+            for each in found
+        ]
+
+
+def class_procedures(
+    split: str, sets: int, *, things: int = 3, orders_per_set: int = 2, videos_per_class: int = 6
+) -> list[Procedure]:
+    """Return rendered procedures of `sets * orders_per_set` classes, from the cache if they were rendered before.
 
     Args:
-        split: "train", "validation" or "test"; neither sets nor rooms of two splits coincide.
-        sets: How many different sets of things.
-        steps: Things of a set, 2 to 4; each is gone to once.
-        orders: Different orders of each set; each is a class.
-        videos: Of each class, each in another room; rooms of one set are shared by its orders.
+        split: "train", "validation" or "test". No set and no room is in two splits.
+        sets: Number of different sets of things.
+        things: Things of a set, 2 to 4. A video visits each once.
+        orders_per_set: Different orders of each set; each is a class.
+        videos_per_class: Videos of each class, each in another room. The classes of a set share their rooms.
 
     Returns:
         Procedures named `<class>/<number>`, those of one class next to each other.
@@ -38,21 +72,14 @@ def class_procedures(split: str, sets: int, *, steps: int = 3, orders: int = 2, 
     """
     if split not in FIRST_SEED:
         raise ValueError(f"expected split to be one of {', '.join(FIRST_SEED)}, got {split!r}")
-    check_sets(sets, steps=steps, orders=orders, videos=videos)
-    key = {"version": VERSION, "minigrid": version("minigrid", "demo"), "split": split, "sets": sets, "steps": steps}
-    key |= {"orders": orders, "videos": videos}
-    arrays = cached("babyai-classes", key, lambda: babyai.as_arrays(_render(split, sets, steps, orders, videos)))
-    return babyai.from_arrays(arrays)
+    check_sets(sets, things=things, orders_per_set=orders_per_set, videos_per_class=videos_per_class)
+    key = {"version": VERSION, "minigrid": version("minigrid", "demo"), "split": split, "sets": sets, "steps": things}
+    key |= {"orders": orders_per_set, "videos": videos_per_class}
 
+    def render() -> dict[str, np.ndarray]:
+        return simulator.as_arrays(_render(split, sets, things, orders_per_set, videos_per_class))
 
-def check_sets(sets: int, *, steps: int, orders: int, videos: int) -> None:
-    """Raise `ValueError` unless there are sets such as these; see `class_procedures`."""
-    most = {2: 2, 3: 6, 4: 24}.get(steps, 0)
-    if not 1 <= orders <= most or sets < 1 or videos < 1:
-        raise ValueError(
-            f"expected 2 to 4 steps, at most as many orders as they have, and sets and videos >= 1, "
-            f"got {steps}, {orders}, {sets} and {videos}"
-        )
+    return simulator.from_arrays(cached("babyai-classes", key, render))
 
 
 def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list[Procedure]:
@@ -63,8 +90,8 @@ def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list
     rooms: dict[tuple, list[list[Procedure]]] = defaultdict(list)
     waiting: dict[tuple, list[int]] = defaultdict(list)
     done: list[list[list[Procedure]]] = []
-    for seed in range(FIRST_SEED[split], FIRST_SEED[split] + MOST_ROOMS):
-        for things in itertools.combinations(babyai.objects(seed), steps):
+    for seed in range(FIRST_SEED[split], FIRST_SEED[split] + MAX_ROOMS):
+        for things in itertools.combinations(simulator.objects(seed), steps):
             if things not in pool:
                 continue
             waiting[things].append(seed)
@@ -77,24 +104,24 @@ def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list
                 done.append(rooms.pop(things))
                 if len(done) == sets:
                     return _named(split, done)
-    raise ValueError(f"expected {sets} sets of {steps} things in {videos} rooms each, found {len(done)}; take fewer")
+    raise ValueError(f"expected {sets} sets of {steps} things in {videos} rooms each, found {len(done)}; ask for fewer")
 
 
 def _pool(split: str, steps: int) -> set[tuple]:
-    """A third of all sets, for each split another."""
+    """The sets of a split, a third of all."""
     every = list(itertools.combinations(THINGS, steps))
     order = np.random.default_rng(0).permutation(len(every))
     return {every[k] for k in order[list(FIRST_SEED).index(split) :: len(FIRST_SEED)]}
 
 
 def _room(seed: int, plans: list[list[tuple[str, str]]]) -> list[Procedure]:
-    """One procedure for each order of things, in one room; none if the bot fails in one of them."""
+    """One procedure for each order of things in one room; none if the bot fails in any of them."""
     found = []
     for targets in plans:
-        performed = babyai.perform(seed, targets)
+        performed = simulator.perform(seed, targets)
         if performed is None:
             return []
-        texts = tuple(map(babyai.sentence, targets))
+        texts = tuple(map(simulator.sentence, targets))
         found.append(Procedure("", performed[0], texts, tuple(performed[1]), (True,) * len(texts)))
     return found
 

@@ -1,16 +1,16 @@
-"""A user's own features: a folder of `.npy` files and a manifest that describes them.
+"""Your own features as a data source: a folder of `.npy` files and a manifest that describes them.
 
     features/
-      manifest.jsonl    one line a video; see `data.manifest`
+      manifest.jsonl    one line per video; see `data.manifest`
       <video>.npy       [rows, dim] floats, one row per clip, or per token of a clip
 
-Everything is checked before the first pair is drawn, with one file in memory at a time; a pair's rows are read when
-it is drawn.
+Everything is checked before the first pair is drawn, with one file in memory at a time. The rows of a pair are read
+when it is drawn.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,47 +22,75 @@ from tqdm.auto import tqdm
 from tempclr.data.labelled import Video, even_clips
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.manifest import read_manifest
+from tempclr.data.source import Embed
 from tempclr.sequences import Pair
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Features:
+    """A folder of features as pairs; the parameters are those of `pairs`."""
+
+    location: str
+    background: bool = False
+    tokens: int = 0
+    drop_overlapping: bool = False
+
+    def pairs(self, split: str, embed: Embed) -> LazyPairs:
+        """Return the videos of a split, whose rows are read when they are drawn."""
+        kept = {"background": self.background, "tokens": self.tokens, "drop_overlapping": self.drop_overlapping}
+        return pairs(self.location, split, embed, **kept)
+
+
+@dataclass(frozen=True)
+class LabelledFeatures:
+    """A folder of features as labelled videos; the parameters are those of `labelled`."""
+
+    location: str
+    clips: int = 8
+
+    def videos(self, split: str) -> list[Video]:
+        """Return the videos of a split with their `group` as class."""
+        return labelled(self.location, split, clips=self.clips)
+
+
 def pairs(
     folder: Path | str,
     split: str,
-    embed: Callable[[Sequence[str]], Shaped[Tensor, "texts features"]],
+    embed: Embed,
     *,
     background: bool = False,
     tokens: int = 0,
-    apart: bool = False,
+    drop_overlapping: bool = False,
 ) -> LazyPairs:
     """Return the videos of one split as pairs, whose rows are read when they are drawn.
 
-    A row belongs to the sentence whose segment its middle falls into (the first, where segments overlap). With
-    `tokens` the rows of a segment are together the one clip of its sentence, and overlapping clips share rows.
-    How many sentences are left out and how many clips are cut is logged.
+    A row belongs to the sentence whose segment contains its middle (to the first, where segments overlap). With
+    `tokens`, all rows of a segment form one clip, and overlapping clips share rows. The log says how many sentences
+    are left out and how many clips are cut.
 
     Args:
-        folder: Where `manifest.jsonl` and the `.npy` files are, for as long as pairs are drawn.
+        folder: Where `manifest.jsonl` and the `.npy` files are. It must stay there while pairs are drawn.
         split: Which videos to read.
         embed: Sentences to features.
-        background: Whether rows outside all segments are kept (as segment -1) or removed.
-        tokens: Most rows of a clip, for an encoder of clips [clips, tokens, dim] such as `VideoBert`: the first
-            ones of each segment, padded with 0. 0 makes each row a clip.
-        apart: Whether sentences are left out whose segment overlaps that of an earlier one which is kept.
+        background: Whether rows outside all segments are kept (with segment -1) or dropped.
+        tokens: Number of rows of a clip, for an encoder of clips [clips, tokens, dim] such as `VideoBert`: the
+            first rows of each segment, padded with 0. 0 makes each row a clip.
+        drop_overlapping: Whether to drop a sentence whose segment overlaps that of an earlier one.
 
     Raises:
         ValueError: If the manifest is missing or malformed, a file does not match it, lies outside
-            the folder or is not finite, a sentence has no row, a clip is 0 throughout, no video is in the split,
-            or background is to be kept in clips of tokens.
+            the folder or is not finite, a sentence has no row, a clip has only zeros, the split is empty, or
+            `background` is given with `tokens`.
     """
     if tokens < 0 or (tokens and background):
-        raise ValueError(f"expected tokens >= 0, and no background with them, got {tokens} and {background}")
+        raise ValueError(f"expected tokens >= 0, and no background if tokens > 0, got {tokens} and {background}")
     folder = Path(folder)
     entries = [entry for entry in read_manifest(folder) if entry["split"] == split]
     if not entries:
         raise ValueError(f"expected videos of split {split!r} in {folder}, got none")
-    entries = _all_apart(entries, split) if apart else entries
+    entries = _without_overlaps(entries, split) if drop_overlapping else entries
     _check_rows(folder, entries, split, tokens)
     for entry in _bar(entries, f"checking {split} features"):
         _clips(entry, _read(folder, entry), background, tokens)
@@ -80,15 +108,15 @@ def pairs(
 
 
 def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
-    """Return the videos of one split with their `group` as class; their lines need neither sentences nor segments.
+    """Return the videos of one split with their `group` as class. Their lines need no sentences and no segments.
 
     Args:
         folder: Where `manifest.jsonl` and the `.npy` files are.
         split: Which videos to read.
-        clips: Rows taken evenly from each video, so that all have as many; short videos repeat some.
+        clips: Number of rows taken evenly from each video; short videos repeat some.
 
     Raises:
-        ValueError: As `pairs`, or if a line has no group, or a class is in another split too.
+        ValueError: As for `pairs`, or if a line has no group or a class is in two splits.
     """
     every = read_manifest(folder, texts=False)
     entries = [entry for entry in every if entry["split"] == split]
@@ -98,7 +126,7 @@ def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
     shared = sorted({entry["group"] for entry in entries} & elsewhere.keys())
     if shared:
         raise ValueError(
-            f"expected every class in one split alone, got {shared[0]!r} in {split!r} and {elsewhere[shared[0]]!r}"
+            f"expected every class in one split only, got {shared[0]!r} in {split!r} and {elsewhere[shared[0]]!r}"
         )
     return [
         Video(_name(entry), even_clips(_read(Path(folder), entry), clips, 1)[:, 0], entry["group"])
@@ -107,26 +135,26 @@ def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
 
 
 def _name(entry: dict) -> str:
-    """What a video is called: by its group, if it has one, and its file."""
+    """Name of a video: its group, if it has one, and its file."""
     return f"{entry['group']}/{entry['video']}" if entry.get("group") else entry["video"]
 
 
 def _bar(entries: list[dict], doing: str) -> tqdm:
-    """Lines of the manifest, with a progress bar where there are many."""
+    """Lines of the manifest, with a progress bar if there are many."""
     return tqdm(entries, desc=doing, unit="video", disable=len(entries) < 100)
 
 
-def _all_apart(entries: list[dict], split: str) -> list[dict]:
-    """Lines of the manifest without overlapping sentences, whose number is logged."""
-    kept = [_apart(entry) for entry in entries]
+def _without_overlaps(entries: list[dict], split: str) -> list[dict]:
+    """Lines of the manifest without overlapping sentences; logs how many are dropped."""
+    kept = [_without_overlap(entry) for entry in entries]
     before, after = (sum(len(entry["sentences"]) for entry in each) for each in (entries, kept))
     if after < before:
         log.warning("%d of %d %s sentences overlap an earlier one and are left out", before - after, before, split)
     return kept
 
 
-def _apart(entry: dict) -> dict:
-    """One line of the manifest without the sentences whose segment overlaps that of an earlier one, greedily."""
+def _without_overlap(entry: dict) -> dict:
+    """One line of the manifest without sentences whose segment overlaps that of an earlier sentence that is kept."""
     kept: list[int] = []
     for number, (start, stop) in enumerate(entry["segments"]):
         if all(stop <= entry["segments"][other][0] or entry["segments"][other][1] <= start for other in kept):
@@ -135,7 +163,7 @@ def _apart(entry: dict) -> dict:
 
 
 def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> None:
-    """Refuse, before any number is read, files that do not match and sentences without rows; log how many are cut."""
+    """Refuse files of another shape and sentences without rows, before numbers are read; log how many clips are cut."""
     cut = total = 0
     for entry in _bar(entries, f"finding {split} features"):
         _opened(folder, entry)
@@ -151,7 +179,7 @@ def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> N
 
 
 def _rows(entry: dict, tokens: int) -> Bool[np.ndarray, "sentences rows"]:
-    """Which rows are whose: without tokens, those of an earlier sentence are no other's."""
+    """Which rows belong to which sentence; without tokens, a row belongs to one sentence only."""
     middle = (np.arange(entry["rows"], dtype=np.float32) + 0.5) * entry["seconds"]
     start, stop = np.array(entry["segments"], dtype=middle.dtype).T[..., None]
     inside = (start <= middle) & (middle < stop)
@@ -159,12 +187,12 @@ def _rows(entry: dict, tokens: int) -> Bool[np.ndarray, "sentences rows"]:
 
 
 def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
-    """The features of one video, not read yet, refused unless their kind and shape are what the manifest says."""
+    """The features of one video, not read yet; refused unless type and shape are those of the manifest."""
     path = folder / f"{entry['video']}.npy"
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"expected features at {path}, found no file in that folder")
     try:
-        rows = np.asarray(np.lib.format.open_memmap(path, mode="r"))  # of .npy alone: neither archives nor pickles
+        rows = np.asarray(np.lib.format.open_memmap(path, mode="r"))  # reads .npy only: no archives and no pickles
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"expected a .npy array of numbers at {path}: {error}") from error
     if rows.shape != (entry["rows"], entry["dim"]) or rows.dtype.kind != "f":
@@ -176,7 +204,7 @@ def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
 
 
 def _read(folder: Path, entry: dict) -> Float[np.ndarray, "rows dim"]:
-    """All features of one video, refused unless they are finite and the file is the one of the manifest."""
+    """All features of one video; refused unless they are finite and the file has the manifest's checksum."""
     rows, path = _opened(folder, entry), folder / f"{entry['video']}.npy"
     if "sha256" in entry:
         with path.open("rb") as file:
@@ -189,7 +217,7 @@ def _read(folder: Path, entry: dict) -> Float[np.ndarray, "rows dim"]:
 
 
 def _floats(rows: np.ndarray) -> Float[np.ndarray, "..."]:
-    """Rows in memory, in single precision; what is too large for it becomes infinite, and is refused later."""
+    """Rows in memory, in single precision. Numbers too large for it become infinite and are refused later."""
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float32)
 
@@ -197,7 +225,7 @@ def _floats(rows: np.ndarray) -> Float[np.ndarray, "..."]:
 def _clips(
     entry: dict, rows: np.ndarray, background: bool, tokens: int
 ) -> tuple[Float[Tensor, "clips *features"], Int[Tensor, " clips"]]:
-    """The clips of one video, for which no other rows are read, and the sentence of each."""
+    """The clips of one video and the sentence of each; only their rows are read."""
     own = _rows(entry, tokens)
     if not tokens:
         segments = np.where(own.any(0), own.argmax(0), -1)
@@ -209,5 +237,5 @@ def _clips(
         clip[: len(first)] = _floats(rows[first])
     empty = (~clips.any((1, 2))).nonzero()[0].tolist()
     if empty:
-        raise ValueError(f"expected features that are not all 0 in the clips of {_name(entry)}, got such in {empty[0]}")
+        raise ValueError(f"expected clips of {_name(entry)} that are not all 0, got only zeros in clip {empty[0]}")
     return torch.from_numpy(clips), torch.from_numpy(np.arange(len(clips)))

@@ -1,4 +1,4 @@
-"""Videos of which nothing is known but their class, and pairs of two of one class."""
+"""Videos of which only the class is known, and pairs of two videos of one class."""
 
 import logging
 from collections import Counter
@@ -41,12 +41,12 @@ def even_clips(
 def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator) -> list[Pair]:
     """Return ordered pairs of two different videos of one class: an anchor, in place of sentences, and a positive.
 
-    No clip is said to belong to another (all segments are -1), so that it is the alignment that has to find out. The
-    captions are the class: pairs of equal ones are no negatives of each other.
+    No clip is assigned to another (all segments are -1): that is for the alignment to find out. The captions are the
+    class, so that pairs of one class are not negatives of each other.
 
     Args:
-        videos: Of classes with at least 2 videos; the only one of a class is left out, and how many are is logged.
-        most: Pairs of each class, drawn at random; 0 takes all.
+        videos: Of classes with at least 2 videos each. A single video of a class is left out, which is logged.
+        most: Largest number of pairs of each class, drawn at random; 0 takes all.
         generator: Source of the draw.
 
     Raises:

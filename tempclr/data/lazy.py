@@ -7,14 +7,14 @@ from tempclr.sequences import Pair
 
 
 class LazyPairs(Sequence[Pair]):
-    """Pairs that are made anew each time they are drawn; of each, the least is known before.
+    """Pairs that are made anew each time they are drawn. Only their names and lengths are known before.
 
-    A slice draws nothing.
+    A slice is lazy too.
 
     Args:
         names: Of each pair.
-        sentences: How many each has.
-        draw: Number of a pair, from 0, to the pair.
+        sentences: How many sentences each has.
+        draw: Makes a pair, given its number from 0.
     """
 
     def __init__(self, names: Sequence[str], sentences: Sequence[int], draw: Callable[[int], Pair]) -> None:
@@ -22,7 +22,7 @@ class LazyPairs(Sequence[Pair]):
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> "LazyPairs":
-        """Return any pairs so; those that are drawn already are not looked at."""
+        """Return any pairs as lazy ones."""
         if isinstance(pairs, LazyPairs):
             return pairs
         return cls([pair.name for pair in pairs], [len(pair.sentences) for pair in pairs], pairs.__getitem__)
@@ -35,7 +35,7 @@ class LazyPairs(Sequence[Pair]):
     @overload
     def __getitem__(self, index: slice) -> "LazyPairs": ...
     def __getitem__(self, index):
-        """Return a pair, made now, or part of the pairs."""
+        """Return one pair, made now, or a slice of them."""
         chosen = range(len(self))[index]
         if isinstance(chosen, int):
             return self._draw(chosen)

@@ -1,16 +1,16 @@
-"""The manifest of a folder of features: a file `manifest.jsonl`, one JSON object a line, one line a video.
+"""The manifest of a folder of features: a file `manifest.jsonl` with one JSON object per line and video.
 
 A line has
 
-    video            name of the `.npy` file without its ending, in no other line
+    video            name of the `.npy` file without its ending; every video has one line
     split            "train", "validation" or "test"
     rows, dim        shape of the file
     seconds          duration of one row
     sentences        the paragraph, in order of time
     segments         [start, stop] of each sentence in seconds; no start lies before that of an earlier sentence
 
-and may have `group` (task or class of the video, which then comes before its name), `model`, `sha256` (of the file;
-checked when given) and anything else. All files have the same dim.
+and may have `group` (task or class of the video, which becomes the first part of its name), `sha256` (of the file;
+checked if given) and further fields. All files have the same dim.
 """
 
 import json
@@ -32,18 +32,18 @@ def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
     """Return the lines of a folder's manifest, checked.
 
     Args:
-        folder: Where it is.
+        folder: Where the manifest is.
         texts: Whether each line must have sentences and segments.
 
     Raises:
-        ValueError: If it is missing, a line is malformed, two are of one video, or two differ in dim; the message
-            names the line.
+        ValueError: If it is missing, a line is malformed, a video has two lines, or two lines differ in dim. The
+            message names the line.
     """
     path = Path(folder) / "manifest.jsonl"
     if not path.is_file():
         raise ValueError(f"expected a manifest at {path}, found none")
     entries: list[dict] = []
-    lines: dict[str, int] = {}  # of each video
+    lines: dict[str, int] = {}  # line number of each video
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
@@ -63,7 +63,7 @@ def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
 
 
 def checked(entry: object, *, texts: bool = True) -> dict:
-    """Return one line of a manifest, refused with a `ValueError` unless every field is there and makes sense."""
+    """Return one line of a manifest, or raise `ValueError` if a field is missing or wrong."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected a JSON object, got {type(entry).__name__}")
     for name, kind in {**FIELDS, **(TEXTS if texts else {})}.items():
@@ -85,14 +85,14 @@ def checked(entry: object, *, texts: bool = True) -> dict:
 
 
 def _check_texts(entry: dict) -> None:
-    """Refuse a line whose sentences and segments do not make sense."""
+    """Refuse sentences and segments that do not match or are malformed."""
     if not entry["sentences"] or len(entry["sentences"]) != len(entry["segments"]):
         raise ValueError(
             f"expected as many segments as sentences, at least one, "
             f"got {len(entry['segments'])} and {len(entry['sentences'])}"
         )
     if not all(isinstance(text, str) and text.strip() for text in entry["sentences"]):
-        raise ValueError("expected every sentence to be a text that is not empty")
+        raise ValueError("expected sentences that are texts and not empty")
     for segment in entry["segments"]:
         if not (
             isinstance(segment, list)

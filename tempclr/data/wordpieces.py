@@ -19,9 +19,9 @@ def word_pieces(
     """Return the numbers of the word pieces of each sentence, without [CLS] and [SEP], padded at the end with 0.
 
     Args:
-        sentences: At least one; none without a word. Capitals and accents do not count.
-        vocabulary: A `vocab.txt`, one word piece a line, as comes with bert-base-uncased.
-        most: Word pieces after which a sentence is cut; 61 as published. Without, none is cut. How many are is logged.
+        sentences: At least one, each with a word. Case and accents do not matter.
+        vocabulary: A `vocab.txt` with one word piece per line, such as that of bert-base-uncased.
+        most: Most word pieces of a sentence; 61 as published. Longer ones are cut, which is logged. None cuts none.
 
     Raises:
         ValueError: If there is no sentence, one has no word, `most` is not positive, the vocabulary is missing
@@ -35,10 +35,10 @@ def word_pieces(
     if most is not None and most < 1:
         raise ValueError(f"expected a limit of at least 1 word piece, got {most}")
     if not Path(vocabulary).is_file():
-        raise ValueError(f"expected a vocabulary, one word piece a line, at {vocabulary}, found none")
+        raise ValueError(f"expected a vocabulary with one word piece per line at {vocabulary}, found none")
     tokenizer = import_optional("tokenizers", "paper").BertWordPieceTokenizer(str(vocabulary), lowercase=True)
     if tokenizer.token_to_id("[PAD]") != 0:
-        raise ValueError(f"expected {vocabulary} to begin with [PAD], got it at {tokenizer.token_to_id('[PAD]')}")
+        raise ValueError(f"expected {vocabulary} to begin with [PAD], got [PAD] at {tokenizer.token_to_id('[PAD]')}")
     found = [each.ids for each in tokenizer.encode_batch(list(sentences), add_special_tokens=False)]
     for sentence, ids in zip(sentences, found, strict=True):
         if not ids:

@@ -74,7 +74,7 @@ def of_training(trained: Trained, video: int = 0) -> Exhibit:
     Raises:
         ValueError: If there is no such video.
     """
-    pairs = trained.experiment.pairs("test")
+    pairs = trained.pairs("test")
     if not 0 <= video < len(pairs):
         raise ValueError(f"expected a video from 0 to {len(pairs) - 1}, got {video}")
     pair = pairs[video]

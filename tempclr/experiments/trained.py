@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tempclr.experiments import runs
-from tempclr.experiments.video_text import Experiment
+from tempclr.experiments import runs, video_text
+from tempclr.experiments.experiment import Experiment
 from tempclr.losses import TempCLR
 from tempclr.sequences import Pair
 from tempclr.training.checkpoints import load
@@ -22,12 +22,16 @@ class Trained:
 
     @property
     def method(self) -> str:
-        """Which loss it was trained with."""
+        """The method that it was trained with, by its losses."""
         return SEQUENCE if self.experiment.weight > 0 else UNIT
 
+    def pairs(self, split: str) -> Sequence[Pair]:
+        """Return the videos of a split of its data."""
+        return video_text.pairs(self.experiment, split)
+
     def model(self, pairs: Sequence[Pair], *, trained: bool = True) -> TempCLR:
-        """Return the model as it validated best, or as it was before training."""
-        model = self.experiment.model(pairs)
+        """Return the model with its best weights, by validation, or as it was before training."""
+        model = video_text.model(self.experiment, pairs)
         if trained:
             model.load_state_dict(load(self.folder / "best.pt")["model"])
         return model.eval()
@@ -49,7 +53,10 @@ def open_trained(folder: Path | str) -> Trained:
 
 
 def find_trained(folder: Path | str = "") -> list[Trained]:
-    """Return the training runs in a folder, which may be one itself, by method and seed; without a folder, the demo's.
+    """Return the training runs in a folder, or the one that it holds itself, sorted by method and seed.
+
+    Args:
+        folder: Empty for the runs of the demo.
 
     Raises:
         ValueError: If there is none.

@@ -220,7 +220,7 @@ def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:
     rows, seed = [], 0
     while (path := folder / f"{setting.name}-{seed}").is_dir():
         run = open_trained(path)
-        pairs = run.experiment.pairs("test")
+        pairs = run.pairs("test")
         embedded = retrieval.embed(run.model(pairs), pairs)
         hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, retrieval.dtw).hits(1)
         rows.append(group_means(hits, groups([pair.name for pair in pairs])))

@@ -82,7 +82,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
     rooms: tuple[str, ...] = ()
     seen_untrained = set()
     for run in tqdm(trained, desc="evaluating", unit="run"):
-        pairs = run.experiment.pairs("test")
+        pairs = run.pairs("test")
         own = tuple(groups([pair.name for pair in pairs]))
         if rooms and own != rooms:
             raise ValueError(f"expected runs with the same test data, got different data in {run.folder}")

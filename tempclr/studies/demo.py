@@ -7,8 +7,8 @@ saturates. The weight of the order loss was chosen from 0.3 and 0.7, its tempera
 from collections.abc import Mapping
 from pathlib import Path
 
-from tempclr.experiments import runs
-from tempclr.experiments.video_text import Experiment
+from tempclr.experiments import runs, video_text
+from tempclr.experiments.experiment import Experiment
 from tempclr.launcher.html import SavedPage
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import comparison, report
@@ -80,4 +80,4 @@ def _render(job: Job) -> None:
     rooms = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
     experiment = Experiment(**rooms)
     for split in ("train", "validation", "test"):
-        experiment.pairs(split)
+        video_text.pairs(experiment, split)

@@ -1,0 +1,146 @@
+"""Every named choice: the names that a parameter may have, and what each stands for.
+
+This file loads no torch: a name is resolved when it is used. To add a choice, add a line to its table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import tempclr
+from tempclr._util.settings import from_parameters
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One named choice."""
+
+    help: str  # one line
+    resolve: Callable[..., Any] | None = None  # returns what the name stands for; None where the code says it
+
+
+@dataclass(frozen=True)
+class DataChoice(Choice):
+    """A data source; `resolve` returns its class."""
+
+    frames: bool = False  # whether its clips are frames, rather than features
+
+
+SHUFFLES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "segments": Choice("segments change places", lambda: tempclr.negatives.permute_segments),
+        "clips": Choice("clips change places within their segment", lambda: tempclr.negatives.permute_clips),
+        "both": Choice("segments, and in some orders also clips within them", lambda: tempclr.negatives.permute_both),
+        "reversed": Choice("everything runs backwards", lambda: tempclr.negatives.reverse),
+        "swaps": Choice("neighbouring segments change places", lambda: tempclr.negatives.swap_neighbours),
+        "blocks": Choice("a block of segments moves elsewhere", lambda: tempclr.negatives.move_blocks),
+    }
+)
+
+# resolve(gamma, drop_cost) returns a function of costs and lengths
+ALIGNMENTS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "soft-DTW": Choice(
+            "the soft minimum over all paths", lambda gamma, drop_cost: partial(tempclr.soft_dtw, gamma=gamma)
+        ),
+        "DTW": Choice("the cheapest path", lambda gamma, drop_cost: tempclr.dtw),
+        "OTAM": Choice(
+            "each step of one sequence once; the sum of both directions, as published",
+            lambda gamma, drop_cost: tempclr.losses.both_ways(partial(tempclr.otam, gamma=gamma)),
+        ),
+        "Drop-DTW": Choice(
+            "clips may be left out at a cost",
+            lambda gamma, drop_cost: partial(tempclr.drop_dtw, drop_y=drop_cost, gamma=gamma),
+        ),
+        "divergence": Choice(
+            "soft-DTW without its bias, which the loss subtracts",
+            lambda gamma, drop_cost: partial(tempclr.soft_dtw, gamma=gamma),
+        ),
+    }
+)
+
+# resolve(cosine, temperature) returns the unit term of the objective
+UNIT_LOSSES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "InfoNCE": Choice(
+            "each clip with its sentence, against those of the batch",
+            lambda cosine, temperature: tempclr.losses.UnitTerm(
+                partial(tempclr.losses.unit_loss, cosine=cosine), temperature
+            ),
+        ),
+        "MIL-NCE": Choice(
+            "the same with several positives in one softmax",
+            lambda cosine, temperature: tempclr.losses.UnitTerm(
+                partial(tempclr.losses.mil_nce, cosine=cosine), temperature
+            ),
+        ),
+        "BCE": Choice(
+            "each clip against every sentence of its own video, by binary cross-entropy",
+            lambda cosine, temperature: tempclr.losses.WithinVideoTerm(
+                partial(tempclr.losses.step_loss, cosine=cosine), temperature
+            ),
+        ),
+    }
+)
+
+ENCODERS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "per-step": Choice("each step by itself"),
+        "contextual": Choice("a transformer over the steps of a sequence"),
+        "minilm": Choice("each step by itself; the language model behind the sentences is trained too"),
+        "paper": Choice("the paper's two BERTs, over clips of features [rows, dim]"),
+    }
+)
+
+ANCHORS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "text": Choice("sentences stay in order, clips are shuffled"),
+        "video": Choice("clips stay in order, sentences are shuffled"),
+        "both": Choice("the mean of the two"),
+    }
+)
+
+TRAINABLE: Mapping[str, Choice] = MappingProxyType(
+    {
+        "layernorm": Choice("scale and shift of every LayerNorm"),
+        "lora": Choice("low-rank updates beside frozen weights"),
+        "all": Choice("all parameters"),
+    }
+)
+
+PAIR_DATA: Mapping[str, DataChoice] = MappingProxyType(
+    {
+        "babyai": DataChoice("simulated rooms", lambda: tempclr.data.babyai.Rooms, frames=True),
+        "features": DataChoice("a folder of your own features", lambda: tempclr.data.features.Features),
+    }
+)
+
+VIDEO_DATA: Mapping[str, DataChoice] = MappingProxyType(
+    {
+        "babyai": DataChoice("simulated rooms", lambda: tempclr.data.babyai_classes.RoomClasses, frames=True),
+        "features": DataChoice("a folder of your own features", lambda: tempclr.data.features.LabelledFeatures),
+    }
+)
+
+
+def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:
+    """Return the name and the location of a data source.
+
+    Args:
+        data: "NAME", "NAME:LOCATION", or only a location, which is a folder of features.
+        known: Names of data sources.
+
+    Example:
+        >>> split_data("babyai", PAIR_DATA), split_data("/my/features", PAIR_DATA)
+        (('babyai', ''), ('features', '/my/features'))
+    """
+    name, _, location = data.partition(":")
+    return (name, location) if name in known else ("features", data)
+
+
+def make_source(data: str, known: Mapping[str, DataChoice], parameters: Mapping[str, object]) -> Any:
+    """Return the data source of an experiment, its fields set by the parameters of the same names."""
+    name, location = split_data(data, known)
+    return from_parameters(known[name].resolve(), {**parameters, "location": location})

@@ -1,0 +1,98 @@
+"""The parameters of training on videos and paragraphs, without torch; `video_text` builds what they describe."""
+
+from dataclasses import dataclass
+
+from tempclr._util.settings import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE, validate
+from tempclr.data.ranges import check_excerpts, check_procedures
+from tempclr.experiments.choices import (
+    ALIGNMENTS,
+    ANCHORS,
+    ENCODERS,
+    PAIR_DATA,
+    SHUFFLES,
+    TRAINABLE,
+    UNIT_LOSSES,
+    split_data,
+)
+
+HEADS = 4  # of the contextual encoder
+RANGES = {
+    **dict.fromkeys(("layers", "dim", "negatives", "clips_per_step", "frames_per_clip"), AT_LEAST_ONE),
+    **dict.fromkeys(("jitter", "order_sentences", "order_clips"), NON_NEGATIVE),
+    **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
+    "weight": SHARE,
+}
+CHOICES = {
+    "shuffle": SHUFFLES,
+    "anchor": ANCHORS,
+    "alignment": ALIGNMENTS,
+    "unit_loss": UNIT_LOSSES,
+    "encoder": ENCODERS,
+    "trainable": TRAINABLE,
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Parameters of data, model and objective. A run stores them, so that another notebook can build the same."""
+
+    seed: int = 0  # of initial weights, batches, wrong orders and jitter
+    data: str = "babyai"  # a name of PAIR_DATA, or a folder of your own features
+    train_rooms: int = 200  # simulated rooms, one video each
+    validation_rooms: int = 32  # with `orders_per_room` videos each
+    test_rooms: int = 48  # with `orders_per_room` videos each
+    steps_per_video: int = 5  # described steps
+    hidden_steps: int = 0  # steps per video that are carried out but not described
+    orders_per_room: int = 4  # videos per validation and test room: the same steps in other orders
+    background: bool = False  # whether clips that no sentence describes are kept
+    jitter: int = 1  # frames by which the bounds of steps are off, at most
+    clips_per_step: int = 2
+    frames_per_clip: int = 2
+    drop_overlapping: bool = False  # whether to drop sentences of features that overlap an earlier one
+    min_sentences: int = 1  # training videos with fewer sentences are left out
+    max_sentences: int = 0  # training videos with more are split into parts; 0 splits none
+    encoder: str = "per-step"  # see ENCODERS
+    layers: int = 2  # of the contextual encoder
+    trainable: str = "layernorm"  # which parameters of a pretrained BERT are trained, see TRAINABLE
+    checkpoint: str = ""  # published weights of the encoder "paper"; empty: all its parameters start at random
+    dim: int = 64  # of the embeddings
+    weight: float = 0.7  # of the order loss; 0 trains with the unit loss only
+    negatives: int = 31  # wrong orders per video
+    shuffle: str = "segments"  # what a wrong order changes, see SHUFFLES
+    anchor: str = "text"  # what stays in order, see ANCHORS
+    in_batch_negatives: bool = False  # whether a sequence is also contrasted with the others of the batch
+    order_sentences: int = 0  # most sentences of a video in the order loss; 0 takes all
+    order_clips: int = 0  # most clips of a sentence in the order loss; 0 takes all
+    alignment: str = "soft-DTW"  # of the order loss, see ALIGNMENTS
+    gamma: float = 0.1  # smoothing of the alignment, in the unit of the cosine cost
+    drop_cost: float = 0.8  # of a clip that Drop-DTW leaves out, in the unit of the cosine cost
+    per_cell: bool = False  # whether the value of an alignment is divided by the number of its cells
+    temperature: float = 1.0  # of the order loss
+    unit_loss: str = "InfoNCE"  # see UNIT_LOSSES
+    cosine: bool = True  # whether units are compared by cosine; else by the dot product, as published
+    unit_temperature: float = 0.1  # of the unit loss
+
+    def __post_init__(self) -> None:
+        validate(self, RANGES, CHOICES)
+        if self.checkpoint and self.encoder != "paper":
+            raise ValueError(f"expected a checkpoint only with the encoder 'paper', got one for {self.encoder!r}")
+        if self.order_sentences == 1:
+            raise ValueError("expected at least 2 order_sentences, or 0 for all, got 1")
+        check_excerpts(self.max_sentences, self.min_sentences)
+        if self.encoder == "contextual":
+            check_contextual(self.dim)
+        name, _ = split_data(self.data, PAIR_DATA)
+        if self.encoder == "paper" and PAIR_DATA[name].frames:
+            raise ValueError(f"expected a folder of your own features for the encoder 'paper', got frames of {name!r}")
+        check_procedures(
+            min(self.train_rooms, self.validation_rooms, self.test_rooms),
+            steps_per_video=self.steps_per_video,
+            hidden_steps=self.hidden_steps,
+            orders_per_room=self.orders_per_room,
+        )
+
+
+def check_contextual(dim: int) -> None:
+    """Raise `ValueError` unless a contextual encoder can have embeddings of that size."""
+    if dim % (2 * HEADS):  # rotary positions turn pairs of numbers in every head
+        raise ValueError(f"expected a dim that is a multiple of {2 * HEADS} for a contextual encoder, got {dim}")
