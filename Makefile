@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lab lint bench clean
+.PHONY: help setup demo test quick lab lint docs bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lint: $(STAMP)  ## check style and that notebooks carry no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+
+docs: $(STAMP)  ## build the site from docs/ and the executed notebooks; writes build/docs/html (SMOKE=1: tiny notebooks)
+	$(BIN)/python docs/build.py $(if $(SMOKE),--notebooks smoke) $(ARGS)
 
 bench: $(STAMP)  ## measure against other libraries on this machine
 	$(BIN)/python benchmarks/alignment.py

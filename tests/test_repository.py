@@ -66,7 +66,7 @@ def test_the_wheel_holds_the_two_packages_and_the_notebooks(tmp_path: Path):
 def test_make_help_explains_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = [line.split()[1] for line in shown.splitlines() if line.startswith("make ")]
-    assert targets == ["help", "setup", "demo", "test", "quick", "lab", "lint", "bench", "clean"]
+    assert targets == ["help", "setup", "demo", "test", "quick", "lab", "lint", "docs", "bench", "clean"]
 
 
 # laws
@@ -75,7 +75,7 @@ def test_make_help_explains_every_target():
 def test_conda_installs_what_pip_does():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = list(project["dependencies"])
-    for extra in ("cpu", "plots", "interactive", "notebooks", "demo", "paper", "dev"):
+    for extra in ("cpu", "plots", "interactive", "notebooks", "demo", "docs", "paper", "dev"):
         wanted += [each for each in project["optional-dependencies"][extra] if not each.startswith("tempclr[")]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = [each["pip"] for each in listed if isinstance(each, dict)]

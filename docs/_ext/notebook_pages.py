@@ -1,0 +1,127 @@
+"""The notebooks, executed, as pages of the site."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+
+from tempclr.launcher.execute import run_id
+from tempclr.launcher.html import _bake as bake
+from tempclr.launcher.parameters import notebook_path, resolve
+from tempclr.launcher.pool import Job, is_done, run_all
+from tempclr.studies import demo
+
+ABLATION_SEEDS = 2  # of 08_ablation; its default, eight, takes three quarters of an hour
+TRAINING = {**demo.SMOKE, "batch": 8}
+SMOKE: Mapping[str, Mapping[str, object]] = {
+    "02_train": TRAINING,
+    "03_retrieval": {"wrong_orders": 5},
+    "05_gallery": {"wrong_orders": 3},
+    "06_localization": {**TRAINING, "first_steps": 4, "orders": 2},
+    "07_few_shot": {
+        "train_sets": 2,
+        "validation_sets": 2,
+        "test_sets": 2,
+        "things": 2,
+        "orders": 2,
+        "videos": 3,
+        "batch": 8,
+        "steps": 6,
+        "warmup": 1,
+        "validate_every": 3,
+        "ways": 3,
+        "shots": [1, 2],
+        "episodes": 50,
+    },
+    "08_ablation": {
+        **{name: value for name, value in TRAINING.items() if name != "checkpoint_every"},
+        "choices": "anchor",
+        "seeds": 2,
+    },
+}
+
+
+def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Path]:
+    """Execute all notebooks that have not been, and return the folders of their runs.
+
+    Args:
+        notebooks: Their folder.
+        runs: Where runs are kept from call to call; one of other code or parameters is made anew.
+        smoke: Tiny sizes, whose numbers mean nothing, in place of the defaults.
+        keep: Take finished runs as they are, also of other code.
+    """
+    trained = runs / "demo"
+    size = demo.SMOKE if smoke else demo.FULL
+    first = [
+        Job("02_train", {"seed": seed, **size, **method}, trained / f"train-{name}-{seed}")
+        for seed in (demo.SEEDS[:1] if smoke else demo.SEEDS)
+        for name, method in demo.METHODS.items()
+    ]
+    then = []
+    for path in sorted(notebooks.glob("*.ipynb")):
+        given = dict(SMOKE.get(path.stem, {})) if smoke else {}
+        if path.stem in ("03_retrieval", "04_explore", "05_gallery"):
+            given["trained"] = str(trained)
+        if path.stem == "08_ablation":
+            given.setdefault("seeds", ABLATION_SEEDS)
+        then.append(Job(str(path), given, runs / path.stem))
+    for jobs in (first, then):
+        waiting = [job for job in jobs if not (keep and job.out.is_dir()) and not _current(job)]
+        if waiting:
+            run_all(waiting, processes=2, description="notebooks")
+    return [job.out for job in then]
+
+
+def write(run: Path, folder: Path, *, smoke: bool) -> None:
+    """Write the page of an executed notebook."""
+    notebook = nbformat.read(run / "notebook.ipynb", as_version=4)
+    bake(notebook)
+    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook.cells = [*cells[:1], nbformat.v4.new_markdown_cell(_note(run, smoke)), *cells[1:]]
+    _save(notebook, folder / f"{run.name}.ipynb")
+
+
+def write_unexecuted(notebooks: Path, folder: Path) -> None:
+    """Write the pages of notebooks without outputs."""
+    for path in notebooks.glob("*.ipynb"):
+        _save(nbformat.read(path, as_version=4), folder / path.name)
+
+
+def _note(run: Path, smoke: bool) -> str:
+    """How the notebook of a page was executed."""
+    given = json.loads((run / "env.json").read_text())["parameters"]
+    defaults = resolve(notebook_path(run.name), {})
+    changed = {name: value for name, value in given.items() if name in defaults and defaults[name] != value}
+    trained = changed.pop("trained", None)
+    command = f"tempclr run {run.name}" + "".join(f" -p {name}={value}" for name, value in changed.items())
+    if smoke:
+        return "```{warning}\nExecuted at a tiny size that shows that everything runs. The numbers mean nothing.\n```"
+    text = f"Executed by `{command}`" + (", on the training runs of the demo." if trained else ".")
+    if run.name == "08_ablation":
+        text += (
+            f" With {ABLATION_SEEDS} seeds in place of 8 the intervals are wide;"
+            " [Which choices matter](../ablation.md) has the results of eight."
+        )
+    return f"```{{note}}\n{text}\n```"
+
+
+def _save(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write a notebook as a page."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def _current(job: Job) -> bool:
+    """Whether a run is there and made by this code; what is left of another is removed."""
+    path = notebook_path(job.notebook)
+    identity = run_id(path, resolve(path, job.parameters))
+    for folder in (job.out, job.out.with_name(f"{job.out.name}.partial")):
+        stored = folder / "env.json"
+        if folder.exists() and not (stored.is_file() and json.loads(stored.read_text()).get("id") == identity):
+            shutil.rmtree(folder)
+    return is_done(job)
