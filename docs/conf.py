@@ -22,7 +22,10 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"  # they are executed by `docs/build.py`, whose views then need no kernel
 nb_ipywidgets_js = {}  # nothing from a network
 nb_merge_streams = True
-suppress_warnings = ["mystnb.unknown_mime_type"]  # of plotly, which also leaves HTML
+suppress_warnings = [
+    "mystnb.unknown_mime_type",  # of plotly, which also leaves HTML
+    "ref.python",  # types in signatures whose names two modules define
+]
 
 # reference
 autodoc_member_order = "bysource"

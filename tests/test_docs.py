@@ -28,6 +28,7 @@ ASSETS = {
     "audio": "src",
     "embed": "src",
 }
+pytestmark = pytest.mark.slow  # the site is built once, in about half a minute
 
 
 class Page(HTMLParser):
@@ -139,6 +140,7 @@ def test_the_code_of_a_page_runs_as_printed(path: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine to drive")
 def test_search_finds_a_function_without_a_server(site: Path):
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

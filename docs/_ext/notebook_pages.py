@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
+from tempclr_widgets import saved_page
 
 from tempclr.launcher.execute import run_id
-from tempclr.launcher.html import _bake as bake
+from tempclr.launcher.html import replace_widgets
 from tempclr.launcher.parameters import notebook_path, resolve
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import demo
@@ -70,14 +71,14 @@ def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Pat
     for jobs in (first, then):
         waiting = [job for job in jobs if not (keep and job.out.is_dir()) and not _current(job)]
         if waiting:
-            run_all(waiting, processes=2, description="notebooks")
+            run_all(waiting, processes=2, description="notebooks", saved_page=saved_page)
     return [job.out for job in then]
 
 
 def write(run: Path, folder: Path, *, smoke: bool) -> None:
     """Write the page of an executed notebook."""
     notebook = nbformat.read(run / "notebook.ipynb", as_version=4)
-    bake(notebook)
+    replace_widgets(notebook, saved_page)
     cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     notebook.cells = [*cells[:1], nbformat.v4.new_markdown_cell(_note(run, smoke)), *cells[1:]]
     _save(notebook, folder / f"{run.name}.ipynb")

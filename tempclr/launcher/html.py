@@ -43,12 +43,12 @@ def as_html(notebook: Path, saved_page: SavedPage | None = None) -> str:
         if exporter.has_trait(name):
             setattr(exporter, name, value)
     content = import_optional("nbformat", "notebooks").read(str(notebook), as_version=4)
-    _replace_widgets(content, saved_page)
+    replace_widgets(content, saved_page)
     html, _ = exporter.from_notebook_node(content)
     return html.replace("</head>", f"{UNBROKEN}</head>", 1)
 
 
-def _replace_widgets(notebook: dict, saved_page: SavedPage | None) -> None:
+def replace_widgets(notebook: dict, saved_page: SavedPage | None) -> None:
     """Replace widgets, which need a kernel: views by their pages, progress bars by their last text."""
     widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
     for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
