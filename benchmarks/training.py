@@ -1,9 +1,9 @@
-"""What a step of training costs, and which part of it is the order loss.
+"""The time of a training step, and the share of the order loss in it.
 
     python benchmarks/training.py [--repeats 5] [--threads 1] [--only share loop ...] [--out runs/bench]
 
-The shape is that of the published pre-training: 16 videos of 16 sentence-clip pairs, of which the order loss takes 5,
-with 31 wrong orders each; sentences and clips are frozen features. Everything is timed in turn in one run.
+Batches have the shape of the published pre-training: 16 videos of 16 sentence-clip pairs, of which the order loss uses
+5, with 31 wrong orders each. Sentences and clips are frozen features. All variants are timed in turn in one run.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from tempclr.training.processes import AllProcesses
 
 VIDEOS, PAIRS, SENTENCES, NEGATIVES = 16, 16, 5, 31
 ORDER = OrderTerm(sentences=SENTENCES, negatives=NEGATIVES)
-TEXT, VIDEO, DIM = 384, 512, 768  # widths of the features, and of the shared space
+TEXT, VIDEO, DIM = 384, 512, 768  # dimensions of the features and of the shared space
 TOKENS, PIECES = 8, 12  # of a clip (seconds) and of a sentence, for the paper's own encoders
 
 
 def data(videos: int = VIDEOS, pairs: int = PAIRS) -> list[Pair]:
-    """Random features, one clip for each sentence."""
+    """Random features, with one clip per sentence."""
     generator = torch.Generator().manual_seed(0)
     segments, features = torch.arange(pairs), partial(torch.randn, generator=generator)
     return [
@@ -47,7 +47,7 @@ def data(videos: int = VIDEOS, pairs: int = PAIRS) -> list[Pair]:
 
 
 def projections() -> tuple[nn.Module, nn.Module]:
-    """The lightest encoders that train on frozen features: linear."""
+    """The lightest encoders of frozen features: linear projections."""
     return Projection(TEXT, DIM), Projection(VIDEO, DIM)
 
 
@@ -57,7 +57,7 @@ def perceptrons() -> tuple[nn.Module, nn.Module]:
 
 
 def transformers() -> tuple[nn.Module, nn.Module]:
-    """Two layers over the steps: every order is encoded by itself."""
+    """Contextual encoders of two layers, which must encode every order separately."""
     text, video = projections()
     return ContextEncoder(text, DIM), ContextEncoder(video, DIM)
 
@@ -69,7 +69,7 @@ def step(
     weight: float = 0.7,
     **options: object,
 ) -> Callable[[], None]:
-    """A step of training: both losses, their gradient, and the optimiser."""
+    """A training step: both losses, their gradient, and the optimiser."""
     torch.manual_seed(0)
     model = TempCLR(*encoders(), order=replace(ORDER, **options), weight=weight)
     optimizer, generator = torch.optim.Adam(model.parameters(), lr=1e-5), torch.Generator().manual_seed(0)
@@ -84,7 +84,7 @@ def step(
 
 
 def loop_per_cell(cost: Tensor, lengths: Tensor | None, *, gamma: float = 0.1) -> Tensor:
-    """Soft-DTW as it is usually written: a Python loop over cells, each an operation on all pairs."""
+    """Soft-DTW as it is usually written: a Python loop over cells, where each cell is one operation on all pairs."""
     n, m = cost.shape[-2:]
     rows = [[cost.new_full(cost.shape[:-2], torch.inf) for _ in range(m + 1)] for _ in range(n + 1)]
     rows[0][0] = torch.zeros_like(rows[0][0])
@@ -96,7 +96,7 @@ def loop_per_cell(cost: Tensor, lengths: Tensor | None, *, gamma: float = 0.1) -
 
 
 def share(repeats: int) -> list[dict]:
-    """Time of a step with both losses and with the unit loss alone, by encoder."""
+    """Time of a training step with both losses and with the unit loss only, by encoder."""
     rows = []
     for name, encoders in tqdm({"linear": projections, "perceptron": perceptrons, "transformer": transformers}.items()):
         works = {"both": step(encoders, weight=0.7), "unit": step(encoders, weight=0.0)}
@@ -106,7 +106,7 @@ def share(repeats: int) -> list[dict]:
 
 
 def as_row(seconds: dict[str, float]) -> dict[str, float]:
-    """A step with both losses, without the order loss, and how much of the whole that was."""
+    """Time with and without the order loss, and the share of the order loss."""
     return {
         "step (ms)": 1e3 * seconds["both"],
         "without order loss (ms)": 1e3 * seconds["unit"],
@@ -115,7 +115,7 @@ def as_row(seconds: dict[str, float]) -> dict[str, float]:
 
 
 def loops(repeats: int) -> list[dict]:
-    """Steps per second with the engine and with a loop per cell."""
+    """Training steps per second with our kernels and with a loop over cells."""
     rows = []
     for count in (5, 16):
         works = {
@@ -131,9 +131,9 @@ def loops(repeats: int) -> list[dict]:
 
 
 def paper(repeats: int) -> list[dict]:
-    """A step with the paper's own encoders, whose LayerNorms learn, and the order loss from embeddings on.
+    """Time of a training step with the paper's own encoders and trainable LayerNorms, and of the order loss alone.
 
-    Their difference is below the noise of the former.
+    The order loss is measured separately because it is below the noise of the whole step.
     """
     generator = torch.Generator().manual_seed(0)
     segments, captions = torch.arange(PAIRS), tuple(map(str, range(PAIRS)))
@@ -163,12 +163,12 @@ def paper(repeats: int) -> list[dict]:
         order_loss(x, y, orders).backward()
 
     seconds = in_turn({"whole": whole}, 1) | in_turn({"alone": alone}, repeats)
-    times = {"step (ms)": 1e3 * seconds["whole"], "order loss by itself (ms)": 1e3 * seconds["alone"]}
-    return [{"weights that learn": learn, **times, "share of the order loss": seconds["alone"] / seconds["whole"]}]
+    times = {"step (ms)": 1e3 * seconds["whole"], "order loss alone (ms)": 1e3 * seconds["alone"]}
+    return [{"trainable parameters": learn, **times, "share of the order loss": seconds["alone"] / seconds["whole"]}]
 
 
 def scaling(repeats: int) -> list[dict]:
-    """A step by the sentences and by the wrong orders in the order loss."""
+    """Time of a training step by the number of sentences and of wrong orders in the order loss."""
     rows = []
     shapes = [(count, NEGATIVES) for count in (3, 5, 8, 16, 32)] + [(SENTENCES, count) for count in (7, 63, 119)]
     for sentences, negatives in tqdm(shapes, desc="scaling"):
@@ -180,17 +180,17 @@ def scaling(repeats: int) -> list[dict]:
 
 
 def memory() -> list[dict]:
-    """Most memory of a step beyond the model and the batch, each in a process of its own."""
+    """Peak memory of a training step beyond the model and the batch, each measured in a separate process."""
     rows = []
     for weight in (0.0, 0.7):
         command = [sys.executable, __file__, "--peak", str(weight)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        rows.append({"weight of the order loss": weight, "most memory of a step (MB)": float(done.stdout) / 1e6})
+        rows.append({"weight of the order loss": weight, "peak memory of a step (MB)": float(done.stdout) / 1e6})
     return rows
 
 
 def print_peak(weight: float) -> None:
-    """Bytes that a second step holds beyond what was there before the first."""
+    """Print the peak memory of a second training step in bytes, relative to that before the first."""
     work, before = step(weight=weight), most_memory()
     work()
     work()
@@ -198,18 +198,18 @@ def print_peak(weight: float) -> None:
 
 
 def processes(repeats: int) -> list[dict]:
-    """Steps per second of the same batch of 16 videos on one and two processes of one thread."""
+    """Training steps per second on the same batch of 16 videos, with one and with two processes of one thread."""
     rows = []
     for count in (1, 2):
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
         done = subprocess.run([*launch, __file__, "--worker", str(repeats)], capture_output=True, text=True, check=True)
         rows.append({"processes": count, "steps per s": float(done.stdout.split()[-1])})
-    rows[1]["times one process"] = rows[1]["steps per s"] / rows[0]["steps per s"]
+    rows[1]["relative to one process"] = rows[1]["steps per s"] / rows[0]["steps per s"]
     return rows
 
 
 def work_in_one(repeats: int) -> None:
-    """Train on this process's share of every batch, and print how fast."""
+    """Train on this process's share of every batch, and print the training steps per second."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = TempCLR(*perceptrons(), order=ORDER, gather=AllProcesses())
@@ -222,7 +222,7 @@ def work_in_one(repeats: int) -> None:
 
 
 def median_seconds(loop: Iterator) -> float:
-    """Seconds between two records, without the first ones."""
+    """Median of the seconds between two records, without the first."""
     times = []
     for _ in loop:
         times.append(time.perf_counter())
@@ -230,7 +230,7 @@ def median_seconds(loop: Iterator) -> float:
 
 
 def main() -> None:
-    """Measure what was asked for, print the tables, and write them."""
+    """Run the chosen measurements, print the tables, and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = {
         "share": share,
@@ -240,10 +240,10 @@ def main() -> None:
         "memory": lambda repeats: memory(),
         "processes": processes,
     }
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds that count (5)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch and numba (1)")
-    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="what to measure (all)")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="where to write")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed rounds (5)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch and numba (1)")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="measurements to run (all)")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="output folder")
     parser.add_argument("--peak", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
