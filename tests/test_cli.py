@@ -29,7 +29,7 @@ def failing(tmp_path: Path) -> Path:
 # known answers
 
 
-def test_params_lists_what_a_notebook_takes(capsys: pytest.CaptureFixture):
+def test_params_lists_the_parameters_of_a_notebook(capsys: pytest.CaptureFixture):
     assert main(["params", "01_soft_dtw"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["x_steps", "int", "24"]
@@ -75,14 +75,14 @@ raise SystemExit(code)
 
 
 @pytest.mark.kernel
-def test_a_notebook_that_fails_ends_with_one_and_says_where(
+def test_a_failing_notebook_exits_with_1_and_reports_the_error(
     failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     assert main(["run", str(failing), "--out", str(tmp_path / "out")]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_reader_who_stops_early_sees_no_traceback():
+def test_a_reader_that_closes_the_pipe_sees_no_traceback():
     command = [sys.executable, "-m", "tempclr", "params", "02_train"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
         listing.stdout.close()
@@ -91,10 +91,10 @@ def test_a_reader_who_stops_early_sees_no_traceback():
 
 
 @pytest.mark.kernel
-def test_an_interrupt_stops_every_process_at_once_and_keeps_what_was_done(tmp_path: Path):
+def test_an_interrupt_stops_every_process_and_keeps_finished_work(tmp_path: Path):
     out = tmp_path / "demo"
     command = [sys.executable, "-m", "tempclr", "demo", "--smoke", "--out", str(out)]
-    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which a shell's background jobs ignore
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening
     ) as demo:
@@ -112,7 +112,7 @@ def test_an_interrupt_stops_every_process_at_once_and_keeps_what_was_done(tmp_pa
 
 
 @pytest.mark.kernel
-def test_parameters_come_before_those_of_a_preset(tmp_path: Path):
+def test_parameters_override_those_of_a_preset(tmp_path: Path):
     cell = nbformat.v4.new_code_cell('number: int = 1\nshare: float = 0.5\nrun_dir: str = ""')
     cell.metadata["tags"] = ["parameters"]
     notebook = nbformat.v4.new_notebook(cells=[cell])
@@ -140,7 +140,7 @@ def test_parameters_come_before_those_of_a_preset(tmp_path: Path):
         (["-p", "number=x"], "of type int"),
     ],
 )
-def test_bad_parameters_end_with_two_before_anything_starts(
+def test_bad_parameters_exit_with_2_before_anything_starts(
     failing: Path, arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     assert main(["run", str(failing), *arguments, "--out", str(tmp_path / "out")]) == 2
@@ -148,11 +148,11 @@ def test_bad_parameters_end_with_two_before_anything_starts(
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_folder_that_exists_ends_with_two(failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_an_existing_folder_exits_with_2(failing: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["run", str(failing), "--out", str(tmp_path)]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 
-def test_no_processes_end_with_two(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_no_processes_exit_with_2(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["demo", "--processes", "0", "--out", str(tmp_path / "demo")]) == 2
     assert "at least one process" in capsys.readouterr().err

@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_intact_and_says_so(tmp_path:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))  # writing more fails, as on a full disk
     try:
-        with pytest.raises(OSError, match=r"could not write .*last\.pt .*the file written before is unharmed"):
+        with pytest.raises(OSError, match=r"could not write .*last\.pt .*the previous file is intact"):
             run(model(), folder=tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -199,11 +199,11 @@ def test_partial_files_of_a_killed_writer_are_removed(tmp_path: Path):
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
     run(model(), folder=tmp_path)
-    with pytest.raises(ValueError, match=r"settings: steps \(expected 12, found 20\), batch \(expected 4, found 5\)"):
+    with pytest.raises(ValueError, match=r"got others: steps \(expected 12, found 20\), batch \(expected 4, found 5\)"):
         run(model(), replace(CONFIG, steps=20, batch=5), folder=tmp_path)
     half = model()
     half.video.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"weights \(expected video.norm.weight \(torch.float32\), found nothing"):
+    with pytest.raises(ValueError, match=r"parameters \(expected video.norm.weight \(torch.float32\), found nothing"):
         run(half, folder=tmp_path)
     with pytest.raises(ValueError, match=r"seed \(expected 1, found 7\)"):
         run(model(), folder=tmp_path, generator=torch.Generator().manual_seed(7))
@@ -251,7 +251,7 @@ def test_a_checkpoint_of_other_videos_or_another_model_is_refused(tmp_path: Path
     for number, changed in ((9, {"name": "x"}), (0, {"captions": ("a", "b", "c")}), (4, {"clips": torch.zeros(8, 8)})):
         others = data()
         others[number] = replace(others[number], **changed)
-        with pytest.raises(ValueError, match=r"other settings: data \(expected [0-9a-f]{16}, found [0-9a-f]{16}\);"):
+        with pytest.raises(ValueError, match=r"got others: data \(expected [0-9a-f]{16}, found [0-9a-f]{16}\);"):
             next(train(model(), others, CONFIG, folder=tmp_path, **defaults()))
     stored = load(tmp_path / "last.pt")
     other = dict(stored["model"])
@@ -260,12 +260,12 @@ def test_a_checkpoint_of_other_videos_or_another_model_is_refused(tmp_path: Path
     save({**stored, "model": other}, tmp_path / "last.pt")
     with pytest.raises(
         ValueError,
-        match=r"missing: video.norm.bias; unknown: extra; of another shape: "
+        match=r"missing: video.norm.bias; unknown: extra; with another shape: "
         r"text.linear.bias \(expected \(16,\), found \(3,\)\)",
     ):
         run(model(), folder=tmp_path)
     save({"model": other}, tmp_path / "last.pt")
-    with pytest.raises(ValueError, match="expected the checkpoint of a training"):
+    with pytest.raises(ValueError, match=r"expected a checkpoint `last\.pt` of `train`"):
         run(model(), folder=tmp_path)
 
 

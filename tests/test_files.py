@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempclr._util.files import atomic_write, cache_folder, cached, digest, write_text
+from tempclr._util.files import atomic_write, cache_folder, cached, digest, read_arrays, write_arrays, write_text
 from tempclr._util.optional import import_optional, version
 
 
@@ -32,7 +32,7 @@ def test_the_digest_of_plain_content_does_not_depend_on_the_order_of_keys():
 # laws
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path):
+def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
     with pytest.raises(RuntimeError), atomic_write(path) as temporary:
@@ -52,7 +52,7 @@ def test_arrays_are_computed_once():
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage"])
-def test_a_damaged_file_is_noticed_and_computed_anew(damage: str, caplog: pytest.LogCaptureFixture):
+def test_a_damaged_cache_file_is_detected_and_computed_again(damage: str, caplog: pytest.LogCaptureFixture):
     cached("test", {}, compute)
     (path,) = cache_folder().glob("*.npz")
     content = bytearray(path.read_bytes())
@@ -62,19 +62,35 @@ def test_a_damaged_file_is_noticed_and_computed_anew(damage: str, caplog: pytest
     path.write_bytes(bytes(shortened[damage]))
     with caplog.at_level(logging.WARNING):
         again = cached("test", {}, compute)
-    assert "computed anew" in caplog.text
+    assert "computed again" in caplog.text
     assert np.array_equal(again["numbers"], np.arange(1000))
     cached("test", {}, never)
 
 
-def test_a_stale_file_is_computed_anew():
+def test_a_stale_cache_file_is_computed_again():
     cached("test", {"a": 1}, compute)
     (path,) = cache_folder().glob("*.npz")
     path.rename(path.with_name(f"test-{digest({'a': 2})}.npz"))
     assert cached("test", {"a": 2}, lambda: {"numbers": np.zeros(2)})["numbers"].shape == (2,)
 
 
+def test_arrays_are_read_as_they_were_written(tmp_path: Path):
+    write_arrays(tmp_path / "arrays.npz", compute())
+    found = read_arrays(tmp_path / "arrays.npz")
+    assert found.keys() == compute().keys()
+    assert all(np.array_equal(found[name], array) for name, array in compute().items())
+
+
 # refusals
+
+
+def test_a_file_of_anything_but_arrays_is_refused(tmp_path: Path):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    np.savez(tmp_path / "objects.npz", objects=np.array([{}], dtype=object))
+    (tmp_path / "text.npz").write_text("text")
+    for path in (*tmp_path.iterdir(), tmp_path / "absent.npz"):
+        with pytest.raises(ValueError, match="expected arrays in"):
+            read_arrays(path)
 
 
 def test_a_missing_extra_says_how_to_install_it():

@@ -16,12 +16,12 @@ class Record:
 # laws
 
 
-def test_what_is_appended_is_read(tmp_path: Path):
+def test_appended_records_are_read_back(tmp_path: Path):
     History(tmp_path / "run", after=0).append(Record(1, 0.5), durable=True)
     assert read_history(tmp_path / "run") == [{"step": 1, "loss": 0.5}]
 
 
-def test_going_back_to_a_step_drops_what_came_after(tmp_path: Path):
+def test_going_back_to_a_step_drops_later_records(tmp_path: Path):
     for after, last in ((0, 6), (2, 4)):
         history = History(tmp_path, after=after)
         for step in range(after + 1, last + 1):
@@ -41,7 +41,7 @@ def test_records_end_before_a_damaged_line(damage: bytes, tmp_path: Path, caplog
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
-def test_a_line_that_a_crash_cut_off_is_left_out_and_written_again(cut: int, tmp_path: Path):
+def test_a_line_cut_off_by_a_crash_is_ignored_and_written_again(cut: int, tmp_path: Path):
     History(tmp_path, after=0).append(Record(1, 1.0))
     with (tmp_path / "history.jsonl").open("a") as file:
         file.write(json.dumps({"step": 2, "loss": 0.5})[:cut])
@@ -50,7 +50,7 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_written_again(cut: int, tmp
     assert [line["step"] for line in read_history(tmp_path)] == [1, 2]
 
 
-def test_a_loss_that_is_not_a_number_is_logged_as_nothing(tmp_path: Path):
+def test_a_loss_that_is_not_a_number_is_stored_as_null(tmp_path: Path):
     History(tmp_path, after=0).append(Record(1, float("nan")))
     assert read_history(tmp_path) == [{"step": 1, "loss": None}]
 

@@ -25,7 +25,7 @@ from tempclr.training.history import read_history
 
 
 def write(path: Path, code: str, declared: str = "") -> Path:
-    """A notebook of a parameter cell and one more."""
+    """Write a notebook of a parameter cell and one code cell."""
     cell = nbformat.v4.new_code_cell(
         f'number: int = 1  # any\nshare: float = 0.5\nrun_dir: str = ""\n{declared}'.strip()
     )
@@ -89,7 +89,7 @@ import os, signal, sys, time
 from pathlib import Path
 
 def end(*_):
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # of those that come while the kernel closes
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # for signals that arrive while the kernel closes
     sys.exit("asked to end")
 
 if SLOW.exists():
@@ -105,13 +105,13 @@ finally:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A file as long as which is there, a notebook takes its time."""
+    """A file; as long as it exists, a notebook waits."""
     (tmp_path / "slow").touch()
     return tmp_path / "slow"
 
 
 def until(true: Callable[[], object], still: subprocess.Popen | None = None) -> None:
-    """Wait, on however busy a machine, until something is so, and as long as a process lives."""
+    """Wait until a condition holds, even on a busy machine; fail if a process ends before."""
     deadline = time.monotonic() + 600
     while not true():
         assert time.monotonic() < deadline and (still is None or still.poll() is None)
@@ -119,7 +119,7 @@ def until(true: Callable[[], object], still: subprocess.Popen | None = None) -> 
 
 
 def started(*arguments: str) -> subprocess.Popen:
-    """A Python in a process group of its own, which listens to Ctrl-C, as a shell's background jobs do not."""
+    """Start Python in its own process group; it handles Ctrl-C, which a shell's background jobs ignore."""
     listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening
@@ -127,7 +127,7 @@ def started(*arguments: str) -> subprocess.Popen:
 
 
 def lives(process: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether a process exists and has not ended."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -142,7 +142,7 @@ def test_parameters_are_read_with_type_default_and_comment(notebook: Path):
     assert found == [("number", "int", 1, "any"), ("share", "float", 0.5, ""), ("run_dir", "str", "", "")]
 
 
-def test_text_stands_for_what_it_says(notebook: Path):
+def test_text_is_parsed_where_another_type_is_expected(notebook: Path):
     assert resolve(notebook, {"number": "7", "share": "2"}) == {"number": 7, "share": 2.0, "run_dir": ""}
     assert resolve(notebook, {"run_dir": "12"})["run_dir"] == "12"
 
@@ -158,7 +158,7 @@ def test_a_preset_stands_beside_its_notebook_or_in_a_file(notebook: Path, tmp_pa
 
 
 @pytest.mark.kernel
-def test_a_run_leaves_one_whole_folder(finished: tuple[Path, Path]):
+def test_a_run_leaves_one_complete_folder(finished: tuple[Path, Path]):
     _, out = finished
     assert sorted(path.name for path in out.iterdir()) == [
         "env.json",
@@ -174,7 +174,7 @@ def test_a_run_leaves_one_whole_folder(finished: tuple[Path, Path]):
 
 
 @pytest.mark.kernel
-def test_the_page_asks_nothing_of_the_network_and_escapes_output(finished: tuple[Path, Path]):
+def test_the_page_loads_nothing_from_the_network_and_escapes_output(finished: tuple[Path, Path]):
     page = (finished[1] / "report.html").read_text()
     loaded = re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)\s*=\s*[\"']([^\"']+)", page)
     assert [address for address in loaded if not address.startswith("data:")] == []
@@ -183,14 +183,14 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_output(finished: tuple
 
 
 @pytest.mark.kernel
-def test_a_progress_bar_says_in_the_page_how_it_ended(tmp_path: Path):
+def test_the_page_shows_the_last_text_of_a_progress_bar(tmp_path: Path):
     code = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3), desc='<b>steps</b>'):\n    pass"
     page = (run(write(tmp_path / "bar.ipynb", code), {}, tmp_path / "out", progress=False) / "report.html").read_text()
     assert "&lt;b&gt;steps&lt;/b&gt;: 100% 3/3 [" in page and "0/3" not in page
 
 
 @pytest.mark.kernel
-def test_what_is_passed_in_makes_the_page_of_a_widget(tmp_path: Path):
+def test_a_function_that_is_passed_in_makes_the_pages_of_widgets(tmp_path: Path):
     class Shown:
         def _repr_html_(self) -> str:
             return "<p>this page</p>"
@@ -206,7 +206,7 @@ def test_what_is_passed_in_makes_the_page_of_a_widget(tmp_path: Path):
 
 
 @pytest.mark.kernel
-def test_a_failed_run_is_kept_apart_and_continued_when_it_can_go_on(tmp_path: Path):
+def test_a_failed_run_is_kept_in_a_partial_folder_and_can_be_continued(tmp_path: Path):
     flag = tmp_path / "flag"
     code = f"import pathlib\nassert pathlib.Path({str(flag)!r}).exists()\nprint('went on')"
     notebook = write(tmp_path / "fails.ipynb", code)
@@ -221,7 +221,7 @@ def test_a_failed_run_is_kept_apart_and_continued_when_it_can_go_on(tmp_path: Pa
 
 
 @pytest.mark.kernel
-def test_jobs_that_are_done_are_skipped_and_one_that_fails_stops_no_other(notebook: Path, tmp_path: Path):
+def test_finished_jobs_are_skipped_and_a_failing_job_stops_no_other(notebook: Path, tmp_path: Path):
     good = Job(str(notebook), {"number": 5}, tmp_path / "good")
     bad = Job(str(write(tmp_path / "bad.ipynb", "1 / 0")), {}, tmp_path / "bad")
     with pytest.raises(ValueError, match=r"(?s)bad\.ipynb.*ZeroDivisionError"):
@@ -233,7 +233,7 @@ def test_jobs_that_are_done_are_skipped_and_one_that_fails_stops_no_other(notebo
 
 
 @pytest.mark.kernel
-def test_a_training_asked_to_end_stores_its_last_step_and_ends_as_if_undisturbed(tmp_path: Path, slow: Path):
+def test_an_interrupted_training_stores_its_last_step_and_continues_as_if_never_stopped(tmp_path: Path, slow: Path):
     notebook = write(tmp_path / "train.ipynb", TRAINING.replace("SLOW", f"Path({str(slow)!r})"))
     out, partial = tmp_path / "out", tmp_path / "out.partial"
     command = ["run", str(notebook), "--out", str(out)]
@@ -259,7 +259,7 @@ def test_a_training_asked_to_end_stores_its_last_step_and_ends_as_if_undisturbed
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("send", "number", "count"), [(os.killpg, signal.SIGTERM, 2), (os.kill, signal.SIGKILL, 1)])
-def test_no_job_outlives_who_started_it_and_all_continue(
+def test_no_job_outlives_the_process_that_started_it_and_all_can_be_continued(
     tmp_path: Path, slow: Path, send: Callable[[int, int], None], number: int, count: int
 ):
     notebook = write(tmp_path / "waits.ipynb", WAITING.replace("SLOW", f"Path({str(slow)!r})"))
@@ -290,7 +290,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.kernel
-def test_a_second_signal_ends_at_once_what_does_not_heed_the_first(tmp_path: Path):
+def test_a_second_signal_kills_a_kernel_that_ignores_the_first(tmp_path: Path):
     flag = tmp_path / "flag"
     code = f"import pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path({str(flag)!r})"
     notebook = write(tmp_path / "deaf.ipynb", f"{code}.touch()\ntime.sleep(1000)")
@@ -317,7 +317,7 @@ def test_a_second_signal_ends_at_once_what_does_not_heed_the_first(tmp_path: Pat
     assert (tmp_path / "out.partial" / "notebook.ipynb").exists()
 
 
-def test_other_threads_than_the_main_one_leave_signals_alone():
+def test_threads_other_than_the_main_one_leave_signals_alone():
     found = []
 
     def look() -> None:
@@ -376,19 +376,19 @@ def test_a_folder_that_exists_is_refused_and_untouched(notebook: Path, tmp_path:
 
 
 @pytest.mark.kernel
-def test_a_result_of_something_else_is_not_taken_for_done(finished: tuple[Path, Path]):
+def test_a_result_of_other_parameters_does_not_count_as_done(finished: tuple[Path, Path]):
     notebook, out = finished
     with pytest.raises(ValueError, match="other parameters or another version of the code"):
         is_done(Job(str(notebook), {"number": 2}, out))
 
 
-def test_two_processes_do_not_write_one_folder(notebook: Path, tmp_path: Path):
+def test_two_processes_cannot_write_one_folder(notebook: Path, tmp_path: Path):
     (tmp_path / "out.partial").mkdir()
     with FileLock(tmp_path / "out.partial" / ".lock"), pytest.raises(ValueError, match="no other process"):
         run(notebook, {}, tmp_path / "out")
 
 
-def test_a_notebook_that_is_not_there_is_refused():
+def test_an_unknown_notebook_is_refused():
     with pytest.raises(ValueError, match=r"02_train, 03_retrieval, 04_explore, 05_gallery.*, got '99_nothing'"):
         read_parameters("99_nothing")
 

@@ -171,7 +171,7 @@ def test_skipped_videos_are_counted_and_reported(tmp_path: Path, caplog: pytest.
             assert record.unit_skipped == record.order_skipped == 4
             if record.step == 3:
                 break  # reported also when the caller leaves
-        assert "12 of 12 videos drawn in 3 steps had nothing to be told from" in caplog.text
+        assert "12 of 12 videos drawn in 3 steps had nothing to be contrasted with" in caplog.text
         assert "12 of 12 videos drawn in 3 steps had no wrong order" in caplog.text
         caplog.clear()
         assert len(list(train(model(), short, replace(CONFIG, checkpoint_every=1), folder=tmp_path, **defaults()))) == 9
@@ -225,7 +225,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_batch(weight: fl
     assert len(batch.clips) == 4 == len(kept["names"])
     again = model(0.0)
     again.load_state_dict(kept["model"])
-    assert again(batch, generator=torch.Generator().set_state(kept["orders"])).total.isfinite()
+    assert again(batch, generator=torch.Generator().set_state(kept["orders_state"])).total.isfinite()
 
 
 def poison(_: nn.Module, inputs: tuple[Batch]) -> tuple[Batch]:

@@ -1,4 +1,4 @@
-"""Two processes on the CPU, started as a user starts them, against one."""
+"""Two processes on the CPU, started as a user would, compared with one process."""
 
 import json
 import os
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `two_processes.py` left."""
+    """The folder that `two_processes.py` wrote."""
     folder = tmp_path_factory.mktemp("processes")
     for name in ("whole", "stopped"):
         (folder / name).mkdir()
@@ -35,13 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone() -> tuple[list[dict], list[torch.Tensor]]:
-    """Records and weights of the same training on one process."""
+    """Records and weights of the same training in one process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
         import two_processes
 
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as each of the two has
+        torch.set_num_threads(1)  # as in each of the two processes
         found = two_processes.run(Accelerator(cpu=True))
         torch.set_num_threads(threads)
         return found, two_processes.run.weights
@@ -55,19 +55,21 @@ def records(folder: Path, what: str, rank: int = 0) -> list[dict]:
 # known answers
 
 
-def test_items_of_different_numbers_and_lengths_are_joined_and_gradients_return_summed(folder: Path):
+def test_items_of_different_numbers_and_lengths_are_joined_and_their_gradients_summed(folder: Path):
     factors = torch.arange(15.0).view(3, 5)
     for rank, (rows, columns) in enumerate(((slice(0, 2), 3), (slice(2, 3), 5))):
         found = load(folder / f"gathered-{rank}.pt")
         assert found["joined"].tolist() == [[0, 1, 2, 0, 0], [3, 4, 5, 0, 0], [0, -1, -2, -3, -4]]
-        assert torch.equal(found["gradient"], 3 * factors[rows, :columns])  # 1 of the first, 2 of the second
+        assert torch.equal(
+            found["gradient"], 3 * factors[rows, :columns]
+        )  # 1 from the first process, 2 from the second
         assert found["numbers"].tolist() == [0, 1]
 
 
 # laws
 
 
-def test_two_processes_make_the_steps_of_one(folder: Path, alone: tuple):
+def test_two_processes_make_the_same_steps_as_one(folder: Path, alone: tuple):
     expected, weights = alone
     found = records(folder, "whole")
     assert len(found) == len(expected) == 6
@@ -81,14 +83,14 @@ def test_two_processes_make_the_steps_of_one(folder: Path, alone: tuple):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)  # Adam divides small numbers by small ones
 
 
-def test_both_processes_see_the_same_records_and_one_writes_them(folder: Path):
+def test_both_processes_yield_the_same_records_and_one_writes_them(folder: Path):
     assert records(folder, "whole", 0) == records(folder, "whole", 1)
     history = [{k: v for k, v in line.items() if k != "seconds"} for line in read_history(folder / "whole")]
     assert history == records(folder, "whole")
     assert sorted(path.name for path in (folder / "whole").iterdir()) == ["best.pt", "history.jsonl", "last.pt"]
 
 
-def test_a_signal_to_one_process_ends_both_and_continuing_equals_never_stopping(folder: Path):
+def test_a_signal_to_one_process_ends_both_and_they_continue_as_if_never_stopped(folder: Path):
     for rank in (0, 1):
         stopped, rest = records(folder, "stopped", rank), records(folder, "rest", rank)
         assert [record["ended"] for record in stopped] == [None, "terminated"]
@@ -113,7 +115,7 @@ def test_a_batch_without_a_video_for_every_process_is_refused(folder: Path):
         assert "at least one video for each of 2 processes, got 1" in refused
 
 
-def test_processes_that_were_given_different_trainings_are_refused(folder: Path):
+def test_processes_with_different_trainings_are_refused(folder: Path):
     for rank, (own, other) in enumerate(((13, 12), (12, 13))):
         _, data, config, somewhere, judged = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
         expected = "expected the same training on all processes, got another on"
@@ -123,7 +125,7 @@ def test_processes_that_were_given_different_trainings_are_refused(folder: Path)
         assert f"{expected} {1 - rank}: a validation (expected {rank == 1}, found {rank == 0})" in judged
 
 
-def test_a_checkpoint_of_other_processes_is_refused(folder: Path, alone: tuple):
+def test_a_checkpoint_of_another_number_of_processes_is_refused(folder: Path, alone: tuple):
     import two_processes
 
     with pytest.raises(ValueError, match=r"processes \(expected 2, found 1\)"):

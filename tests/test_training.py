@@ -1,4 +1,4 @@
-"""The parts of the training loop, each by itself."""
+"""The parts of the training loop, one by one."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tempclr.sequences import Pair
-from tempclr.training.batches import Batches, batch_of, steps_of
+from tempclr.training.batches import Batches, batch_of, clip_counts
 from tempclr.training.checkpoints import load, save
 from tempclr.training.config import StepRecord, TrainConfig
 from tempclr.training.interruption import termination
@@ -55,22 +55,22 @@ def epochs(batches: Batches, count: int) -> list[list[int]]:
         (110, "none", 2.0),
     ],
 )
-def test_the_learning_rate_rises_and_falls_as_said(step: int, decay: str, expected: float):
+def test_the_learning_rate_rises_and_falls_as_documented(step: int, decay: str, expected: float):
     assert learning_rate(step, replace(CONFIG, decay=decay, power=3.0)) == pytest.approx(expected)
 
 
-def test_the_published_schedule_hardly_falls_within_its_training():
+def test_the_published_schedule_hardly_falls_during_training():
     published = TrainConfig(
         steps=40_000, warmup=1000, learning_rate=2e-5, decay="polynomial", decay_steps=1_000_000, optimizer="adam"
     )
-    for step in (1, 999, 1000, 1001, 40_000):  # linear rise, then (total - step) / (total - warmup)
+    for step in (1, 999, 1000, 1001, 40_000):  # linear warmup, then (total - step) / (total - warmup)
         expected = step / 1000 if step <= 1000 else (1_000_000 - step) / 999_000
         assert learning_rate(step, published) == pytest.approx(2e-5 * expected)
     short = replace(published, decay_steps=2000)
     assert learning_rate(2000, short) == learning_rate(30_000, short) == 0
 
 
-def test_shares_number_captions_as_in_the_whole_batch():
+def test_shares_number_captions_as_the_whole_batch_does():
     made = pairs([1, 2, 3, 4, 5])
     drawn = [made[index] for index in (4, 0, 3, 1, 2)]
     whole = batch_of(drawn, 0, 1)
@@ -110,7 +110,7 @@ def test_batches_continue_from_a_stored_position(taken: int, bucket: int):
     assert epochs(first, 7) == epochs(second, 7)
 
 
-def test_buckets_pad_less_and_keep_every_group_random(generator: torch.Generator):
+def test_buckets_save_padding_and_shuffle_their_batches(generator: torch.Generator):
     lengths = torch.randint(1, 100, (240,), generator=generator)
 
     def padding(bucket: int) -> tuple[int, list[list[int]]]:
@@ -123,13 +123,13 @@ def test_buckets_pad_less_and_keep_every_group_random(generator: torch.Generator
     assert (sizes.diff() < 0).any() and (sizes.diff() > 0).any()  # long batches do not come last
 
 
-def test_buckets_alone_look_at_the_videos():
-    assert steps_of(pairs([3, 1, 2]), bucket=2).tolist() == [3, 1, 2]
-    assert steps_of(pairs([3, 1, 2]), bucket=1).tolist() == [1, 1, 1]
+def test_videos_are_read_only_for_buckets():
+    assert clip_counts(pairs([3, 1, 2]), bucket=2).tolist() == [3, 1, 2]
+    assert clip_counts(pairs([3, 1, 2]), bucket=1).tolist() == [1, 1, 1]
 
 
 class Stack(nn.Module):
-    """Layers with dropout, in a model beside one that has none."""
+    """A stack of layers with dropout, and a single layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Stack(nn.Module):
 
 
 def gradients(model: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor], int]:
-    """Loss, gradients, and how many numbers were kept for the backward pass."""
+    """Loss, gradients, and how many numbers were stored for the backward pass."""
     kept = []
     torch.manual_seed(5)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
@@ -152,7 +152,7 @@ def gradients(model: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor], int]:
     return loss, torch.autograd.grad(loss, list(model.parameters())), sum(kept)
 
 
-def test_recomputed_layers_keep_less_and_give_the_same_gradients():
+def test_recomputed_layers_store_less_and_give_the_same_gradients():
     torch.manual_seed(0)
     model, x = Stack(), torch.randn(64, 8)
     loss, expected, kept = gradients(model, x)
@@ -173,17 +173,17 @@ def test_layers_that_two_encoders_share_are_recomputed_once():
         assert names == ["text.0"]
 
 
-def test_a_signal_is_noted_within_the_block_alone():
+def test_a_signal_is_noted_only_within_the_block():
     before = signal.getsignal(signal.SIGTERM)
     with termination() as noted:
         assert not noted.asked
         os.kill(os.getpid(), signal.SIGTERM)
         assert noted.asked
-        noted.heeded = True
+        noted.handled = True
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_signal_that_nobody_heeded_is_sent_again_after_the_block():
+def test_an_unhandled_signal_is_sent_again_after_the_block():
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
     try:
@@ -196,7 +196,7 @@ def test_a_signal_that_nobody_heeded_is_sent_again_after_the_block():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_second_signal_acts_as_ever(monkeypatch: pytest.MonkeyPatch):
+def test_a_second_signal_has_its_usual_effect(monkeypatch: pytest.MonkeyPatch):
     heard, now = [], [0.0]
     monkeypatch.setattr("tempclr.training.interruption.time", SimpleNamespace(monotonic=lambda: now[0]))
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append("outside"))
@@ -234,7 +234,7 @@ def test_blocks_that_overlap_lose_no_signal(asked_in_both: bool):
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_training_is_left_with_the_bar_that_shows_it():
+def test_closing_the_bar_closes_the_training():
     left = []
 
     def loop() -> Iterator[StepRecord]:
@@ -251,7 +251,7 @@ def test_a_training_is_left_with_the_bar_that_shows_it():
     assert left == [True]
 
 
-def test_other_threads_than_the_main_one_leave_signals_alone():
+def test_threads_other_than_the_main_one_leave_signals_alone():
     found = []
 
     def look() -> None:
@@ -264,7 +264,7 @@ def test_other_threads_than_the_main_one_leave_signals_alone():
     assert found == [(False, signal.getsignal(signal.SIGTERM))]
 
 
-def test_the_bar_goes_on_where_training_does(capsys: pytest.CaptureFixture[str]):
+def test_the_bar_starts_where_a_continued_training_does(capsys: pytest.CaptureFixture[str]):
     records = [StepRecord(step, 1.0, 1.0, 1.0, 1.0, 0, 0, 0.1, 0.1, 0.5 if step == 5 else None) for step in (4, 5, 6)]
     assert list(progress(records, 6)) == records
     shown = capsys.readouterr().err.split("\r")[-1]
@@ -276,7 +276,7 @@ def test_the_bar_goes_on_where_training_does(capsys: pytest.CaptureFixture[str])
 # refusals
 
 
-def test_nothing_but_tensors_and_plain_containers_is_unpickled(tmp_path: Path):
+def test_only_tensors_and_plain_containers_are_unpickled(tmp_path: Path):
     save({"function": os.getcwd}, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="tensors and plain containers"):
         load(tmp_path / "last.pt")
@@ -284,8 +284,8 @@ def test_nothing_but_tensors_and_plain_containers_is_unpickled(tmp_path: Path):
         load(tmp_path / "absent.pt")
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
-    with pytest.raises(OSError, match="no file was there before"):
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path):
+    with pytest.raises(OSError, match="there was no previous file"):
         save({}, tmp_path / "absent" / "last.pt")
 
 
@@ -323,7 +323,7 @@ def test_numbers_of_numpy_become_plain(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"decay": "step"}, "decay among cosine, linear, polynomial, none"),
+        ({"decay": "step"}, "decay to be one of cosine, linear, polynomial, none, got 'step'"),
         ({"steps": 100.5}, "steps to be of type int, got 100.5"),
         ({"steps": True}, "steps to be of type int, got True"),
         ({"power": "1"}, "power to be of type float, got '1'"),
@@ -332,6 +332,6 @@ def test_numbers_of_numpy_become_plain(tmp_path: Path):
         ({"recompute": 2}, "recompute to be of type bool, got 2"),
     ],
 )
-def test_a_setting_of_another_kind_is_refused(change: dict, message: str):
+def test_a_parameter_of_the_wrong_type_is_refused(change: dict, message: str):
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **change)

@@ -36,7 +36,7 @@ def data() -> list[Pair]:
 
 
 def model(seed: int = 0) -> TempCLR:
-    """A model that takes all five wrong orders of three segments, so that what is drawn makes no difference."""
+    """A model that uses all five wrong orders of three segments, so that random draws make no difference."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         text, video = Projection(6, 8), Projection(7, 8)
@@ -57,7 +57,7 @@ def run(
     validate: Callable | None = score,
     **changes: int,
 ) -> list[dict]:
-    """Records of a training; process 1 comes with another seed of everything, which the first one's replaces."""
+    """Train and return the records. Process 1 passes other weights and another generator, which process 0's replace."""
     trained, config = model(seed), replace(CONFIG, **changes)
     generator = torch.Generator().manual_seed(seed)
     settings = {"accelerator": accelerator, "generator": generator, "validate": validate, "folder": folder}
@@ -68,7 +68,7 @@ def run(
 
 
 def gathered(rank: int) -> dict[str, Tensor]:
-    """Different numbers and lengths of items, with a gradient that differs between processes."""
+    """Gather items whose number, length and gradient differ between processes."""
     items = (torch.arange(6.0).view(2, 3) if rank == 0 else -torch.arange(5.0).view(1, 5)).requires_grad_()
     joined = AllProcesses()(items)
     ((rank + 1) * joined * torch.arange(15.0).view(3, 5)).sum().backward()

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and arrays computed once."""
+"""Files that are either complete or absent, and a cache of arrays."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and move it there when the block ends without an error.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an error.
 
-    Whoever reads `path`, also after a crash or a power cut, finds the old file, the new one or none.
+    A reader of `path` finds the old file, the complete new one or none, even after a crash or a power cut.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -33,15 +33,34 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder; nobody else may be writing there."""
+    """Remove temporary files that killed writers left in a folder; nothing else may be writing there."""
     for path in folder.glob(".*.partial"):
         path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file, completely or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to a compressed `.npz` file, completely or not at all."""
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a `.npz` file by name.
+
+    Raises:
+        ValueError: If the file is damaged, which checksums reveal, or holds anything but plain arrays.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise ValueError(f"expected arrays in {path}, which is damaged: {error}") from error
 
 
 def digest(content: object) -> str:
@@ -51,21 +70,21 @@ def digest(content: object) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of computed arrays: `TEMPCLR_CACHE` if set, else the user's cache folder."""
+    """Return the folder of cached arrays: `TEMPCLR_CACHE` if set, otherwise one in the user's cache folder."""
     return Path(os.environ.get("TEMPCLR_CACHE") or user_cache_path("tempclr"))
 
 
 def cached(kind: str, key: Mapping[str, object], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return arrays from the cache, or compute and keep them.
+    """Return arrays from the cache, or compute and store them.
 
     Args:
-        kind: What they are; the first part of the file's name.
-        key: Everything they depend on, settings and versions of programs alike; its hash is
-            the second part, so that a change of either makes a new file.
-        compute: Makes the arrays; run by one process at a time.
+        kind: What the arrays are; the first part of the file's name.
+        key: Everything the arrays depend on, such as settings and versions of programs; its hash is the second part
+            of the file's name.
+        compute: Computes the arrays; called by one process at a time.
 
     Returns:
-        The arrays by name. A damaged file (checked by the checksum of every array in it) is computed anew.
+        The arrays by name. A file whose checksums show that it is damaged is computed again.
     """
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,18 +93,16 @@ def cached(kind: str, key: Mapping[str, object], compute: Callable[[], dict[str,
         if path.exists():
             try:
                 return _read(path, key)
-            except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-                log.warning("%s is damaged or stale (%s) and is computed anew", path, error)
+            except ValueError as error:
+                log.warning("%s is damaged or stale (%s) and is computed again", path, error)
         arrays = compute()
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, key=np.array(json.dumps(key, sort_keys=True)), **arrays)
+        write_arrays(path, {"key": np.array(json.dumps(key, sort_keys=True)), **arrays})
         return arrays
 
 
 def _read(path: Path, key: Mapping[str, object]) -> dict[str, np.ndarray]:
-    """Every array of a cache file, refused if it was computed from something else."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    if arrays.pop("key").item() != json.dumps(key, sort_keys=True):
-        raise ValueError("it was computed from other settings")
+    """The arrays of a cache file, refused if they were computed from other settings."""
+    arrays = read_arrays(path)
+    if "key" not in arrays or arrays.pop("key").item() != json.dumps(key, sort_keys=True):
+        raise ValueError("expected the settings of the key, got others")
     return arrays

@@ -1,4 +1,4 @@
-"""Parts of other packages that a user may do without."""
+"""Packages that come with an optional extra."""
 
 import importlib
 import importlib.metadata
@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def import_optional(module: str, extra: str) -> ModuleType:
-    """Return an imported module of an optional extra.
+    """Import a module that comes with an optional extra, and return it.
 
     Raises:
         ValueError: If it is not installed; the message says how to install it.
@@ -32,5 +32,5 @@ def version(package: str, extra: str) -> str:
 
 
 def _advice(what: str, extra: str) -> str:
-    """What is missing, and how to get it."""
+    """A message that says what is missing and how to install it."""
     return f"{what} is not installed; it comes with: pip install 'tempclr[{extra}]'"

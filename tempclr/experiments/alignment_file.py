@@ -4,14 +4,13 @@ alignment.npz   written by a notebook that looks at one pair; read without a mod
 best.pt         of a training run: the pair is embedded anew, by the weights that validated best
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tempclr._util.files import atomic_write
+from tempclr._util.files import read_arrays, write_arrays
 from tempclr.experiments import runs
 from tempclr.experiments.trained import Trained, open_trained
 from tempclr.tasks import retrieval
@@ -35,8 +34,7 @@ def save(folder: Path | str, exhibit: Exhibit) -> None:
     arrays = {"cost": exhibit.cost, "sentences": np.array(exhibit.sentences), "name": np.array(exhibit.name)}
     if exhibit.frames is not None:
         arrays["frames"] = exhibit.frames
-    with atomic_write(Path(folder) / FILE) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, gamma=np.array(exhibit.gamma), **arrays)
+    write_arrays(Path(folder) / FILE, {"gamma": np.array(exhibit.gamma), **arrays})
 
 
 def of_run(folder: Path | str, video: int | None = None) -> Exhibit:
@@ -85,9 +83,8 @@ def of_training(trained: Trained, video: int = 0) -> Exhibit:
 
 def _load(path: Path) -> Exhibit:
     """An exhibit as it was saved."""
+    arrays = read_arrays(path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
         return Exhibit(
             str(arrays["name"]),
             arrays["cost"],
@@ -95,5 +92,5 @@ def _load(path: Path) -> Exhibit:
             arrays.get("frames"),
             float(arrays["gamma"]),
         )
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        raise ValueError(f"expected the arrays of an alignment in {path}, which is damaged: {error}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"expected the arrays of an alignment in {path}, got {', '.join(arrays)}") from error

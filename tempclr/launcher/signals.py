@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from tempclr._util.optional import import_optional
-from tempclr.training.interruption import SAME
+from tempclr.training.interruption import SAME_SIGNAL
 
 
 @contextmanager
@@ -99,11 +99,11 @@ def _on_signal(act: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    last = -SAME
+    last = -SAME_SIGNAL
 
     def handle(*_: object) -> None:
         nonlocal last
-        if (now := time.monotonic()) - last > SAME:
+        if (now := time.monotonic()) - last > SAME_SIGNAL:
             last = now
             act()
 

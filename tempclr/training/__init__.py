@@ -1,15 +1,15 @@
-"""The training loop, and what it is made of, one idea per file.
+"""The training loop and its parts, one idea per file.
 
-loop          the loop: a generator of records
-config        how the loop runs, and what it tells of each step
-schedules     step -> learning rate
-batches       pairs -> batches, with a position that can be stored
-processes     the items of all processes, with gradients
-recomputation activations computed twice instead of kept
-interruption  ending in order when the system asks
-identity      what a training is, so that it is continued only as what it was
-checkpoints   files that are whole or not there
-state         everything the next step depends on
-history       records as lines of JSON
-progress      a bar
+loop           `train`: a generator of one record per training step
+config         `TrainConfig`, the parameters of the loop; `StepRecord`, what it reports of a step
+schedules      the learning rate of each step
+batches        pairs -> batches, with a position that can be stored
+processes      embeddings gathered from all processes, with gradients
+recomputation  gradient checkpointing: less memory, more time
+interruption   ending in order on SIGTERM
+identity       what a training depends on, so that only the same one is continued
+checkpoints    files of weights and states, complete or absent
+state          everything the next step depends on: made, saved, restored
+history        records as lines of JSON
+progress       a progress bar
 """

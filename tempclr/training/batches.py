@@ -1,4 +1,4 @@
-"""Which pairs go together, epoch after epoch, with a position that can be stored."""
+"""Batches of pairs, epoch after epoch, with a position that can be stored."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -13,27 +13,27 @@ Item = TypeVar("Item")
 
 
 class Batches:
-    """Endless batches of indices; every epoch is a new permutation, whose incomplete rest is dropped.
+    """Endless batches of indices; every epoch is a new permutation, without the last incomplete batch.
 
-    With buckets, the permutation is cut into groups of `bucket` batches, each group is sorted by
-    length and cut into batches, and all batches are put into a random order: sequences of similar
-    length meet, so less is padded, and still no two epochs are alike.
+    With buckets, the permutation is cut into groups of `bucket` batches. Each group is sorted by length and cut into
+    batches, and all batches are shuffled. Sequences of similar length share a batch, which saves padding, and no two
+    epochs are alike.
 
     Args:
         lengths: Steps of each item.
-        batch: Items per batch, at most as many as there are.
+        batch: Items per batch, at most the number of items.
         bucket: Batches per group; 1 does not sort.
         generator: Source of the permutations, on the CPU.
 
     Raises:
-        ValueError: If there are fewer items than a batch.
+        ValueError: If there are fewer items than a batch takes.
     """
 
     def __init__(self, lengths: Int[Tensor, " items"], batch: int, *, bucket: int = 1, generator: Generator) -> None:
         if len(lengths) < batch:
             raise ValueError(f"expected at least one batch of {batch} pairs, got {len(lengths)}")
         self.lengths, self.batch, self.bucket, self.generator = lengths, batch, bucket, generator
-        self.queue = torch.empty(0, batch, dtype=torch.int64)  # what is left of the epoch
+        self.queue = torch.empty(0, batch, dtype=torch.int64)  # remaining batches of the epoch
 
     def __iter__(self) -> "Batches":
         return self
@@ -46,11 +46,11 @@ class Batches:
         return chosen.tolist()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the position: what is left of the epoch, and the generator that makes the next."""
+        """Return the position: the remaining batches of the epoch, and the state of the generator of the next ones."""
         return {"queue": self.queue.clone(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go to a position."""
+        """Go to a stored position."""
         self.queue = state["queue"]
         self.generator.set_state(state["generator"])
 
@@ -65,15 +65,15 @@ class Batches:
         return ordered.view(count, self.batch)[torch.randperm(count, generator=self.generator)]
 
 
-def steps_of(pairs: Sequence[Pair], *, bucket: int) -> Int[Tensor, " pairs"]:
-    """Return the number of clips of each pair, by which buckets sort; without buckets no pair is looked at."""
+def clip_counts(pairs: Sequence[Pair], *, bucket: int) -> Int[Tensor, " pairs"]:
+    """Return the number of clips of each pair, by which buckets sort; without buckets, ones, and no pair is read."""
     if bucket == 1:
         return torch.ones(len(pairs), dtype=torch.int64)
     return torch.tensor([len(pair.clips) for pair in pairs])
 
 
 def share(chosen: Sequence[Item], process: int, processes: int) -> list[Item]:
-    """Return the part of a batch that one process takes; shares differ by at most one.
+    """Return the part of a batch that one process takes; sizes of parts differ by at most one.
 
     Example:
         >>> [share([4, 1, 3, 0, 2], process, 2) for process in (0, 1)]
@@ -83,5 +83,5 @@ def share(chosen: Sequence[Item], process: int, processes: int) -> list[Item]:
 
 
 def batch_of(drawn: Sequence[Pair], process: int, processes: int) -> Batch:
-    """Return one process's share of a batch, with captions numbered as in the whole of it."""
+    """Return one process's share of a batch, with captions numbered as in the whole batch."""
     return collate(share(drawn, process, processes), caption_numbers(drawn))

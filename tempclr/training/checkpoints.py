@@ -1,4 +1,4 @@
-"""Files of tensors and plain containers that are whole or not there, and are refused where they do not belong."""
+"""Files of tensors and plain containers, either complete or absent; refused where they do not fit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,24 +10,24 @@ from tempclr._util.files import atomic_write
 
 
 def save(content: dict, path: Path) -> None:
-    """Write tensors and plain containers to a file that is whole or not there.
+    """Write tensors and plain containers to a file, completely or not at all.
 
     Raises:
-        OSError: If it cannot be written, as on a full disk; what the path held before is unharmed.
+        OSError: If it cannot be written, as on a full disk; a file that was there before is intact.
     """
     try:
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
     except (OSError, RuntimeError) as error:
-        kept = "the file written before is unharmed" if path.exists() else "no file was there before"
-        raise OSError(f"could not write {path} ({error}); {kept}; make space and continue from it") from error
+        kept = "the previous file is intact" if path.exists() else "there was no previous file"
+        raise OSError(f"could not write {path} ({error}); {kept}; free disk space and run again") from error
 
 
 def load(path: Path) -> dict:
-    """Return what `save` wrote, on the CPU. Nothing but tensors and plain containers is unpickled.
+    """Return what `save` wrote, on the CPU. Only tensors and plain containers are unpickled.
 
     Raises:
-        ValueError: If the file is missing or is not such a checkpoint.
+        ValueError: If the file is missing or holds anything else.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -38,26 +38,26 @@ def load(path: Path) -> dict:
 
 
 def load_weights(model: nn.Module, path: Path | str) -> None:
-    """Put the weights of a checkpoint, such as a run's `best.pt`, into a model of the same make.
+    """Load the weights of a checkpoint, such as a run's `best.pt`, into a model with the same parameters.
 
     Raises:
-        ValueError: If the file is no checkpoint, or holds the weights of another model; the message lists
-            what differs. The model is then as before.
+        ValueError: If the file is not a checkpoint, or holds weights of other names or shapes, which the message
+            lists. The model is then unchanged.
     """
     stored = load(Path(path))
     if "model" not in stored:
-        raise ValueError(f"expected the checkpoint of a training at {path}, got one of {', '.join(stored)}")
+        raise ValueError(f"expected a checkpoint of `train` at {path}, got one of {', '.join(stored)}")
     check_weights(stored["model"], model, Path(path))
     model.load_state_dict(stored["model"])
 
 
 def check_weights(stored: Mapping[str, Tensor], model: nn.Module, path: Path) -> None:
-    """Raise `ValueError` unless weights are those of this model, by name and shape."""
+    """Raise `ValueError` unless stored weights have the names and shapes of a model's."""
     own = model.state_dict()
     problems = {
         "missing": [name for name in own if name not in stored],
         "unknown": [name for name in stored if name not in own],
-        "of another shape": [
+        "with another shape": [
             f"{name} (expected {tuple(own[name].shape)}, found {tuple(stored[name].shape)})"
             for name in own
             if name in stored and own[name].shape != stored[name].shape
@@ -69,5 +69,5 @@ def check_weights(stored: Mapping[str, Tensor], model: nn.Module, path: Path) ->
 
 
 def _some(names: list[str]) -> str:
-    """The first of many names."""
+    """A list of names, shortened if it is long."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,4 +1,4 @@
-"""How the loop runs, and what it tells of each step."""
+"""The parameters of the training loop, and what it reports of each step."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -16,40 +16,36 @@ RANGES = {
     **dict.fromkeys(("warmup", "weight_decay", "patience"), NON_NEGATIVE),
     "ema_decay": Range(0, 1, most_open=True),
 }
+CHOICES = {"decay": get_args(Decay), "optimizer": get_args(Optimizer)}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the loop runs; what it trains is passed to `train`."""
+    """The parameters of the training loop; model and data are passed to `train`."""
 
     steps: int = 200
-    batch: int = 16  # videos that are each other's negatives, over all processes
-    accumulate: int = 1  # batches whose gradients are averaged into one step
-    bucket: int = 1  # batches' worth of videos that are sorted by length before they are cut into batches
+    batch: int = 16  # videos per batch, over all processes; each other's in-batch negatives
+    accumulate: int = 1  # batches whose mean gradient makes one step
+    bucket: int = 1  # batches per group of videos that is sorted by length to save padding; 1 does not sort
     learning_rate: float = 1e-3
-    warmup: int = 20  # steps of linear rise from 0
-    decay: Decay = "cosine"  # to 0, at the last step or at `decay_steps`
-    decay_steps: int = 0  # step at which the decay would be over; 0 is the last one
-    power: float = 1.0  # of the polynomial decay; 1 is linear
+    warmup: int = 20  # steps over which the rate rises linearly from 0
+    decay: Decay = "cosine"  # of the rate to 0, reached at `decay_steps`
+    decay_steps: int = 0  # step at which the decay ends, possibly after the last step; 0: the last step
+    power: float = 1.0  # exponent of the polynomial decay; 1 is linear
     optimizer: Optimizer = "adamw"
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
-    clip_norm: float = 2.0  # largest norm of the gradient
-    ema_decay: float = 0.0  # decay of the moving average of the weights (EMA), below 1; 0 keeps none
+    clip_norm: float = 2.0  # largest norm of the gradient; longer ones are scaled down
+    ema_decay: float = 0.0  # decay of the exponential moving average of the weights, below 1; 0: no average
     recompute: bool = False  # gradient checkpointing: less memory, more time, the same result
-    validate_every: int = 40  # steps; also after the last one
-    checkpoint_every: int = 20  # steps; also after the last one
-    patience: int = 0  # validations in a row without a new best score that end training; 0 never does
+    validate_every: int = 40  # steps; the last step is always validated
+    checkpoint_every: int = 20  # steps; the last step is always stored
+    patience: int = 0  # validations in a row without a new best score after which training ends; 0: never
 
     def __post_init__(self) -> None:
-        validate(self, RANGES)
+        validate(self, RANGES, CHOICES)
         if self.warmup >= self.steps:
             raise ValueError(f"expected a warmup from 0 to less than the {self.steps} steps, got {self.warmup}")
-        if self.decay not in get_args(Decay) or self.optimizer not in get_args(Optimizer):
-            raise ValueError(
-                f"expected decay among {', '.join(get_args(Decay))} and optimizer among "
-                f"{', '.join(get_args(Optimizer))}, got {self.decay} and {self.optimizer}"
-            )
         if self.decay_steps and self.decay_steps <= self.warmup:
             raise ValueError(f"expected decay_steps above the warmup of {self.warmup}, or 0, got {self.decay_steps}")
         if len(self.betas) != 2 or not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in self.betas):
@@ -59,17 +55,17 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What one step of training did, over all its batches and processes."""
+    """What one training step did, over all its batches and processes."""
 
     step: int  # from 1
     total: float  # nats, as are the next two
     unit: float
     order: float
     gradient_norm: float  # before clipping
-    unit_skipped: int  # videos of this step that the unit loss did without, as does the next; see `Losses`
-    order_skipped: int
+    unit_skipped: int  # videos that the unit loss could not use; see `losses.Losses`
+    order_skipped: int  # the same of the order loss
     learning_rate: float
     seconds: float  # of this step, without validation
     score: float | None = None  # of validation, higher is better
     best: bool = False  # whether it is the highest so far
-    ended: Ended | None = None  # why this was the last step: all done, no better score, or asked to, as by SIGTERM
+    ended: Ended | None = None  # why this step was the last: all steps done, patience, or a request such as SIGTERM

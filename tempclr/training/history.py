@@ -1,4 +1,4 @@
-"""The records of a training as lines of JSON, safe against what may happen while they are written."""
+"""The records of a training as lines of JSON, readable even after a crash while one was written."""
 
 import json
 import logging
@@ -15,12 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class History:
-    """A history, open for appending.
+    """The history of a training, open for appending.
 
     Args:
-        folder: Where `history.jsonl` is, or is made.
-        after: Step that the next record follows; what the file holds of later ones is dropped, so that a
-            continued training leaves no step twice.
+        folder: Folder of `history.jsonl`; both are created if necessary.
+        after: Step from which training continues. Records of later steps are dropped, so that no step is there twice.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
@@ -30,7 +29,7 @@ class History:
         write_text(self.path, "".join(_line(entry) for entry in kept))
 
     def append(self, record: object, *, durable: bool = False) -> None:
-        """Add a record, which outlives this process from now on; a durable one, a power cut as well."""
+        """Add a record. It survives a crash of this process; a durable record also survives a power cut."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(_line(asdict(record) if is_dataclass(record) else dict(record)))
             if durable:
@@ -39,7 +38,7 @@ class History:
 
 
 def read_history(folder: Path | str) -> list[dict]:
-    """Return the records of a run, up to a line that was cut off by a crash or is damaged."""
+    """Return the records of a run, up to the first line that is damaged or was cut off by a crash."""
     path = Path(folder) / NAME
     if not path.exists():
         return []
@@ -55,13 +54,13 @@ def read_history(folder: Path | str) -> list[dict]:
 
 
 def skipped_videos(records: Iterable[Mapping[str, object]]) -> dict[str, int]:
-    """Return how many of the videos drawn in a training each loss did without; see `losses.Losses`."""
+    """Return for each loss how many of the videos drawn in a training it skipped; see `losses.Losses`."""
     records = list(records)
     return {loss: sum(record[f"{loss}_skipped"] for record in records) for loss in ("unit", "order")}
 
 
 def _line(entry: dict) -> str:
-    """One line of history; numbers that are not finite become null."""
+    """A record as one line of JSON; numbers that are not finite become null."""
     plain = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()
     }

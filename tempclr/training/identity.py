@@ -1,4 +1,4 @@
-"""What a training is, in plain values, so that it is continued only as what it was."""
+"""What the result of a training depends on, in plain values, so that only the same training is continued."""
 
 import hashlib
 import json
@@ -16,21 +16,21 @@ from torch import Tensor, nn
 from tempclr.sequences import Pair
 from tempclr.training.config import TrainConfig
 
-SAMPLE = 32  # pairs that are read
+SAMPLE = 32  # pairs whose contents are compared
 
 
 def identity(
     model: nn.Module, pairs: Sequence[Pair], config: TrainConfig, accelerator: Accelerator, seed: int
 ) -> dict[str, object]:
-    """Return what the numbers of a training depend on: a difference in any of it is a different training.
+    """Return everything that the numbers of a training depend on; if any of it differs, the training does.
 
-    Of the data, up to 32 pairs are read, evenly spaced. The model is told by its printed form, in which `TempCLR`
-    and the encoders name their settings, and the objective its functions.
+    Of the data, up to 32 evenly spaced pairs are read. The model is identified by its printed form, which shows the
+    settings of `TempCLR` and of its encoders.
 
     Raises:
-        ValueError: If processes that are to train together were given different ones.
+        ValueError: If processes that train together were given different trainings.
     """
-    learning = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     made = {
         **asdict(config),
         "processes": accelerator.num_processes,
@@ -39,7 +39,7 @@ def identity(
         "seed": seed,
         "videos": len(pairs),
         "data": sample_digest(pairs),
-        "trained weights": [f"{name} ({weight.dtype})" for name, weight in learning.items()],
+        "trainable parameters": [f"{name} ({weight.dtype})" for name, weight in trainable.items()],
         "model": re.sub(r" at 0x[0-9a-f]+", "", repr(model)).splitlines(),
     }
     check_alike(made, accelerator)
@@ -47,36 +47,36 @@ def identity(
 
 
 def check_alike(made: Mapping[str, object], accelerator: Accelerator) -> None:
-    """Raise `ValueError` unless all processes, each of which must call this, were given the same."""
+    """Raise `ValueError` unless all processes have the same values; every process must call this."""
     for process, other in enumerate(gather_object([made])):
         if process != accelerator.process_index and (found := differences(made, other)):
             raise ValueError(f"expected the same training on all processes, got another on {process}: {found}")
 
 
 def check_identity(stored: Mapping[str, object], made: Mapping[str, object], path: Path) -> None:
-    """Raise `ValueError` unless a training was begun as it is to be continued."""
+    """Raise `ValueError` unless a stored training is the one that is to be continued."""
     if found := differences(stored, made):
         raise ValueError(
-            f"{path} belongs to a training with other settings: {found}; "
-            "continue it as it began, or choose another folder"
+            f"expected the settings of the training in {path}, got others: {found}; "
+            "continue with the stored ones or choose another folder"
         )
 
 
 def differences(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """Return in words where two groups of settings differ; nothing if they do not."""
+    """Return a text that lists where two groups of settings differ; empty if they are equal."""
     found = []
     for name in dict.fromkeys((*other, *one)):
         expected, got = one.get(name), other.get(name)
         if isinstance(expected, list) and isinstance(got, list):
             unequal = (pair for pair in zip_longest(expected, got, fillvalue="nothing") if pair[0] != pair[1])
-            expected, got = next(unequal, (None, None))  # many lines may differ; the first says what it is about
+            expected, got = next(unequal, (None, None))  # of many lines that differ, the first is enough
         if expected != got:
             found.append(f"{name} (expected {_short(expected)}, found {_short(got)})")
     return ", ".join(found)
 
 
 def sample_digest(pairs: Sequence[Pair]) -> str:
-    """Return a short hash of up to 32 pairs, evenly spaced from the first to the last, with all their contents."""
+    """Return a short hash of the full contents of up to 32 pairs, evenly spaced from the first to the last."""
     count = min(SAMPLE, len(pairs))
     hashed = hashlib.sha256()
     for number in range(count):
@@ -89,11 +89,11 @@ def sample_digest(pairs: Sequence[Pair]) -> str:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    """What a tensor holds."""
+    """The raw contents of a tensor."""
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _short(value: object) -> str:
-    """A value, or the beginning of a long one."""
+    """A value as text, shortened if it is long."""
     text = str(value).strip()
     return text if len(text) <= 200 else f"{text[:200]}..."

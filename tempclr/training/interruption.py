@@ -1,4 +1,4 @@
-"""Ending in order when the system asks to, as clusters do before they take a machine back."""
+"""Ending in order on SIGTERM, which clusters send before they take a machine back."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SAME = 1.0  # seconds within which two signals are one
+SAME_SIGNAL = 1.0  # seconds within which two signals count as one
 
 
 @dataclass
@@ -15,17 +15,17 @@ class Termination:
     """Whether the process was asked to end."""
 
     asked: bool = False
-    heeded: bool = False  # whether whoever called was told, and so will see to it
-    left: bool = False  # whether it is none of this block's business any more
+    handled: bool = False  # set by the block when the caller knows and will act on it
+    left: bool = False  # whether the block has ended
 
 
 @contextmanager
 def termination() -> Iterator[Termination]:
-    """Note a SIGTERM within the block instead of dying of it; what handled it before does so again after.
+    """Note a SIGTERM within the block instead of ending the process; afterwards the previous handler is back.
 
-    None is lost: one that was not heeded is sent again when the block is left, and a second one acts as ever; those
-    within a second are one, as a cluster may signal this process itself and also the command that passes it on.
-    Only the main thread of a process can do so; in another one, SIGTERM acts as ever.
+    No signal is lost: one that was not handled is sent again when the block ends, and a second one has its usual effect
+    at once. Signals within a second count as one, because a cluster may signal both this process and the command that
+    started it, which passes the signal on. In threads other than the main one, SIGTERM keeps its usual effect.
     """
     noted = Termination()
     if threading.current_thread() is not threading.main_thread():
@@ -36,8 +36,8 @@ def termination() -> Iterator[Termination]:
 
     def ask(*_: object) -> None:
         nonlocal first
-        if noted.left or (noted.asked and time.monotonic() - first > SAME):
-            noted.heeded = True
+        if noted.left or (noted.asked and time.monotonic() - first > SAME_SIGNAL):
+            noted.handled = True
             signal.signal(signal.SIGTERM, before)
             signal.raise_signal(signal.SIGTERM)
         elif not noted.asked:
@@ -49,7 +49,7 @@ def termination() -> Iterator[Termination]:
         yield noted
     finally:
         noted.left = True
-        if signal.getsignal(signal.SIGTERM) is ask:  # else another block that began later is not left yet
+        if signal.getsignal(signal.SIGTERM) is ask:  # otherwise a block that began later is still open
             signal.signal(signal.SIGTERM, before)
-        if noted.asked and not noted.heeded:
+        if noted.asked and not noted.handled:
             signal.raise_signal(signal.SIGTERM)

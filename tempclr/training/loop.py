@@ -2,11 +2,11 @@
 
     accelerator = Accelerator(cpu=True)
     for record in train(model, pairs, TrainConfig(steps=300), accelerator=accelerator, generator=generator):
-        ...  # plot, stop: the caller decides
+        ...  # log, plot or stop: the caller decides
 
-It yields a record per step, streams them to a file, writes checkpoints that are whole or not
-there, and continues from the last one exactly as if it had never stopped. The same program runs on
-several processes or GPUs by `accelerate launch` or `torchrun`.
+`train` yields a record per step and appends it to a file. It writes checkpoints, each complete or absent, and continues
+from the last one exactly as if it had never stopped. The same program runs on several processes or GPUs with
+`accelerate launch` or `torchrun`.
 """
 
 import math
@@ -48,35 +48,36 @@ def train(
 ) -> Iterator[StepRecord]:
     """Train a model in place and yield a record per step.
 
-    Of several processes, each takes its share of every batch; with a model that gathers
-    (`TempCLR(gather=training.processes.AllProcesses())`), the step is the one that a single process would make.
-    SIGTERM ends training after the current step, with a checkpoint; it can be continued. One that comes too late for
-    that, as in the last step, is sent again once training is over.
+    Each of several processes takes its share of every batch. If the model gathers embeddings
+    (`TempCLR(gather=training.processes.AllProcesses())`), the step equals that of a single process.
+    SIGTERM ends training after the current step, with a checkpoint from which it can be continued. A signal that
+    comes too late for that, such as in the last step, is sent again when training is over.
 
     Args:
-        model: Called with a batch, a generator of wrong orders and the share of training that is done; returns
-            `Losses`, whose mean over processes is the loss of the whole batch.
-        pairs: Training data, at least a batch of it; the same on all processes.
-        config: How the loop runs.
+        model: Called with a batch, `generator` (the source of wrong orders) and `progress` (the share of training
+            that is done); returns `Losses`, whose mean over processes is the loss of the whole batch.
+        pairs: Training data, at least one batch; the same on all processes.
+        config: Parameters of the loop.
         accelerator: Device, mixed precision and processes; `Accelerator(cpu=True)` is one CPU process.
         generator: Source of batches and wrong orders, on the CPU.
-        validate: Scores the model on held-out data, higher is better; it must use no randomness of the
-            loop. The weights that score best are kept. Every process calls it, the first one's score counts.
-            A patience needs it.
-        stop: Asked after every step; once it returns true on any process, training ends as it does upon SIGTERM.
-        folder: Where `history.jsonl`, `last.pt` and `best.pt` are written, on a disk that all processes see.
-            When it holds a `last.pt`, training continues after that step, exactly.
+        validate: Returns a score of the model on held-out data, higher is better. The weights with the best score are
+            kept. It must not draw from the generators of the loop. Every process calls it; the score of the first
+            counts. Required if `config.patience` is set.
+        stop: Called after every step; if it returns true on any process, training ends as on SIGTERM.
+        folder: Where `history.jsonl`, `last.pt` and `best.pt` are written, on a disk that all processes share.
+            If it holds a `last.pt`, training continues exactly after that step.
 
     Raises:
-        ValueError: If there are fewer pairs than a batch, the accelerator shards models, processes or the checkpoint
-            are of another training (see `training.identity`), or the score is not a number. If the loss of a step
-            cannot be computed, or it or its gradient is not finite: then the weights are those before the
-            step, and its batch is written to the folder, for inspection.
-        OSError: If a file cannot be written; the checkpoint before it is unharmed.
+        ValueError: If there are fewer pairs than a batch, the accelerator shards models, the processes or the
+            checkpoint belong to different trainings (see `training.identity`), or a score is not a number. Also if
+            the loss of a step cannot be computed, or the loss or its gradient is not finite: the weights are
+            then those before the step, whose batches are written to the folder for inspection.
+        OSError: If a file cannot be written; the previous checkpoint is intact.
     """
+    # longer than other functions on purpose: the whole loop is read top to bottom in one place
     _check_accelerator(accelerator, config)
     if config.patience and validate is None:
-        raise ValueError(f"expected a validation for a patience of {config.patience}, got none")
+        raise ValueError(f"expected a validation for a patience of {config.patience}, got none; pass validate=...")
     folder = None if folder is None else Path(folder)
     layers = recomputed(model) if config.recompute else nullcontext()
     with termination() as asked, closing(State(model, pairs, config, accelerator, generator)) as state, layers:
@@ -114,18 +115,18 @@ def train(
             if history is not None:
                 history.append(record, durable=due)
             if history is not None and best:
-                save({"model": state.judged.state_dict(), "step": record.step, "score": score}, folder / "best.pt")
+                save({"model": state.evaluated.state_dict(), "step": record.step, "score": score}, folder / "best.pt")
             if folder is not None and due:
                 state.save(folder / "last.pt")
             if record.ended:
                 state.finish()
-            asked.heeded = signalled and record.ended == "terminated"
+            asked.handled = signalled and record.ended == "terminated"
             yield record
 
 
 def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: Path | None) -> dict[str, float | int]:
-    """Losses of a step and the norm of its gradient, which is left in the parameters, clipped."""
-    accelerator, orders = state.accelerator, state.orders.get_state()
+    """Losses of a step and the norm of its gradient; the clipped gradient stays in the parameters."""
+    accelerator, orders_state = state.accelerator, state.orders_generator.get_state()
     process, processes = accelerator.process_index, accelerator.num_processes
     state.model.train()
     state.optimizer.zero_grad()
@@ -133,56 +134,58 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
     done = (state.progress.step - 1) / config.steps
     try:
         for left in reversed(range(config.accumulate)):
-            drawn = [pairs[index] for index in next(state.batches)]  # once, since they may be read from files
+            drawn = [pairs[index] for index in next(state.batches)]  # once, because pairs may be read from files
             names += [pair.name for pair in drawn]
             batches.append(batch_of(drawn, process, processes).to(accelerator.device))
             with accelerator.no_sync(state.wrapped) if left else nullcontext():
-                losses.append(state.wrapped(batches[-1], generator=state.orders, progress=done))
+                losses.append(state.wrapped(batches[-1], generator=state.orders_generator, progress=done))
                 accelerator.backward(losses[-1].total / config.accumulate)
         norm = accelerator.clip_grad_norm_(state.model.parameters(), config.clip_norm).item()
         total, unit, order, *skipped = _over_processes(losses, accelerator)
-        unscaled = accelerator.scaler is None  # a scaler leaves out the step itself, and scales less
+        unscaled = accelerator.scaler is None  # with a scaler, an infinite gradient only skips the step
         if not math.isfinite(total) or (unscaled and not math.isfinite(norm)):
             raise ValueError(
                 f"expected a finite loss and gradient, got a loss of {total} and a gradient of norm {norm}"
             )
     except ValueError as error:
-        where = f" (kept in {state.save_batches(folder, batches, names, orders)})" if folder is not None else ""
+        where = f" (kept in {state.save_batches(folder, batches, names, orders_state)})" if folder is not None else ""
         raise ValueError(f"step {state.progress.step} on {', '.join(names)}{where}: {error}") from error
     fields = ("total", "unit", "order", "gradient_norm", "unit_skipped", "order_skipped")
     return dict(zip(fields, (total, unit, order, norm, *map(round, skipped)), strict=True))
 
 
 def _over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:
-    """Means of total, unit and order loss over a step's batches and processes; sums of the videos left out by both."""
+    """Mean total, unit and order loss over a step's batches and processes, and sums of the videos that each skipped."""
     means = torch.stack([torch.stack((each.total, each.unit, each.order)).detach() for each in losses]).mean(0)
     skipped = means.new_tensor([(each.unit_skipped, each.order_skipped) for each in losses]).sum(0)
     return accelerator.reduce(torch.cat((means / accelerator.num_processes, skipped)), "sum").tolist()
 
 
 def _score(state: State, validate: Callable[[nn.Module], float]) -> float:
-    """What the first process's validation returns, as a plain number."""
-    state.judged.eval()
+    """The score that the first process's validation returns, as a plain number."""
+    state.evaluated.eval()
     with torch.no_grad():
-        score = validate(state.judged)
+        score = validate(state.evaluated)
     try:
         number = float(score)
-    except (TypeError, ValueError, RuntimeError) as error:  # of no number, of words, of several numbers
+    except (TypeError, ValueError, RuntimeError) as error:  # None, text, several numbers
         step = state.progress.step
         raise ValueError(f"expected validation to return a number, got {score!r} at step {step}") from error
     return gather_object([number])[0]
 
 
 def _anywhere(here: tuple[bool, ...], accelerator: Accelerator) -> list[bool]:
-    """Whether each of some things is so on any process."""
+    """For each of several conditions, whether it holds on any process."""
     return (accelerator.reduce(torch.tensor(here, device=accelerator.device).float(), "sum") > 0).tolist()
 
 
 def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:
-    """Refuse what the loop does not do."""
+    """Refuse what the loop does not support."""
     sharding = (DistributedType.DEEPSPEED, DistributedType.FSDP, DistributedType.MEGATRON_LM)
     if accelerator.distributed_type in sharding:
-        raise ValueError(f"expected whole models on every device, got {accelerator.distributed_type.value}")
+        raise ValueError(
+            f"expected an accelerator that keeps whole models on every device, got {accelerator.distributed_type.value}"
+        )
     if accelerator.gradient_accumulation_steps != 1:
         raise ValueError(
             f"expected gradient accumulation in TrainConfig(accumulate=...), "
@@ -191,7 +194,7 @@ def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:
     if accelerator.mixed_precision != "no" and not accelerator.native_amp:
         raise ValueError(
             f"expected a device that computes in {accelerator.mixed_precision}, got {accelerator.device.type}, where "
-            "accelerate would leave it out; take bf16 or no"
+            "accelerate ignores the setting; choose bf16 or no"
         )
     if config.batch < accelerator.num_processes:
         raise ValueError(

@@ -1,9 +1,9 @@
-"""The items of all processes that train together, with gradients that flow back to where they came from.
+"""Tensors gathered from all processes that train together, with gradients that flow back to their process.
 
-Processes average their gradients (as `DistributedDataParallel` does). So that several processes
-compute exactly the gradient of one with the joined batch, an objective keeps one rule: **the mean
-over processes of what it returns is the loss of the joined batch**. Either every process computes the
-whole loss from what it gathered, or each computes its share, times the number of processes.
+Processes average their gradients (as `DistributedDataParallel` does). For several processes to compute exactly the
+gradient of one process with the joined batch, an objective follows one rule: **the mean over processes of what it
+returns is the loss of the joined batch**. Either every process computes the whole loss from what it gathered, or each
+computes its share times the number of processes.
 """
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 class AllProcesses:
-    """Joins the items of all processes; what `TempCLR(gather=...)` takes.
+    """Concatenates the items of all processes; for `TempCLR(gather=...)`.
 
-    Without a process group there is one process, and nothing happens.
+    Without a process group there is one process, and items are returned as they are.
     """
 
     @property
@@ -31,13 +31,13 @@ class AllProcesses:
     def __call__(self, items: Shaped[Tensor, "items *rest"]) -> Shaped[Tensor, "all_items *all_rest"]:
         """Return the items of all processes, in the order of their ranks.
 
-        The gradient of an item is the sum of what all processes make of it, and returns to the process
-        that the item came from. Every process must call this as often as the others, in the same
-        order, and use the result in what it differentiates.
+        The gradient of an item is the sum of its gradients in all processes, and returns to the process that the item
+        came from. All processes must make the same calls in the same order, and each must differentiate something
+        that depends on the result.
 
         Args:
-            items: On the device of its process. Numbers of items may differ, also be 0; where other axes
-                differ between processes, they are padded at the end with 0 to the longest.
+            items: On the device of this process. Processes may have different numbers of items, including 0.
+                Other axes of different sizes are padded with 0 at the end to the largest size.
 
         Example:
             >>> AllProcesses()(torch.tensor([[1.0, 2.0]]))
@@ -54,7 +54,7 @@ class AllProcesses:
 
 
 class _Gather(torch.autograd.Function):
-    """The tensors of all processes; backward, the sum over processes of this one's gradients."""
+    """Stack the tensors of all processes; backward, sum the gradients of this process's tensor over processes."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, tensor: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _several() -> bool:
 
 
 def _stacked(tensor: Tensor) -> Tensor:
-    """Tensors of one shape from all processes, on a new first axis."""
+    """The tensors of all processes, all of one shape, stacked on a new first axis."""
     count = distributed.get_world_size()
     parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(count)]
     distributed.all_gather(parts, tensor.contiguous())

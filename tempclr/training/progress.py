@@ -1,4 +1,4 @@
-"""A bar over the steps of a training, in notebooks and terminals."""
+"""A progress bar of a training, for notebooks and terminals."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
@@ -9,16 +9,17 @@ from tempclr.training.config import StepRecord
 
 
 def progress(records: Iterable[StepRecord], steps: int, *, shown: bool = True) -> Iterator[StepRecord]:
-    """Yield records as they come, and show how far training is.
+    """Yield records as they come, and show a progress bar.
 
     Args:
-        records: Of `train`, which is left when this is. One that continues an earlier training starts where that ended.
-        steps: Of the whole training.
-        shown: Whether this process shows the bar; among several, one should.
+        records: From `train`, which is closed when this generator is. If they continue an earlier training, the bar
+            starts where that ended.
+        steps: Steps of the whole training.
+        shown: Whether this process shows the bar; of several processes, one should.
     """
     score = {}
-    left = closing(records) if hasattr(records, "close") else nullcontext()
-    with left, tqdm(total=steps, unit="step", disable=not shown) as bar:
+    closed = closing(records) if hasattr(records, "close") else nullcontext()
+    with closed, tqdm(total=steps, unit="step", disable=not shown) as bar:
         for record in records:
             if record.score is not None:
                 score = {"score": f"{record.score:.3f}"}

@@ -1,4 +1,4 @@
-"""Learning rates: a linear rise, then a decay. A schedule is a function of the step, so it has no state."""
+"""Learning rates: a linear warmup, then a decay. A schedule is a function of the step and has no state."""
 
 import math
 
@@ -8,8 +8,8 @@ from tempclr.training.config import TrainConfig
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Return the learning rate of a step.
 
-    It rises linearly to `config.learning_rate` at step `warmup` and then falls to 0 at
-    `decay_steps`, where it stays. With p the share of the decay that is over, it is multiplied by
+    The rate rises linearly to `config.learning_rate` at step `config.warmup`, falls to 0 at `config.decay_steps` and
+    stays there. If a share p of the decay has passed, the full rate is multiplied by
 
         cosine       (1 + cos(pi p)) / 2
         linear       1 - p
@@ -17,11 +17,11 @@ def learning_rate(step: int, config: TrainConfig) -> float:
         none         1
 
     Args:
-        step: From 1.
-        config: Of the training.
+        step: Number of the training step, from 1.
+        config: Parameters of the training.
 
     Example:
-        The published schedule, one tenth of a per cent into its decay:
+        The published schedule after a thousandth of its decay:
 
         >>> published = TrainConfig(steps=30_000, learning_rate=2e-5, warmup=1000, decay="polynomial",
         ...                         decay_steps=1_000_000)
@@ -29,7 +29,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
         0.999
 
     Source:
-        Polynomial as in the published configuration: power 1 over 1e6 steps after 1000 of rise.
+        Polynomial as in the published configuration: power 1 over 1e6 steps, after a warmup of 1000.
         Cosine: Loshchilov & Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
     """
     if step <= config.warmup:

@@ -1,4 +1,4 @@
-"""Where a training stands: everything its next step depends on, made, stored and restored in one place."""
+"""The state of a training: everything its next step depends on, made, saved and restored in one place."""
 
 import logging
 import math
@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tempclr.sequences import Batch, Pair
-from tempclr.training.batches import Batches, steps_of
+from tempclr.training.batches import Batches, clip_counts
 from tempclr.training.checkpoints import check_weights, load, save
 from tempclr.training.config import Ended, TrainConfig
 from tempclr.training.identity import check_identity, identity
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Progress:
-    """How far a training is."""
+    """How far a training has come."""
 
     step: int = 0
-    best: float = -math.inf  # highest score of validation
+    best: float = -math.inf  # highest validation score
     stale: int = 0  # validations since then
-    unit_skipped: int = 0  # videos that the unit loss did without, so far, as does the next
-    order_skipped: int = 0
+    unit_skipped: int = 0  # videos that the unit loss has skipped so far
+    order_skipped: int = 0  # the same of the order loss
     ended: Ended | None = None
 
     def validated(self, score: float, config: TrainConfig) -> bool:
-        """Take note of a score, and return whether it is the best so far."""
+        """Note a validation score, and return whether it is the best so far."""
         if math.isnan(score):
             raise ValueError(f"expected validation to return a number, got {score} at step {self.step}")
         best = score > self.best
@@ -44,14 +44,14 @@ class Progress:
 
 
 class State:
-    """Model, optimiser, averaged weights, batches and randomness of one process.
+    """Model, optimiser, averaged weights, batches and generators of one process.
 
     Args:
-        model: Moved to the accelerator's device, and wrapped where there are several processes.
+        model: Moved to the accelerator's device; wrapped if there are several processes.
         pairs: Training data.
-        config: How the loop runs.
-        accelerator: Of this process.
-        generator: Source of batches; all processes take the state of the first one's.
+        config: Parameters of the loop.
+        accelerator: The accelerator of this process.
+        generator: Source of batches; set on all processes to the state of the first one's.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class State:
         generator: Generator,
     ) -> None:
         self.progress, self.accelerator, self.model = Progress(), accelerator, model.to(accelerator.device)
-        self.began = 0  # step after which this process goes on
+        self.resumed_after = 0  # step that was done when this process began
         trainable = [weight for weight in model.parameters() if weight.requires_grad]
         if not trainable:
             raise ValueError("expected a model with at least one trainable parameter, got none")
         generator.set_state(gather_object([generator.get_state()])[0])
         self.identity = identity(model, pairs, config, accelerator, generator.initial_seed())
-        lengths = steps_of(pairs, bucket=config.bucket)
+        lengths = clip_counts(pairs, bucket=config.bucket)
         self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
         self.ema = None
         if config.ema_decay:
@@ -78,15 +78,15 @@ class State:
         optimizer = kind(trainable, config.learning_rate, config.betas, weight_decay=config.weight_decay)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
         seed = torch.randint(2**62, (), generator=generator).item() + accelerator.process_index
-        self.orders = Generator(accelerator.device).manual_seed(seed)
+        self.orders_generator = Generator(accelerator.device).manual_seed(seed)
 
     @property
-    def judged(self) -> nn.Module:
-        """What is validated and kept as the best: the averaged weights, if there are any."""
+    def evaluated(self) -> nn.Module:
+        """The model that is validated and kept as the best: with averaged weights, if there are any."""
         return self.model if self.ema is None else self.ema.module
 
     def save(self, path: Path) -> None:
-        """Write everything; all processes must call this, and the first one writes."""
+        """Write everything to a file; all processes must call this, and the first one writes."""
         randomness = gather_object([self._randomness()])
         if not self.accelerator.is_main_process:
             return
@@ -103,14 +103,14 @@ class State:
         save(content, path)
 
     def restore(self, path: Path) -> None:
-        """Put everything back as it was when it was written.
+        """Restore everything that `save` wrote.
 
         Raises:
-            ValueError: If it is no checkpoint, or that of another training or model.
+            ValueError: If the file is not a checkpoint, or that of another training or model.
         """
         stored = load(path)
         if "identity" not in stored or "progress" not in stored:
-            raise ValueError(f"expected the checkpoint of a training at {path}, got one of {', '.join(stored)}")
+            raise ValueError(f"expected a checkpoint `last.pt` of `train` at {path}, got one of {', '.join(stored)}")
         check_identity(stored["identity"], self.identity, path)
         check_weights(stored["model"], self.model, path)
         self.progress = Progress(**stored["progress"])
@@ -122,68 +122,68 @@ class State:
             self.accelerator.scaler.load_state_dict(stored["scaler"])
         self.batches.load_state_dict(stored["batches"])
         self._set_randomness(stored["randomness"][self.accelerator.process_index])
-        self.began = self.progress.step
+        self.resumed_after = self.progress.step
         if self.progress.ended == "terminated":
             self.progress.ended = None
         self.finish()
 
-    def save_batches(self, folder: Path, batches: list[Batch], names: list[str], orders: Tensor) -> Path:
-        """Write what this process computed last, for inspection.
+    def save_batches(self, folder: Path, batches: list[Batch], names: list[str], orders_state: Tensor) -> Path:
+        """Write the step that failed on this process, for inspection.
 
         Args:
-            folder: Where to.
-            batches: Of the step.
-            names: Of the step's videos, on all processes.
-            orders: State of the source of wrong orders before the step.
+            folder: Where the file is written.
+            batches: Batches of the step.
+            names: Names of the step's videos on all processes.
+            orders_state: State of the generator of wrong orders before the step.
 
         Returns:
-            The file; `load` reads it, as `batches`, `names`, `model` (the weights) and `orders`.
+            The path of the file. `load` returns its `batches`, `names`, `model` (the weights) and `orders_state`.
         """
         process = self.accelerator.process_index
         path = folder / f"stopped-at-{self.progress.step}{f'-process-{process}' if process else ''}.pt"
         plain = [asdict(batch) for batch in batches]
-        save({"batches": plain, "names": names, "model": self.model.state_dict(), "orders": orders}, path)
+        save({"batches": plain, "names": names, "model": self.model.state_dict(), "orders_state": orders_state}, path)
         return path
 
     def finish(self) -> None:
-        """Put the averaged weights, if there are any, into a model whose training is over."""
+        """Load the averaged weights, if there are any, into the model once its training is over."""
         if self.ema is not None and self.progress.ended in ("steps", "patience"):
             self.model.load_state_dict(self.ema.module.state_dict())
 
     def close(self) -> None:
-        """Say what was left out, and give the model back without what precision and processes put around it."""
-        self._tell_skipped()
+        """Log what was skipped, and remove what mixed precision and processes wrapped around the model."""
+        self._log_skipped()
         self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
         vars(self.model).pop("forward", None)
         for kept, own in (
-            (self.accelerator._models, self.wrapped),  # `free_memory` would let go of what the caller prepared, too
+            (self.accelerator._models, self.wrapped),  # `free_memory` would also release what the caller prepared
             (self.accelerator._optimizers, self.optimizer),
         ):
             kept[:] = [each for each in kept if each is not own]
 
-    def _tell_skipped(self) -> None:
-        """Say how many videos the losses did without, if this process made a step."""
+    def _log_skipped(self) -> None:
+        """Log how many videos the losses skipped, if this process made a step."""
         step = self.progress.step
-        if step == self.began or not self.accelerator.is_main_process:
+        if step == self.resumed_after or not self.accelerator.is_main_process:
             return
         drawn = step * self.identity["batch"] * self.identity["accumulate"]
         for skipped, why in (
-            (self.progress.unit_skipped, "had nothing to be told from: the unit loss did without them"),
-            (self.progress.order_skipped, "had no wrong order: the order loss did without them"),
+            (self.progress.unit_skipped, "had nothing to be contrasted with and were skipped by the unit loss"),
+            (self.progress.order_skipped, "had no wrong order and were skipped by the order loss"),
         ):
             if skipped:
                 log.warning("%d of %d videos drawn in %d steps %s", skipped, drawn, step, why)
 
     def _randomness(self) -> dict[str, Tensor | None]:
-        """State of all that is random in this process but the batches: wrong orders and dropout."""
+        """States of this process's generators of wrong orders and of dropout."""
         device = self.accelerator.device
         own = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
-        return {"orders": self.orders.get_state(), "cpu": torch.get_rng_state(), "device": own}
+        return {"orders_generator": self.orders_generator.get_state(), "cpu": torch.get_rng_state(), "device": own}
 
     def _set_randomness(self, stored: dict[str, Tensor | None]) -> None:
-        """Continue it."""
+        """Restore what `_randomness` returned."""
         device = self.accelerator.device
-        self.orders.set_state(stored["orders"])
+        self.orders_generator.set_state(stored["orders_generator"])
         torch.set_rng_state(stored["cpu"])
         if stored["device"] is not None:
             torch.get_device_module(device).set_rng_state(stored["device"])

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import tempclr
-from tempclr._util.files import atomic_write
+from tempclr._util.files import atomic_write, read_arrays
 from tempclr.plots import alignment, style, training
 from tempclr.training.history import read_history
 from tempclr_widgets.costs import checked_cost
@@ -245,9 +244,9 @@ class TrainingMonitor(View):
         if not path.is_file():
             return
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                steps, costs, texts = stored["steps"], stored["costs"], stored["sentences"].tolist()
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            stored = read_arrays(path)
+            steps, costs, texts = stored["steps"], stored["costs"], stored["sentences"].tolist()
+        except (ValueError, KeyError) as error:
             raise ValueError(f"expected the looks at a pair in {path}, which is damaged; delete it: {error}") from error
         if costs.ndim != 3 or len(steps) != len(costs) or costs.shape[1] != len(texts):
             raise ValueError(f"expected the looks at a pair in {path}, got {costs.shape} for {len(texts)} sentences")
