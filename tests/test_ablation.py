@@ -1,4 +1,4 @@
-"""Effects of choices: pairing, intervals and words, on planted results and through the notebook."""
+"""Effects of choices: pairing, intervals and text, on planted results and through the notebook."""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +23,7 @@ SAME = Setting("same", "anchor", "none", {"anchor": "video"}, "base")
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator) -> dict[str, Tensor]:
-    """Hits of three seeds in 40 rooms: one setting is better by 0.2 everywhere, one by nothing."""
+    """Hits of three seeds in 40 rooms: one setting is better by 0.2 everywhere, one is equal."""
     base = torch.rand(3, 40, generator=generator) * 0.5
     noise = torch.randn(3, 40, generator=generator) * 0.05
     hits = {"base": base, "better": base + 0.2 + noise, "same": base + noise - noise.mean()}
@@ -38,7 +38,7 @@ def found(generator: torch.Generator) -> list[Effect]:
 # known answers
 
 
-def test_a_planted_effect_is_found_and_a_missing_one_is_not(planted: dict[str, Tensor], generator: torch.Generator):
+def test_only_a_planted_effect_is_clear(planted: dict[str, Tensor], generator: torch.Generator):
     base, better, same = found(generator)
     assert base.difference is None and not base.clear
     assert better.difference.mean == pytest.approx((planted["better"] - planted["base"]).mean().item(), abs=1e-6)
@@ -53,18 +53,18 @@ def test_a_planted_effect_is_found_and_a_missing_one_is_not(planted: dict[str, T
 
 
 @pytest.mark.usefixtures("planted")
-def test_the_adjusted_interval_is_the_wider(generator: torch.Generator):
+def test_the_adjusted_interval_is_wider(generator: torch.Generator):
     for each in found(generator)[1:]:
         assert each.adjusted.low < each.difference.low < each.difference.high < each.adjusted.high
 
 
-def test_pairing_takes_the_seeds_that_both_have(planted: dict[str, Tensor], generator: torch.Generator):
+def test_pairing_uses_the_seeds_that_both_have(planted: dict[str, Tensor], generator: torch.Generator):
     planted["better"] = torch.cat((planted["better"], planted["better"][:1] + 9))
     _, better, _ = found(generator)
     assert better.seeds == 4 and better.difference.mean < 0.25
 
 
-def test_every_setting_is_its_own_and_has_a_reference():
+def test_every_setting_is_unique_and_has_a_reference():
     names = [setting.name for setting in SETTINGS]
     assert len(set(names)) == len(names)
     assert len({(setting.reference, str(setting.changes)) for setting in SETTINGS}) == len(SETTINGS)
@@ -79,7 +79,7 @@ def test_the_data_of_every_setting_exist():
         assert len(video_text.source(Experiment(train_rooms=1, hidden_steps=hidden)).procedures("train")) == 1
 
 
-def test_a_choice_comes_with_its_reference():
+def test_a_choice_includes_its_reference():
     assert [setting.name for setting in chosen("gamma")] == ["published", "gamma-0.01", "gamma-1"]
     assert [setting.name for setting in chosen("background, cost")][:2] == ["published", "per-cell"]
     assert chosen("") == SETTINGS
@@ -94,7 +94,7 @@ def test_every_setting_is_trained_with_every_seed(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("planted")
-def test_metrics_and_table_carry_n_seeds_and_protocol(generator: torch.Generator):
+def test_metrics_and_table_contain_n_seeds_and_protocol(generator: torch.Generator):
     shown = found(generator)
     metrics = ablation.as_metrics(shown)
     assert metrics["protocol"] and "Bonferroni" in metrics["adjusted"] and "97.50%" in metrics["adjusted"]
@@ -106,7 +106,7 @@ def test_metrics_and_table_carry_n_seeds_and_protocol(generator: torch.Generator
 
 
 @pytest.mark.kernel
-def test_the_notebook_makes_the_table_and_goes_on_where_it_was(tmp_path: Path):
+def test_the_notebook_writes_the_table_and_resumes(tmp_path: Path):
     tiny = {"train_rooms": 16, "validation_rooms": 3, "test_rooms": 4, "steps": 4, "batch": 8, "warmup": 1}
     given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2}
     out = execute.run("08_ablation", given, tmp_path / "out", progress=False)

@@ -18,7 +18,7 @@ def episodes(generator: torch.Generator) -> Episodes:
 
 
 def planted(generator: torch.Generator, *, noise: float) -> Sequences:
-    """Videos of six classes of six steps each; three of the classes are others of them backwards."""
+    """Videos of six classes of six steps each; three classes are the others in reverse."""
     steps = [torch.randn(6, 16, generator=generator) for _ in range(3)]
     classes = [each for forth in steps for each in (forth, forth.flip(0))]
     return pad([each + noise * torch.randn(6, 16, generator=generator) for each in classes for _ in range(5)])
@@ -28,13 +28,13 @@ def planted(generator: torch.Generator, *, noise: float) -> Sequences:
 
 
 @pytest.mark.parametrize("name", FEW_SHOT_SCORES)
-def test_classes_that_differ_by_order_alone_are_told_apart_by_alignment_alone(
+def test_only_alignments_distinguish_classes_that_differ_in_order(
     name: str, episodes: Episodes, generator: torch.Generator
 ):
     videos = planted(generator, noise=0.1)
     found = recognize(FEW_SHOT_SCORES[name](videos, videos), episodes)
     if name in ("mean-pool", "Hausdorff"):
-        # the other order of a query's class is among the other 3 of 4 ways with chance 3/5, and wins half of the time
+        # the reversed class is among the other 3 of 4 ways with probability 3/5, and then wins half of the time
         assert found.accuracy.mean == pytest.approx(0.7, abs=0.05)
         assert min(found.by_class.values()) > 0.5
     else:
@@ -42,12 +42,12 @@ def test_classes_that_differ_by_order_alone_are_told_apart_by_alignment_alone(
         assert torch.equal(found.confusion, torch.diag(found.confusion.diagonal()))
 
 
-def test_videos_that_all_look_alike_are_recognized_by_chance(episodes: Episodes):
+def test_identical_videos_are_recognized_by_chance(episodes: Episodes):
     found = recognize(torch.zeros(30, 30), episodes)
     assert found.accuracy.mean == pytest.approx(0.25) and found.accuracy.low == pytest.approx(0.25)
 
 
-def test_the_interval_is_the_normal_one(episodes: Episodes, generator: torch.Generator):
+def test_the_interval_is_the_normal_approximation(episodes: Episodes, generator: torch.Generator):
     found = recognize(torch.randn(30, 30, generator=generator), episodes)
     values = found.correct.mean(1).tolist()
     mean = sum(values) / len(values)
@@ -61,18 +61,18 @@ def test_the_interval_is_the_normal_one(episodes: Episodes, generator: torch.Gen
 
 
 @pytest.mark.parametrize(("ways", "shots"), [(2, 1), (4, 2), (6, 4)])
-def test_an_episode_has_different_classes_and_videos(ways: int, shots: int, generator: torch.Generator):
+def test_an_episode_has_distinct_classes_and_videos(ways: int, shots: int, generator: torch.Generator):
     drawn = draw_episodes(LABELS, ways=ways, shots=shots, count=600, generator=generator)
     for classes, support, query in zip(drawn.classes, drawn.support, drawn.query, strict=True):
         assert len(set(classes.tolist())) == ways
-        for number, videos, asked in zip(classes.tolist(), support.tolist(), query.tolist(), strict=True):
-            assert len({*videos, asked}) == shots + 1
-            assert {LABELS[video] for video in (*videos, asked)} == {drawn.labels[number]}
+        for number, videos, query_video in zip(classes.tolist(), support.tolist(), query.tolist(), strict=True):
+            assert len({*videos, query_video}) == shots + 1
+            assert {LABELS[video] for video in (*videos, query_video)} == {drawn.labels[number]}
     counts = torch.bincount(drawn.query.flatten(), minlength=30)
-    assert counts.min() > 0.5 * counts.double().mean()  # all videos are asked for
+    assert counts.min() > 0.5 * counts.double().mean()  # every video is a query
 
 
-def test_the_seed_decides_the_episodes():
+def test_the_seed_determines_the_episodes():
     one, same, other = (
         draw_episodes(LABELS, ways=3, shots=1, count=50, generator=torch.Generator().manual_seed(seed))
         for seed in (1, 1, 2)
@@ -117,7 +117,7 @@ def slow(name: str, cost: Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", ["Hausdorff", "diagonal", "OTAM"])
-def test_scores_are_their_formulas(name: str, generator: torch.Generator):
+def test_scores_equal_their_formulas(name: str, generator: torch.Generator):
     x, y = torch.randn(2, 4, 5, generator=generator)
     found = FEW_SHOT_SCORES[name](pad([x]), pad([y])).item()
     assert found == pytest.approx(slow(name, tempclr.cosine_cost(x, y)), abs=1e-5)
@@ -131,7 +131,7 @@ def test_methods_are_compared_on_the_same_episodes(episodes: Episodes, generator
     assert by_dtw.minus(by_dtw).high == 0
 
 
-def test_an_encoder_is_scored_on_what_it_embeds(generator: torch.Generator):
+def test_an_encoder_is_scored_on_its_embeddings(generator: torch.Generator):
     clips = list(planted(generator, noise=0.1).values)
     episodes = draw_episodes(LABELS, ways=3, shots=1, count=50, generator=generator)
     encoder = tempclr.encoders.Projection(16, 16)
@@ -141,7 +141,7 @@ def test_an_encoder_is_scored_on_what_it_embeds(generator: torch.Generator):
 # refusals
 
 
-def test_episodes_that_cannot_be_drawn_are_refused(generator: torch.Generator):
+def test_impossible_episodes_are_refused(generator: torch.Generator):
     for ways, shots, count in ((1, 1, 1), (7, 1, 1), (2, 0, 1), (2, 1, 0)):
         with pytest.raises(ValueError, match="2 to 6 ways and at least 1 shot and episode"):
             draw_episodes(LABELS, ways=ways, shots=shots, count=count, generator=generator)
@@ -151,18 +151,18 @@ def test_episodes_that_cannot_be_drawn_are_refused(generator: torch.Generator):
 
 @pytest.mark.parametrize("design", [(1, [1], 9), (5, [], 9), (5, [0], 9), (5, [1.5], 9), (5, [1], 1)])
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_a_design_that_gives_no_interval_is_refused(design: tuple):
+def test_a_design_without_an_interval_is_refused(design: tuple):
     ways, shots, episodes = design
     with pytest.raises(ValueError, match="expected at least 2 ways and episodes and a list of shots"):
         check_design(ways=ways, shots=shots, episodes=episodes)
     check_design(ways=5, shots=[1, 5], episodes=100)
 
 
-def test_what_cannot_be_compared_is_refused(episodes: Episodes, generator: torch.Generator):
+def test_invalid_comparisons_are_refused(episodes: Episodes, generator: torch.Generator):
     with pytest.raises(ValueError, match="finite scores, got 900 that are not"):
         recognize(torch.full((30, 30), torch.nan), episodes)
     with pytest.raises(ValueError, match="equally many clips for the diagonal, got 2 to 3"):
         few_shot.diagonal(pad([torch.ones(2, 2)]), pad([torch.ones(3, 2)]))
     other = draw_episodes(LABELS, ways=4, shots=2, count=300, generator=generator)
-    with pytest.raises(ValueError, match="on the same episodes, got others"):
+    with pytest.raises(ValueError, match="on the same episodes, got different ones"):
         recognize(torch.zeros(30, 30), episodes).minus(recognize(torch.zeros(30, 30), other))

@@ -17,7 +17,7 @@ RUNS = [[{"step": step, "loss": float(step * k)} for step in (1, 2, 3)] for k in
 
 
 def unpacked(values: object) -> np.ndarray:
-    """Values of a figure's JSON, whether listed or packed as bytes."""
+    """Values in the JSON of a figure, which are a list or packed as bytes."""
     if not isinstance(values, dict):
         return np.asarray(values)
     flat = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
@@ -25,14 +25,14 @@ def unpacked(values: object) -> np.ndarray:
 
 
 def plain(values: object) -> list:
-    """The same as lists."""
+    """The same values as lists."""
     return unpacked(values).tolist()
 
 
 # known answers
 
 
-def test_a_cost_matrix_tells_each_cell():
+def test_hovering_a_cost_matrix_shows_each_cell():
     soft = np.array([[1.0, 0.2, 0.0], [0.1, 0.9, 1.0]])
     figure = interactive.cost_matrix(COST, path=PATH, alignment=soft, labels=["stir", "pour"]).to_plotly_json()
     cells, line = figure["data"]
@@ -44,14 +44,14 @@ def test_a_cost_matrix_tells_each_cell():
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
 
 
-def test_a_retrieval_matrix_tells_ranks():
+def test_hovering_a_retrieval_matrix_shows_ranks():
     scores = np.array([[3.0, 1.0, 2.0], [5.0, 4.0, 6.0], [1.0, 2.0, 3.0]])
     cells, right = interactive.retrieval_matrix(scores, items=["a", "b", "c"]).to_plotly_json()["data"]
     assert plain(cells["customdata"][1]) == [["1", "a", 2], ["1", "b", 3], ["1", "c", 1]]
     assert plain(right["customdata"][:, 1]) == (1 + ranks(torch.from_numpy(scores))).tolist()
 
 
-def test_learning_curves_are_those_of_the_static_plot():
+def test_learning_curves_equal_those_of_the_static_plot():
     low, high, mean = interactive.learning_curves({"TempCLR": RUNS}, "loss", ylabel="nats").to_plotly_json()["data"]
     ax = training.learning_curves({"TempCLR": RUNS}, "loss", ylabel="nats")
     assert np.array_equal(np.stack((unpacked(mean["x"]), unpacked(mean["y"])), 1), ax.lines[2].get_xydata())
@@ -63,7 +63,7 @@ def test_learning_curves_are_those_of_the_static_plot():
 # laws
 
 
-def test_labels_are_shown_as_they_are():
+def test_labels_are_shown_verbatim():
     figure = interactive.cost_matrix(COST, labels=HARD, title=HARD[0]).to_plotly_json()
     safe = "&lt;b&gt;&#36;x_1&#36;&lt;/b&gt; &amp; &#37;{z}"
     assert figure["data"][0]["customdata"][0, 0, 0] == safe == figure["layout"]["title"]["text"]
@@ -73,7 +73,7 @@ def test_labels_are_shown_as_they_are():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_chart_is_light_or_dark_as_its_surroundings(dark: bool):
+def test_a_chart_is_light_or_dark_as_the_style_says(dark: bool):
     with style.paper(dark=dark):
         layout = interactive.learning_curves({"a": RUNS}, "loss", ylabel="").to_plotly_json()["layout"]
     look = style.DARK if dark else style.LIGHT
@@ -95,13 +95,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_drawn_is_refused(what: str, unchecked_shapes: None):
+def test_invalid_arrays_are_refused(what: str, unchecked_shapes: None):
     draw, message = REFUSED[what]
     with pytest.raises(ValueError, match=message):
         draw()
 
 
-def test_without_plotly_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_plotly_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 

@@ -21,7 +21,7 @@ from tempclr.tasks.localization import (
 
 
 def video(name: str, captions: Sequence[str], segments: Sequence[int], vectors: dict[str, Tensor]) -> Pair:
-    """Clips that look as their sentence does; background looks like nothing."""
+    """A video whose clips equal their sentences, with zeros as background."""
     sentences = torch.stack([vectors[text] for text in captions])
     clips = torch.stack([sentences[k] if k >= 0 else torch.zeros(4) for k in segments])
     return Pair(name, sentences, clips, torch.tensor(segments), tuple(captions))
@@ -34,12 +34,12 @@ def vectors() -> dict[str, Tensor]:
 
 @pytest.fixture
 def model() -> TempCLR:
-    """Features are embeddings."""
+    """A model whose embeddings are the features."""
     return TempCLR(Same(), Same())
 
 
 class Same(nn.Module):
-    """Returns what it gets, times a weight of 1."""
+    """Returns its input, times a parameter of 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,16 +52,16 @@ class Same(nn.Module):
 # known answers
 
 
-def test_bounds_are_rounded_outwards():
+def test_instances_are_rounded_outwards():
     found = shown_by([(0, 1.2, 2.0), (1, 3.9, 5.1), (0, 5.0, 6.0)], 2, 7)
     assert found.int().tolist() == [[0, 1, 0, 0, 0, 1, 0], [0, 0, 0, 1, 1, 1, 0]]
     assert shown_by([(0, 1.2, 4.1)], 1, 4, seconds=2.0).int().tolist() == [[1, 1, 1, 0]]
 
 
-def test_clips_that_look_like_their_steps_are_found(model: TempCLR, vectors: dict[str, Tensor]):
+def test_clips_that_equal_their_steps_are_found(model: TempCLR, vectors: dict[str, Tensor]):
     pairs = [
         video("tea/a", ["take", "fill", "stir"], [-1, 0, 0, -1, 1, 2, -1], vectors),
-        video("tea/b", ["fill", "take", "stir"], [0, 0, 1, -1, 2], vectors),  # in another order than its task's list
+        video("tea/b", ["fill", "take", "stir"], [0, 0, 1, -1, 2], vectors),  # not in the order of its list
         video("soup", ["stir", "serve"], [0, -1, 0, 1], vectors),
     ]
     true = judge(pairs, true_lists(pairs), place(model, pairs, true_lists(pairs)))
@@ -69,7 +69,7 @@ def test_clips_that_look_like_their_steps_are_found(model: TempCLR, vectors: dic
     lists = canonical_lists(pairs)
     assert lists == [("take", "fill", "stir")] * 2 + [("stir", "serve")]
     found = judge(pairs, lists, place(model, pairs, lists))
-    # of b, in the order take, fill, stir, two of three can be right
+    # in b, only two of three steps can be found in the order take, fill, stir
     assert found.by_task == pytest.approx({"tea": 5 / 6, "soup": 1.0})
     assert found.macro == pytest.approx(11 / 12) and found.micro == pytest.approx(7 / 8)
     assert step_recall(model, pairs) == found.macro
@@ -77,7 +77,7 @@ def test_clips_that_look_like_their_steps_are_found(model: TempCLR, vectors: dic
     assert interval.mean == pytest.approx(11 / 12) and interval.n == 2 and interval.low >= 5 / 6 - 1e-9
 
 
-def test_steps_that_a_video_lacks_take_a_clip_but_do_not_count(model: TempCLR, vectors: dict[str, Tensor]):
+def test_steps_that_a_video_does_not_show_take_a_clip_but_do_not_count(model: TempCLR, vectors: dict[str, Tensor]):
     pairs = [
         video("tea/a", ["take", "fill", "stir"], [0, 1, 2], vectors),
         video("tea/b", ["take", "stir"], [0, 1], vectors),  # two clips for three steps
@@ -88,7 +88,7 @@ def test_steps_that_a_video_lacks_take_a_clip_but_do_not_count(model: TempCLR, v
     assert found.skipped == ("tea/b",) and len(found.hits) == 5 and found.micro == 1
 
 
-def test_even_places_know_the_order_alone(vectors: dict[str, Tensor]):
+def test_even_places_use_only_the_order(vectors: dict[str, Tensor]):
     pairs = [video("tea", ["take", "fill"], [-1, -1, 0, 0, 0, 1, 1, 1, -1, -1], vectors)]
     lists = true_lists(pairs)
     assert place_evenly(pairs, lists)[0].tolist() == [2, 7]
@@ -99,7 +99,7 @@ def test_even_places_know_the_order_alone(vectors: dict[str, Tensor]):
 
 
 @given(st.integers(1, 4), st.integers(0, 4), st.integers(0, 2**31))
-def test_no_other_choice_of_clips_scores_higher(steps: int, more: int, seed: int):
+def test_no_other_choice_of_clips_has_a_higher_score(steps: int, more: int, seed: int):
     scores = torch.randn(steps, steps + more, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     found = best_places(scores)
     assert (found.diff() > 0).all()
@@ -110,11 +110,11 @@ def test_no_other_choice_of_clips_scores_higher(steps: int, more: int, seed: int
     assert scores[torch.arange(steps), found].sum().item() == pytest.approx(best, abs=1e-12)
 
 
-def test_as_many_clips_as_steps_leave_one_choice(generator: torch.Generator):
+def test_with_as_many_clips_as_steps_there_is_one_choice(generator: torch.Generator):
     assert best_places(torch.randn(5, 5, generator=generator)).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_scores_are_compared_between_steps(model: TempCLR, generator: torch.Generator):
+def test_scores_are_normalised_over_steps(model: TempCLR, generator: torch.Generator):
     names = ("a", "b", "c")
     sentences, clips = torch.randn(3, 4, generator=generator), torch.randn(7, 4, generator=generator)
     pair = Pair("x", sentences, clips, torch.tensor([0, 0, 1, -1, 2, 2, 2]), names)
@@ -130,7 +130,7 @@ def test_scores_are_compared_between_steps(model: TempCLR, generator: torch.Gene
 # refusals
 
 
-def test_what_cannot_be_placed_is_refused(model: TempCLR, vectors: dict[str, Tensor]):
+def test_invalid_inputs_are_refused(model: TempCLR, vectors: dict[str, Tensor]):
     with pytest.raises(ValueError, match="a clip for each, got 3 steps and 2 clips"):
         best_places(torch.zeros(3, 2))
     with pytest.raises(ValueError, match="finite scores, got 1 that are not"):

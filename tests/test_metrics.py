@@ -27,11 +27,11 @@ def test_the_best_item_has_rank_zero():
 
 
 @pytest.mark.parametrize("k", [1, 3, 8])
-def test_equal_scores_find_k_of_n(k: int):
+def test_equal_scores_have_a_recall_of_k_over_n(k: int):
     assert recall_at(torch.zeros(8, 8), k) == pytest.approx(k / 8)
 
 
-def test_values_without_spread_have_an_interval_without_width(generator: torch.Generator):
+def test_equal_values_have_an_interval_of_width_0(generator: torch.Generator):
     found = bootstrap(torch.full((3, 10), 0.25), generator=generator)
     assert (found.mean, found.low, found.high, found.n) == (0.25, 0.25, 0.25, 10)
 
@@ -53,7 +53,7 @@ def test_expected_hits_equal_the_mean_over_all_ways_to_break_ties(scores: Tensor
         rivals = [value for place, value in enumerate(row) if place != index]
         higher = sum(value > row[index] for value in rivals)
         tied = sum(value == row[index] for value in rivals)
-        ways = list(itertools.permutations(range(tied + 1)))  # place of the positive among the tied
+        ways = list(itertools.permutations(range(tied + 1)))  # position of the positive among the tied
         wanted = sum(higher + way[0] < k for way in ways) / len(ways)
         assert hits(scores, k)[index].item() == pytest.approx(wanted)
 
@@ -67,19 +67,19 @@ def test_students_interval_equals_that_of_scipy(level: float, generator: torch.G
     assert found.n == 5 and found.mean == pytest.approx(values.mean().item())
 
 
-def test_few_seeds_are_covered_as_often_as_is_said(generator: torch.Generator):
-    """Where runs differ more than units do, the bootstrap alone holds the mean far too seldom."""
+def test_the_coverage_with_few_seeds_is_as_stated(generator: torch.Generator):
+    """If runs differ more than units, the bootstrap alone covers the mean far too rarely."""
     alone = both = 0
     for _ in range(400):
         runs = 0.05 * torch.randn(3, 1, generator=generator, dtype=torch.float64)
         values = runs + 0.05 * torch.randn(3, 20, generator=generator, dtype=torch.float64)
         drawn = bootstrap(values, generator=generator, draws=300)
-        held = wider(drawn, student(values))
-        alone, both = alone + (drawn.low <= 0 <= drawn.high), both + (held.low <= 0 <= held.high)
-    assert alone < 360 < 372 < both  # of 400; 380 are expected of 95 %, with a deviation of 4.4
+        covering = wider(drawn, student(values))
+        alone, both = alone + (drawn.low <= 0 <= drawn.high), both + (covering.low <= 0 <= covering.high)
+    assert alone < 360 < 372 < both  # of 400; 95 % is 380, with a standard deviation of 4.4
 
 
-def test_the_wider_of_two_intervals_holds_both():
+def test_the_wider_of_two_intervals_contains_both():
     assert wider(Interval(0.5, 0.4, 0.6, 9), Interval(0.5, 0.3, 0.55, 3)) == Interval(0.5, 0.3, 0.6, 9)
 
 
@@ -89,11 +89,11 @@ def test_expected_hits_lie_between_the_other_policies(scores: Tensor, k: int):
     assert (low <= middle).all() and (middle <= high).all()
 
 
-def test_the_interval_of_a_mean_agrees_with_the_normal_one(generator: torch.Generator):
+def test_the_interval_of_a_mean_agrees_with_the_normal_approximation(generator: torch.Generator):
     values = torch.randn(1, 400, generator=generator)
     found = bootstrap(values, generator=generator)
     half = 1.96 * values.std().item() / math.sqrt(400)
-    # 10,000 draws leave about 2 % of noise in a quantile
+    # 10,000 draws leave about 2 % noise in a quantile
     assert found.high - found.mean == pytest.approx(half, rel=0.1)
     assert found.mean - found.low == pytest.approx(half, rel=0.1)
     assert found.mean == pytest.approx(values.mean().item())
@@ -117,7 +117,7 @@ def test_scores_that_are_not_finite_are_refused(bad: float):
         bootstrap(torch.tensor([[bad]]), generator=torch.Generator())
 
 
-def test_queries_without_an_item_are_refused():
+def test_fewer_items_than_queries_are_refused():
     with pytest.raises(ValueError, match="an item for every query"):
         ranks(torch.zeros(3, 2))
 

@@ -1,4 +1,4 @@
-"""What every figure of the package must keep, on small data with labels that are hard to show."""
+"""Laws that every figure must satisfy, on small data with labels that are hard to draw."""
 
 import matplotlib as mpl
 import numpy as np
@@ -59,7 +59,7 @@ RESULTS = {
 
 
 def on(plot, *arguments, width: float, height: float = 2.4, **options) -> Figure:
-    """A plot on axes of a width."""
+    """A figure with one plot on axes of a given width."""
     figure, axes = style.subplots(width=width, height=height)
     plot(*arguments, ax=axes[0, 0], **options)
     return figure
@@ -124,7 +124,7 @@ FIGURES = {
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Every text that is drawn; ticks beyond the ends of their axis are not."""
+    """All texts that are drawn, without labels of ticks beyond the ends of their axis."""
     beyond = set()
     for ax in figure.findobj(Axes):
         for axis in (ax.xaxis, ax.yaxis):
@@ -140,7 +140,7 @@ def texts(figure: Figure) -> list[Text]:
 
 @pytest.mark.parametrize(("width", "dark"), [(style.COLUMN, False), (style.FULL, True)], ids=["column", "page, dark"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_words_are_inside_the_figure_and_apart_and_nothing_is_left_behind(name: str, width: float, dark: bool):
+def test_texts_stay_inside_the_figure_without_overlap_and_no_state_leaks(name: str, width: float, dark: bool):
     before, open_figures = dict(mpl.rcParams), plt.get_fignums()
     with style.paper(dark=dark):
         figure = FIGURES[name](width)
@@ -165,16 +165,16 @@ def _box(words: Text) -> Bbox:
 
 
 def _inside(box: Bbox, outer: Bbox) -> bool:
-    slack = 1.0  # pixel: outlines of letters are antialiased
+    slack = 1.0  # pixel: glyph outlines are antialiased
     return box.x0 >= -slack and box.y0 >= -slack and box.x1 <= outer.x1 + slack and box.y1 <= outer.y1 + slack
 
 
 def _overlap(one: Bbox, other: Bbox) -> bool:
     width, height = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-    return width > 1 and height > 1  # pixels: as above
+    return width > 1 and height > 1  # pixel: as above
 
 
-def test_labels_keep_their_size_when_drawn_outside_of_the_style():
+def test_labels_keep_their_size_when_drawn_outside_the_style():
     figure = FIGURES["scaling"](style.COLUMN)
     with mpl.rc_context({"xtick.labelsize": 30, "ytick.labelsize": 30}):
         figure.draw_without_rendering()
@@ -183,7 +183,7 @@ def test_labels_keep_their_size_when_drawn_outside_of_the_style():
     } == {7}
 
 
-def test_a_plot_on_given_axes_is_dark_where_they_are():
+def test_a_plot_on_dark_axes_is_dark():
     with plt.style.context("dark_background"):
         ax = Figure().subplots()
     orders.order_costs(TRUE, WRONG, ax=ax)
@@ -192,7 +192,7 @@ def test_a_plot_on_given_axes_is_dark_where_they_are():
 
 
 @pytest.mark.parametrize("label", [*HARD[:2], "$", r"\$x$", "$$", r"$\frac{1}{", "_", "{", "%", ""])
-def test_every_label_is_shown_as_it_is(label: str):
+def test_every_label_is_shown_verbatim(label: str):
     _, axes = style.subplots(width=12.0)
     ax = alignment.cost_matrix(np.ones((1, 1)), labels=[label], title=label, ax=axes[0, 0])
     measurements.scaling(np.ones(1), {label: np.ones(1)}, xlabel=label, ylabel=label, ax=style.axes_or_new(None, 12.0))
@@ -210,14 +210,14 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("look", [style.LIGHT, style.DARK], ids=["light", "dark"])
-def test_colours_stand_out_from_the_paper(look: style.Palette):
+def test_colours_contrast_with_the_paper(look: style.Palette):
     for colour, least in [(look.ink, 7.0), (look.neutral, 3.0), *[(each, 3.0) for each in look.series]]:
         low, high = sorted((_luminance(colour), _luminance(look.paper)))
         assert (high + 0.05) / (low + 0.05) >= least, colour  # WCAG 2.2, contrast of text and of graphics
 
 
 # Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE TVCG
-# 2009, severity 1: what protanopes and deuteranopes see, in linear RGB
+# 2009, severity 1: simulated colours, in linear RGB
 SEEN = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
@@ -226,7 +226,7 @@ XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1
 
 
 def _lab(colour: str, seen: list[list[float]]) -> np.ndarray:
-    """CIELAB of a colour as it is seen."""
+    """CIELAB of a simulated colour."""
     channels = np.array(mpl.colors.to_rgb(colour))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     x, y, z = np.cbrt(XYZ @ np.clip(np.array(seen) @ linear, 0, 1) / XYZ.sum(1))
@@ -235,12 +235,12 @@ def _lab(colour: str, seen: list[list[float]]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", SEEN)
 @pytest.mark.parametrize("look", [style.LIGHT, style.DARK], ids=["light", "dark"])
-def test_series_are_told_apart_by_colour_blind_eyes(look: style.Palette, kind: str):
+def test_series_are_distinguishable_with_colour_blindness(look: style.Palette, kind: str):
     seen = [_lab(colour, SEEN[kind]) for colour in look.series]
-    assert min(np.linalg.norm(one - other) for k, one in enumerate(seen) for other in seen[:k]) > 11  # 2.3 is noticed
+    assert min(np.linalg.norm(one - other) for k, one in enumerate(seen) for other in seen[:k]) > 11  # 2.3 is visible
 
 
-def test_costs_grow_lighter_evenly():
+def test_the_lightness_of_costs_grows_evenly():
     lightness = np.array(
         [_lab(colour, np.eye(3).tolist())[0] for colour in mpl.colormaps[style.COSTS](np.linspace(0, 1, 33))]
     )

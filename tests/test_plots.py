@@ -36,7 +36,7 @@ def legend(ax: Axes) -> list[str]:
 
 
 def ticks(axis: mpl.axis.Axis) -> dict[float, str]:
-    """Labels of the ticks in view, by position, when drawn."""
+    """Labels of the ticks in view, by position, once drawn."""
     axis.axes.figure.draw_without_rendering()
     low, high = sorted(axis.get_view_interval())
     shown = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
@@ -46,7 +46,7 @@ def ticks(axis: mpl.axis.Axis) -> dict[float, str]:
 # known answers
 
 
-def test_a_cost_matrix_shows_its_costs_its_path_and_what_is_forbidden():
+def test_a_cost_matrix_shows_costs_path_and_forbidden_cells():
     ax = alignment.cost_matrix(COST, path=PATH, labels=LABELS, title="true order", unit="cosine cost (0 to 2)")
     shown = ax.images[0].get_array()
     assert np.array_equal(shown.mask, np.isinf(COST))
@@ -59,7 +59,7 @@ def test_a_cost_matrix_shows_its_costs_its_path_and_what_is_forbidden():
     assert (scale.vmin, scale.vmax) == alignment.shared_limits(COST)
 
 
-def test_a_cost_matrix_of_finite_costs_explains_nothing_as_forbidden():
+def test_a_cost_matrix_of_finite_costs_has_no_legend():
     ax = alignment.cost_matrix(np.zeros((1, 1)), path=np.array([[0, 0]]))
     assert ax.get_legend() is None
     assert ticks(ax.xaxis) == {0: "0"} == ticks(ax.yaxis)
@@ -80,7 +80,7 @@ def test_several_matrices_share_one_scale():
     assert [each.get_text() for each in figure.legends[0].get_texts()] == ["forbidden (+inf)"]
 
 
-def test_links_join_the_steps_that_a_path_matches():
+def test_links_connect_the_steps_that_a_path_matches():
     ax = series.two_way(X, Y, LINK, names=("query", "support"))
     lift = float(legend(ax)[0].removeprefix("query, moved up by "))
     ends = np.array(ax.collections[0].get_segments())
@@ -89,7 +89,7 @@ def test_links_join_the_steps_that_a_path_matches():
     assert (X + lift).min() > Y.max() and legend(ax)[1] == "support"
 
 
-def test_series_stand_at_the_margins_of_their_costs():
+def test_series_are_drawn_beside_their_costs():
     figure = series.three_way(X, Y, (X[:, None] - Y) ** 2, LINK)
     _, above, left, matrix, _ = figure.axes
     assert np.array_equal(above.lines[0].get_xydata(), np.stack((np.arange(len(Y)), Y), 1))
@@ -97,7 +97,7 @@ def test_series_stand_at_the_margins_of_their_costs():
     assert above.get_xlim() == matrix.get_xlim() and left.get_ylim() == matrix.get_ylim()
 
 
-def test_costs_of_orders_tell_how_many_wrong_ones_cost_more():
+def test_order_costs_show_the_share_of_wrong_orders_that_cost_more():
     ax = orders.order_costs(np.array([1.0, 2.0]), {"segments": np.array([[0.5, 3.0], [3.0, 4.0]])}, xlabel="DTW cost")
     dots = [line.get_xydata() for line in ax.lines if line.get_marker() == "o"]
     assert [sorted(each[:, 0]) for each in dots] == [[1, 2], [0.5, 3, 3, 4]]
@@ -108,7 +108,7 @@ def test_costs_of_orders_tell_how_many_wrong_ones_cost_more():
     assert list(ticks(ax.yaxis).values()) == ["true order", "segments"] and ax.get_xlabel() == "DTW cost"
 
 
-def test_beside_each_query_stands_the_rank_of_its_item():
+def test_a_retrieval_matrix_shows_the_rank_of_each_right_item():
     ax = retrieval.retrieval_matrix(SCORES)
     right = SCORES.argmax(1) == np.arange(len(SCORES))
     assert legend(ax) == [f"first choice, right: {right.sum()}", f"first choice, wrong: {(~right).sum()}"]
@@ -126,7 +126,7 @@ def test_intervals_are_drawn_from_low_to_high():
     assert ax.get_xlim()[0] == 0 and ax.get_ylim() == (1.5, -0.5)
 
 
-def test_values_below_the_floor_are_drawn_on_it_as_arrows():
+def test_values_below_the_floor_are_arrows_at_the_floor():
     ax = measurements.intervals({"cpu": {"a": 1e-3, "b": 0.0}}, xlabel="error", floor=1e-9)
     assert [(line.get_marker(), *line.get_xdata()) for line in ax.lines] == [("o", 1e-3), ("<", 1e-9)]
     assert ax.get_xscale() == "log"
@@ -137,7 +137,7 @@ def test_negative_differences_are_in_view():
     assert ax.get_xlim()[0] < -0.3
 
 
-def test_learning_curves_show_the_mean_and_where_most_runs_are():
+def test_learning_curves_show_the_mean_and_a_band_of_most_runs():
     runs = [[{"step": step, "loss": float(step * k)} for step in range(1, 4 + k)] for k in (1, 2, 3)]
     runs[0].append({"step": 9, "loss": None})
     ax = training.learning_curves({"TempCLR": runs, "none": [[]]}, "loss", ylabel="loss (nats)", level=1.0)
@@ -147,13 +147,13 @@ def test_learning_curves_show_the_mean_and_where_most_runs_are():
     assert legend(ax) == ["TempCLR: mean and 100% of 3 runs"] and ax.get_ylabel() == "loss (nats)"
 
 
-def test_runs_that_are_validated_at_different_steps_are_averaged_where_all_were():
+def test_runs_are_averaged_at_the_training_steps_that_all_share():
     runs = [[{"step": step, "score": step} for step in steps] for steps in ((2, 4, 6), (3, 6))]
     ax = training.learning_curves({"a": runs}, "score", ylabel="R@1")
     assert ax.lines[2].get_xydata().tolist() == [[6, 6]]
 
 
-def test_a_timeline_shows_when_each_step_was_and_where_it_was_found():
+def test_a_timeline_shows_truth_and_prediction_of_each_step():
     truth, found = np.array([0, 0, -1, 1]), np.array([0, 1, -1, 1])
     ax = localization.timeline(truth, found, confidence=np.array([1, 0.5, 1, 0.25]), seconds=2.0, labels=["a", "b"])
     boxes = [[(bar.get_x(), bar.get_y(), bar.get_height()) for bar in group] for group in ax.containers]
@@ -174,7 +174,7 @@ def test_a_confusion_matrix_shows_counts_over_shares():
     ]
 
 
-def test_supports_stand_nearest_first():
+def test_supports_are_drawn_nearest_first():
     costs = {name: np.full((2, 2), float(k)) for k, name in enumerate("abc")}
     figure = few_shot.support_query(
         costs, np.array([3.0, 1.0, 2.0]), truth="c", paths={"c": np.array([[0, 0], [1, 1]])}
@@ -184,13 +184,13 @@ def test_supports_stand_nearest_first():
     assert [len(ax.lines) > 0 for ax in figure.axes[:3]] == [False, True, False]
 
 
-def test_a_caption_stands_where_its_segment_begins():
+def test_a_caption_is_drawn_where_its_segment_begins():
     clips = np.zeros((5, 1, 4, 4, 3), np.uint8)
     figure = frames.frame_strip(clips, np.array([0, 0, -1, 1, 1]), ["$a$", "b"])
     assert [ax.get_title(loc="left") for ax in figure.axes] == [r"\$a\$", "", "(not described)", "b", ""]
 
 
-def test_only_labels_that_there_is_room_for_are_drawn():
+def test_labels_that_do_not_fit_are_left_out():
     _, axes = style.subplots(height=2.0)
     ax = alignment.cost_matrix(np.zeros((200, 7)), labels=[f"step {k}" for k in range(200)], ax=axes[0, 0])
     shown = ticks(ax.yaxis)
@@ -198,7 +198,7 @@ def test_only_labels_that_there_is_room_for_are_drawn():
     assert list(ticks(ax.xaxis)) == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_text_is_cut_to_its_width_and_says_so():
+def test_text_is_cut_to_its_width_with_an_ellipsis():
     cut = words.plain("one two three four", 0.5, 8.0)
     assert cut.endswith("…") and words.inches_of(cut, 8.0) <= 0.5
     lines = words.plain("one two three four", 0.5, 8.0, lines=9).split("\n")
@@ -206,7 +206,7 @@ def test_text_is_cut_to_its_width_and_says_so():
     assert max(words.inches_of(line, 8.0) for line in lines) <= 0.5
 
 
-def test_what_is_not_seen_is_left_out_and_what_cannot_be_shown_is_marked():
+def test_invisible_characters_are_removed_and_unprintable_ones_replaced():
     assert words.visible("a\tb\n c\u202e\u2066d\x00\ud800") == "a b cd\ufffd\ufffd"
     assert words.visible("می\u200cخواهم") == "می\u200cخواهم"
 
@@ -215,7 +215,7 @@ def test_what_is_not_seen_is_left_out_and_what_cannot_be_shown_is_marked():
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
-def test_costs_that_are_no_costs_are_refused(bad: float):
+def test_invalid_costs_are_refused(bad: float):
     cost = COST.copy()
     cost[1, 1] = bad
     with pytest.raises(ValueError, match="finite or \\+inf, got NaN or -inf"):
@@ -250,7 +250,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_drawn_is_refused(what: str, unchecked_shapes: None):
+def test_invalid_arrays_are_refused(what: str, unchecked_shapes: None):
     draw, message = REFUSED[what]
     with pytest.raises(ValueError, match=message):
         draw()

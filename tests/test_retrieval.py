@@ -12,7 +12,7 @@ from tempclr.tasks.retrieval import RETRIEVAL_SCORES, order_sensitivity, retriev
 
 
 def ragged(count: int, generator: torch.Generator, *, noise: float) -> tuple[Sequences, Sequences]:
-    """Paragraphs of 3 to 16 steps and noisy videos of them, with 1 to 3 clips a step."""
+    """Paragraphs of 3 to 16 steps and noisy videos of them, with 1 to 3 clips per step."""
     texts, videos = [], []
     for _ in range(count):
         steps = torch.randn(int(torch.randint(3, 17, (), generator=generator)), 24, generator=generator)
@@ -24,7 +24,7 @@ def ragged(count: int, generator: torch.Generator, *, noise: float) -> tuple[Seq
 
 
 def one_by_one(x: Sequences, y: Sequences, value) -> Tensor:
-    """What `value` makes of each unpadded pair."""
+    """Apply `value` to the cost of each unpadded pair."""
     return torch.stack(
         [torch.stack([value(tempclr.cosine_cost(x[i], y[j])) for j in range(len(y))]) for i in range(len(x))]
     )
@@ -41,13 +41,13 @@ def test_planted_videos_are_found(name: str, generator: torch.Generator):
     assert found.video_to_text.recall(1) == 1
 
 
-def test_videos_that_all_look_alike_are_found_by_chance(generator: torch.Generator):
+def test_identical_videos_are_found_by_chance(generator: torch.Generator):
     x = pad([torch.randn(3, 4, generator=generator) for _ in range(10)])
     y = pad([torch.ones(5, 4)] * 10)
     assert retrieve(x, y, retrieval.dtw).recall(1) == pytest.approx(0.1)
 
 
-def test_the_same_steps_in_another_order_are_told_apart_by_alignment_alone(generator: torch.Generator):
+def test_only_alignments_distinguish_the_same_steps_in_another_order(generator: torch.Generator):
     steps = torch.randn(5, 24, generator=generator)
     orders = torch.cat((torch.arange(5)[None], tempclr.negatives.shuffled_orders(5, 7, generator=generator)))
     both = pad([steps[order] for order in orders])
@@ -89,7 +89,7 @@ def test_only_alignments_notice_a_wrong_order(generator: torch.Generator):
     assert noticed["DTW"].mean() > 0.95 and noticed["soft-DTW"].mean() > 0.95
 
 
-def test_the_drop_is_how_much_lower_wrong_orders_score(generator: torch.Generator):
+def test_the_drop_is_the_mean_loss_of_score_in_wrong_orders(generator: torch.Generator):
     x, y = ragged(3, generator, noise=0.1)
     segments = torch.stack([torch.arange(y.values.shape[1])] * 3)
     found = order_sensitivity(x, y, segments, retrieval.dtw, permute_segments, count=9, generator=generator)
@@ -97,7 +97,7 @@ def test_the_drop_is_how_much_lower_wrong_orders_score(generator: torch.Generato
     assert (found.drop > 0).all()
 
 
-def test_each_order_is_encoded_by_itself_if_clips_are_seen_together(generator: torch.Generator):
+def test_a_contextual_encoder_embeds_each_order_separately(generator: torch.Generator):
     encoder = ContextEncoder(Projection(5, 8), 8, heads=2).eval()
     clips, paragraph = torch.randn(4, 5, generator=generator), torch.randn(1, 4, 8, generator=generator)
     x, y, segments = Sequences(paragraph, torch.tensor([4])), pad([clips]), torch.arange(4)[None]
@@ -108,16 +108,14 @@ def test_each_order_is_encoded_by_itself_if_clips_are_seen_together(generator: t
     assert not torch.allclose(back, encode(encoder, y).values[0].flip(0), atol=1e-3)
 
 
-def test_a_model_is_scored_on_what_it_embeds(generator: torch.Generator):
+def test_a_model_is_scored_on_its_embeddings(generator: torch.Generator):
     steps = [torch.randn(4, 6, generator=generator) for _ in range(5)]
     pairs = [Pair(str(k), each, each, torch.arange(4), ("a",) * 4) for k, each in enumerate(steps)]
     encoder = Projection(6, 8)
     assert retrieval.dtw_recall(tempclr.TempCLR(encoder, encoder), pairs) == 1
 
 
-def test_pairs_are_embedded_alike_whatever_stands_beside_them(
-    monkeypatch: pytest.MonkeyPatch, generator: torch.Generator
-):
+def test_chunks_do_not_change_embeddings(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
     pairs = []
     for k, (n, m) in enumerate(((3, 5), (1, 2), (4, 9), (2, 2), (2, 7))):
         x, y = torch.randn(n, 6, generator=generator), torch.randn(m, 7, generator=generator)
@@ -135,7 +133,7 @@ def test_pairs_are_embedded_alike_whatever_stands_beside_them(
 # refusals
 
 
-def test_as_many_videos_as_paragraphs_are_needed():
+def test_different_numbers_of_videos_and_paragraphs_are_refused():
     with pytest.raises(ValueError, match="got 2 paragraphs and 1 videos"):
         retrieve(pad([torch.ones(1, 2)] * 2), pad([torch.ones(1, 2)]), retrieval.dtw)
 
