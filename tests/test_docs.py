@@ -15,6 +15,8 @@ from urllib.parse import unquote, urldefrag
 import pytest
 import yaml
 
+from tempclr.launcher.parameters import notebook_path, resolve
+
 ROOT = Path(__file__).parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # a block behind <!-- excerpt --> is part of a file, and not executed
@@ -141,6 +143,16 @@ def test_the_code_of_a_page_runs_as_printed(path: Path, tmp_path: Path):
     code = "\n".join(BLOCK.findall(path.read_text(encoding="utf-8")))  # each block goes on with what those before made
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_notebooks_take_what_the_site_gives_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    notebook_pages = importlib.import_module("notebook_pages")
+    for smoke in (True, False):
+        first, then = notebook_pages.jobs(ROOT / "notebooks", tmp_path, smoke=smoke)
+        assert len(then) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+        for job in (*first, *then):
+            resolve(notebook_path(job.notebook), job.parameters)
 
 
 @pytest.mark.browser

@@ -68,8 +68,8 @@ def signature_of(what: str, value: object) -> tuple[str, str] | None:
     if what == "class":
         if dataclasses.is_dataclass(value):
             return f"({', '.join(_written(each) for each in _fields(value))})", ""
-        value = vars(value).get("__init__")
-        if value is None:
+        home, value = value.__module__, vars(value).get("__init__")
+        if value is None or value.__module__ != home:  # that of a base, or of a protocol
             return "", ""
     function = inspect.unwrap(getattr(value, "__func__", value))
     if not inspect.isfunction(function):
@@ -149,20 +149,25 @@ def _hanging(text: str, resolve: Resolve) -> str:
 
 def _rows(lines: list[str]) -> list[tuple[str, str]]:
     """The rows of a list in two columns, such as of the files of a package; none if it is not one."""
-    rows: list[tuple[str, str]] = []
-    for line in lines:
-        if found := COLUMNS.match(line):
-            rows.append((found[1], found[2]))
-        elif rows and line.startswith("  "):
+    found = [COLUMNS.match(line) for line in lines]
+    if not found[0] or len(lines) < 2:
+        return []
+    column, rows = found[0].start(2), []
+    for line, columns in zip(lines, found, strict=True):
+        if columns:
+            rows.append((columns[1], columns[2]))
+        elif line.startswith("  "):  # the row above goes on
             rows[-1] = rows[-1][0], f"{rows[-1][1]} {line.strip()}"
+        elif line[column - 1 : column] == " ":  # the longest name, with one space behind it
+            rows.append((line[:column].strip(), line[column:]))
         else:
             return []
-    return rows if len(rows) > 1 else []
+    return rows
 
 
 def _table(rows: list[tuple[str, str]], resolve: Resolve) -> str:
     """A list in two columns."""
-    written = [f"   * - {inline(f'`{name}`', resolve)}\n     - {inline(text, resolve)}" for name, text in rows]
+    written = [f"   * - {inline(f'`{name}`')}\n     - {inline(text, resolve)}" for name, text in rows]
     return "\n".join([".. list-table::", "   :widths: auto", "", *written])
 
 

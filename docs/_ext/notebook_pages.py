@@ -20,7 +20,7 @@ SMOKE: Mapping[str, Mapping[str, object]] = {
     "02_train": TRAINING,
     "03_retrieval": {"wrong_orders": 5},
     "05_gallery": {"wrong_orders": 3},
-    "06_localization": {**TRAINING, "first_steps": 4, "orders": 2},
+    "06_localization": {**TRAINING, "first_steps": 4, "orders_per_room": 2},
     "07_few_shot": {
         "train_sets": 2,
         "validation_sets": 2,
@@ -53,6 +53,16 @@ def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Pat
         smoke: Tiny sizes, whose numbers mean nothing, in place of the defaults.
         keep: Take finished runs as they are, also of other code.
     """
+    first, then = jobs(notebooks, runs, smoke=smoke)
+    for each in (first, then):
+        waiting = [job for job in each if not (keep and job.out.is_dir()) and not _current(job)]
+        if waiting:
+            run_all(waiting, processes=2, description="notebooks", saved_page=saved_page)
+    return [job.out for job in then]
+
+
+def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[Job], list[Job]]:
+    """Return the trainings of the demo, and the notebooks, some of which open them."""
     trained = runs / "demo"
     size = demo.SMOKE if smoke else demo.FULL
     first = [
@@ -68,11 +78,7 @@ def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Pat
         if path.stem == "08_ablation":
             given.setdefault("seeds", ABLATION_SEEDS)
         then.append(Job(str(path), given, runs / path.stem))
-    for jobs in (first, then):
-        waiting = [job for job in jobs if not (keep and job.out.is_dir()) and not _current(job)]
-        if waiting:
-            run_all(waiting, processes=2, description="notebooks", saved_page=saved_page)
-    return [job.out for job in then]
+    return first, then
 
 
 def write(run: Path, folder: Path, *, smoke: bool) -> None:

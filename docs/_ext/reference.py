@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from docstrings import as_rst, described_fields, inline, prose, signature_of
 from public_names import PublicName, modules, public_names
@@ -79,7 +80,7 @@ def _entry(name: PublicName) -> str:
 
 def _shown(value: object) -> str:
     """A constant in one line."""
-    text = " ".join(repr(value).split())
+    text = " ".join((f"TypeVar({value.__name__!r})" if isinstance(value, TypeVar) else repr(value)).split())
     return text if len(text) <= VALUE else f"{text[:VALUE]} ..."
 
 
