@@ -26,8 +26,6 @@ SMOKE: Mapping[str, Mapping[str, object]] = {
         "validation_sets": 2,
         "test_sets": 2,
         "things": 2,
-        "orders": 2,
-        "videos": 3,
         "batch": 8,
         "steps": 6,
         "warmup": 1,
