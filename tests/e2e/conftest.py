@@ -10,6 +10,7 @@ import pytest
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+PATIENCE = 120_000  # milliseconds until what does not come is an error, on however busy a machine
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,9 @@ def browser() -> Iterator[object]:
     if BROWSER is None:
         pytest.skip("no chromium on this machine to drive")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=PATIENCE)
         yield opened
         opened.close()
 
@@ -34,6 +36,7 @@ def open_page(browser: object) -> Iterator[Callable]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, offline=not origin, reduced_motion="reduce", **options
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

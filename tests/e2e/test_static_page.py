@@ -76,9 +76,16 @@ def drag(page: object, start: tuple[float, float], end: tuple[float, float]) -> 
     page.mouse.up()
 
 
+def drawn(page: object) -> None:
+    """Wait until the page has drawn what was asked of it: views draw in the next frame."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
+
+
 def selected(page: object) -> list[int]:
     """Numbers of the sentences that are brushed."""
-    page.wait_for_timeout(100)
+    drawn(page)
     rows = page.get_by_role("listbox").get_by_role("option", selected=True)
     return [int(each.get_attribute("aria-posinset")) - 1 for each in rows.all()]
 
@@ -108,7 +115,7 @@ def test_what_is_baked_in_is_shown_as_text(page: object, cost: torch.Tensor):
 
 
 def test_cells_have_the_colours_of_their_costs(page: object, cost: torch.Tensor):
-    page.wait_for_timeout(200)
+    drawn(page)
     import matplotlib
 
     finite = cost[cost.isfinite()]
@@ -160,7 +167,7 @@ def test_every_slider_by_keyboard_gives_the_engines_numbers(page: object, cost: 
     ink.focus()
     press(page, *["ArrowRight"] * 8)
     assert ink.get_attribute("aria-valuetext") == "cost ↔ alignment 40 %"
-    page.wait_for_timeout(150)
+    drawn(page)
     page.screenshot(path=artifacts / "explorer_blended.png", full_page=True)
 
 
@@ -235,7 +242,7 @@ def test_rows_and_columns_are_brushed_in_the_matrix(page: object, cost: torch.Te
 
 def test_the_matrix_is_zoomed_and_panned_and_the_strip_follows(page: object):
     def colours() -> str:
-        page.wait_for_timeout(120)
+        drawn(page)
         return page.locator(".tc-map canvas").first.evaluate("(canvas) => canvas.toDataURL()")
 
     whole = colours()
@@ -275,8 +282,8 @@ def test_the_clips_are_scrubbed_and_played(page: object):
     press(page, *["End"], *["ArrowLeft"] * 2)
     play = page.get_by_role("button", name="Play")
     play.click()
-    expect(facts).to_contain_text(f"clip {M - 1}", timeout=10_000)
-    expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=10_000)
+    expect(facts).to_contain_text(f"clip {M - 1}")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
 def test_a_clip_that_is_left_out_is_on_no_sentence(tmp_path: Path, open_page: Callable):
@@ -304,7 +311,7 @@ def test_long_words_stay_inside_every_view(tmp_path: Path, open_page: Callable, 
     ]
     for number, view in enumerate(views):
         page = open_page(view.save(tmp_path / f"{number}.html").as_uri(), width=width)
-        page.wait_for_timeout(300)
+        drawn(page)
         outside = page.evaluate(
             "() => [...document.querySelectorAll('.tc *')].filter((each) => each.clientWidth"
             " && each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX === 'visible')"
@@ -339,7 +346,7 @@ def test_it_fits_every_width_and_scheme(
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.tc')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", dark))) < 200) == (scheme == "dark")
-    page.wait_for_timeout(300)
+    drawn(page)
     page.screenshot(path=artifacts / f"explorer_{width}_{scheme}.png", full_page=True)
 
 
@@ -354,7 +361,7 @@ def test_a_video_is_scrubbed_and_played_in_step(
     view = AlignmentExplorer(cost, sentences=SENTENCES, video=tmp_path / "clip.webm", starts=starts)
     page = open_page(view.save(tmp_path / "view.html").as_uri())
     video = page.locator("video")
-    page.wait_for_function("() => document.querySelector('video').readyState >= 2", timeout=10_000)
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
     page.get_by_label("position: clip").focus()
     press(page, *["ArrowRight"] * 5)
     page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 0.51) < 0.02")
