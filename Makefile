@@ -31,9 +31,10 @@ quick: $(STAMP)  ## run the tests that take neither a browser nor a notebook nor
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
-lint: $(STAMP)  ## check style and that notebooks carry no outputs
+lint: $(STAMP)  ## check style and types, and that notebooks carry no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
 docs: $(STAMP)  ## build the site from docs/ and the executed notebooks; writes build/docs/html (SMOKE=1: tiny notebooks)
@@ -45,5 +46,5 @@ bench: $(STAMP)  ## measure against other libraries on this machine
 	$(BIN)/python benchmarks/views.py
 
 clean:  ## remove what the targets made, but neither runs/ nor the cache
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

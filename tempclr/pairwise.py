@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from tempclr.alignment import AlignmentFn, soft_dtw
+from tempclr.alignment import soft_dtw
 from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
@@ -77,7 +77,7 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
 def distances(
     x: Sequences,
     y: Sequences,
-    alignment_fn: AlignmentFn = soft_dtw,
+    alignment_fn: Callable[[Tensor, Tensor], Tensor] = soft_dtw,
     *,
     cost: Callable[[Tensor, Tensor], Tensor] = all_pairs,
     memory: int = MEMORY,

@@ -77,7 +77,8 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the same batch on another device."""
-        return Batch(*(part.to(device) for part in (self.sentences, self.clips, self.segments, self.captions)))
+        sentences, clips = self.sentences.to(device), self.clips.to(device)
+        return Batch(sentences, clips, self.segments.to(device), self.captions.to(device))
 
 
 def collate(pairs: Sequence[Pair], numbers: Mapping[str, int] | None = None) -> Batch:

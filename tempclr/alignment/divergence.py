@@ -1,5 +1,7 @@
 """The soft-DTW divergence: soft-DTW without its bias, so that a sequence is at 0 from itself."""
 
+from typing import Any
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -46,7 +48,7 @@ def soft_dtw_divergence(
     Source:
         Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021, equation 10.
     """
-    options = {"gamma": gamma, "band": band, "kernel": kernel}
+    options: dict[str, Any] = {"gamma": gamma, "band": band, "kernel": kernel}
     own = [None, None] if lengths is None else [lengths[..., [side, side]] for side in (0, 1)]
     return soft_dtw(cost, lengths, **options) - 0.5 * (
         soft_dtw(cost_x, own[0], **options) + soft_dtw(cost_y, own[1], **options)

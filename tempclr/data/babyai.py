@@ -90,7 +90,8 @@ def procedure_pairs(
     features = dict(zip(texts, embed(texts), strict=True))
     result = []
     for video in videos:
-        clips, segments, captions = [], [], []
+        clips, segments = [], []
+        captions: list[str] = []
         for text, bounds, described in zip(video.instructions, video.bounds, video.described, strict=True):
             if not described and not background:
                 continue

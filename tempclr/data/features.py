@@ -235,7 +235,7 @@ def _clips(
     for clip, inside in zip(clips, own, strict=True):
         first = inside.nonzero()[0][:tokens]
         clip[: len(first)] = _floats(rows[first])
-    empty = (~clips.any((1, 2))).nonzero()[0].tolist()
+    empty = np.flatnonzero(~clips.any((1, 2))).tolist()
     if empty:
         raise ValueError(f"expected clips of {_name(entry)} that are not all 0, got only zeros in clip {empty[0]}")
     return torch.from_numpy(clips), torch.from_numpy(np.arange(len(clips)))

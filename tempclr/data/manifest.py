@@ -16,6 +16,7 @@ checked if given) and further fields. All files have the same dim.
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 SPLITS = ("train", "validation", "test")
 FIELDS = {
@@ -66,7 +67,8 @@ def checked(entry: object, *, texts: bool = True) -> dict:
     """Return one line of a manifest, or raise `ValueError` if a field is missing or wrong."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected a JSON object, got {type(entry).__name__}")
-    for name, kind in {**FIELDS, **(TEXTS if texts else {})}.items():
+    kinds: dict[str, Any] = {**FIELDS, **(TEXTS if texts else {})}
+    for name, kind in kinds.items():
         if not isinstance(entry.get(name), kind) or isinstance(entry[name], bool):
             raise ValueError(f"expected a field {name!r}, got {entry.get(name)!r}")
     if Path(entry["video"]).name != entry["video"] or entry["video"] in ("", ".", ".."):

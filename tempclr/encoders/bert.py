@@ -5,6 +5,7 @@ built on the library transformers (extra `paper`), which is imported when one is
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -129,7 +130,8 @@ class VideoBert(nn.Module):
         """What the last layer says of [CLS], each token and [SEP]."""
         clips, length = mask.shape
         marks = torch.tensor([self.shape.begin, self.shape.end], device=mask.device).expand(clips, 2)
-        first, last = self.bert.embeddings.word_embeddings(marks).split(1, 1)
+        words: Any = self.bert.embeddings
+        first, last = words.word_embeddings(marks).split(1, 1)
         video = self.videomlp(tokens.masked_fill(~mask[..., None], 0))  # padding may hold anything, NaN too
         places = torch.arange(length + 2, device=mask.device)
         places[-1] = self.most + 1

@@ -1,7 +1,7 @@
 """Padded sequences through an encoder: step by step, or each step in the context of the others."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
@@ -55,7 +55,7 @@ def encode_in_context(encoder: ContextualEncoder, sequences: Sequences) -> Seque
     return Sequences(embeddings.masked_fill(~sequences.mask[..., None], 0), sequences.lengths)
 
 
-def is_contextual(encoder: nn.Module) -> bool:
+def is_contextual(encoder: nn.Module) -> TypeGuard[ContextualEncoder]:
     """Return whether an encoder, or any part of it, is contextual, so that shuffling comes before encoding."""
     # by class, which Python remembers: looking at every object takes 10 microseconds each
     return any(issubclass(type(module), ContextualEncoder) for module in encoder.modules())

@@ -6,6 +6,7 @@ Nothing but tensors and plain containers is made of a file: no code runs that it
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,7 +93,8 @@ def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
         name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight").replace("Norm.beta", "Norm.bias"): tensor
         for name, tensor in stored.items()
     }
-    layers = len(encoder.bert.encoder.layer)
+    stack: Any = encoder.bert.encoder
+    layers = len(stack.layer)
     # left out: further layers, and the heads of its own training
     weights = {
         name: tensor for name, tensor in weights.items() if not _beyond(name, layers) and not name.startswith("cls.")

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,7 +32,7 @@ def load_with_stand_ins(path: Path) -> tuple[object, tuple[str, ...]]:
         filled = _filled(instructions)
         with _nothing_let_in():
             names = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(_alone(instructions))))
-            stand_ins = [(type("StandIn", (filled.get(name, _Empty),), {}), name) for name in names]
+            stand_ins: list[Any] = [(type("StandIn", (filled.get(name, _Empty),), {}), name) for name in names]
             torch.serialization.add_safe_globals(stand_ins)
             return torch.load(path, map_location="cpu", weights_only=True), names
     except Exception as error:  # damaged or unsafe files fail in many ways
@@ -66,14 +67,14 @@ class _Empty:
 class _Mapping:
     """In place of a class whose objects are filled like a dict."""
 
-    def __new__(cls, *_: object) -> OrderedDict:
+    def __new__(cls, *_: object) -> OrderedDict:  # type: ignore[misc]
         return OrderedDict()
 
 
 class _List:
     """In place of a class whose objects are filled like a list."""
 
-    def __new__(cls, *_: object) -> list:
+    def __new__(cls, *_: object) -> list:  # type: ignore[misc]
         return []
 
 
@@ -122,6 +123,7 @@ def _filled(instructions: bytes) -> dict[str, type]:
     found: dict[str, type] = {}
     stack: list[str | None] = []
     memo: dict[int, str | None] = {}
+    argument: Any
     for code, argument, _ in pickletools.genops(instructions):
         if "PUT" in code.name:
             memo[argument] = stack[-1]

@@ -31,7 +31,11 @@ class Run:
     def __init__(self, folder: Path | str, **params: object) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        plain = json.loads(_json({name: asdict(part) if is_dataclass(part) else part for name, part in params.items()}))
+        plain = {
+            name: asdict(part) if is_dataclass(part) else part  # type: ignore[arg-type]
+            for name, part in params.items()
+        }
+        plain = json.loads(_json(plain))
         stored = self.folder / "params.json"
         if not stored.exists():
             write_text(stored, _json(plain))

@@ -65,7 +65,7 @@ def read_parameters(notebook: str | Path) -> list[Parameter]:
     source = "".join(cell["source"])  # one text or its lines
     try:
         comments = _comments(source)
-        return [_parameter(line, comments.get(line.end_lineno, "")) for line in ast.parse(source).body]
+        return [_parameter(line, comments.get(line.end_lineno or 0, "")) for line in ast.parse(source).body]
     except (ValueError, SyntaxError, tokenize.TokenError) as error:
         raise ValueError(f"cannot read the parameters of {path.name}: {error}") from error
 

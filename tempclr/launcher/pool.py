@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as connection_wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -73,7 +74,7 @@ def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page
                     job = waiting.pop(0)
                     outcome, process = _start(job, saved_page)
                     running[outcome] = job, process
-                ready = connection_wait([asked, *running])
+                ready: list[Any] = connection_wait([asked, *running])
                 if asked in ready:
                     asked.recv()
                     raise KeyboardInterrupt
@@ -107,6 +108,7 @@ def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
     for process in processes:
         process.terminate()
     while living:
+        ready: Any
         for ready in connection_wait([asked, *living]):
             if ready is asked:
                 asked.recv()

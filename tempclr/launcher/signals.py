@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import Any
 
 from tempclr._util.optional import import_optional
 from tempclr.training.interruption import SAME_SIGNAL
@@ -29,9 +30,10 @@ def passed_to_kernel() -> Iterator[type]:
         KeyboardInterrupt: If the block fails after a signal, whose effect the error is taken to be.
     """
     manager = import_optional("jupyter_client.manager", "notebooks").AsyncKernelManager
-    kernels, sent = [], []
+    kernels: list[Any] = []
+    sent: list[int] = []
 
-    class Kernel(manager):
+    class Kernel(manager):  # type: ignore[misc, valid-type]
         async def start_kernel(self, *args: object, **options: object) -> None:
             kernels.append(self)
             await super().start_kernel(*args, **options)
@@ -84,7 +86,7 @@ def sigint_ignored() -> Iterator[None]:
 
 def end_with_parent() -> None:
     """Send this process, started by `multiprocessing`, a SIGTERM once its parent process has ended."""
-    parent = multiprocessing.parent_process()
+    parent: Any = multiprocessing.parent_process()
 
     def wait() -> None:
         parent.join()

@@ -19,8 +19,13 @@ class Gather(Protocol):
     over all processes; gradients of parameters are then averaged over processes, as by `DistributedDataParallel`.
     """
 
-    rank: int  # of this process, from 0
-    count: int  # of processes
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @property
+    def count(self) -> int:
+        """Number of processes."""
 
     def __call__(self, items: Shaped[Tensor, "items *rest"]) -> Shaped[Tensor, "all_items *all_rest"]:
         """Return the items of all processes, in the order of their ranks."""

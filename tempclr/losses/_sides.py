@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from tempclr._util.precision import as_single, in_single
 from tempclr.alignment import AlignmentFn
 from tempclr.costs import all_pairs
-from tempclr.encoders import encode_in_context, encode_steps, is_contextual
+from tempclr.encoders import ContextualEncoder, encode_in_context, encode_steps, is_contextual
 from tempclr.losses._selection import Selection, selected_steps, steps_at
 from tempclr.losses.order import encoded_costs, order_distances, permuted_costs, step_cost, with_true_order
 from tempclr.negatives import Orders, contents_of, even_segments
@@ -62,8 +62,8 @@ def distances_to_orders(
 ) -> Float[Tensor, "batch all_orders"]:
     """Return the distances of each anchor to its positive, in true order first, then in the wrong orders."""
     x, y = anchor.embedded, positive.embedded
-    if is_contextual(positive.encoder):
-        shuffled = _encoded_orders(positive, with_true_order(orders.values), chunk)
+    if is_contextual(positive.encoder) and positive.steps is not None:
+        shuffled = _encoded_orders(positive.encoder, positive.steps, with_true_order(orders.values), chunk)
         cost, own = encoded_costs(x.values, shuffled, debiased=debiased)
     else:
         cost, own = permuted_costs(x.values, y.values, orders.values, debiased=debiased)
@@ -94,15 +94,17 @@ def _selected(
     return steps, encode_in_context(encoder, steps)  # anew, as the steps left out must not be in the context
 
 
-def _encoded_orders(side: Side, orders: Tensor, chunk: int) -> Float[Tensor, "batch all_orders steps dim"]:
+def _encoded_orders(
+    encoder: ContextualEncoder, steps: Sequences, orders: Tensor, chunk: int
+) -> Float[Tensor, "batch all_orders steps dim"]:
     """Embeddings of each sequence in each order, shuffled before it is encoded, `chunk` sequences at a time."""
     batch, count = orders.shape[:2]
     video = torch.arange(batch, device=orders.device).repeat_interleave(count)
     places = orders.flatten(0, 1)
 
     def encoded(rows: slice) -> Tensor:
-        shuffled = steps_at(side.steps.values[video[rows]], places[rows])
-        return encode_in_context(side.encoder, Sequences(shuffled, side.steps.lengths[video[rows]])).values
+        shuffled = steps_at(steps.values[video[rows]], places[rows])
+        return encode_in_context(encoder, Sequences(shuffled, steps.lengths[video[rows]])).values
 
     chunks = [slice(start, start + chunk) for start in range(0, batch * count, chunk)]
     if len(chunks) > 1 and torch.is_grad_enabled():

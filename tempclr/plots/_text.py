@@ -3,11 +3,12 @@
 import math
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, YAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.font_manager import FontProperties
@@ -44,7 +45,8 @@ def plain(text: str, inches: float = math.inf, size: float = style.TYPE, lines: 
         >>> print(plain("pay $5 or $6"))
         pay \$5 or \$6
     """
-    rest, out = visible(text), []
+    out: list[str] = []
+    rest = visible(text)
     while rest and len(out) < lines:
         whole = len(out) + 1 == lines
         cut = _fitting(rest, inches, size, "…" if whole else "")
@@ -86,11 +88,12 @@ class StepLocator(Locator):
 
     def __call__(self) -> list[int]:
         """Return the positions of the ticks."""
-        box = self.axis.axes.bbox
-        length = box.height if self.axis.axis_name == "y" else box.width
-        low, high = sorted(self.axis.get_view_interval())
+        axis: Any = self.axis
+        box = axis.axes.bbox
+        length = box.height if axis.axis_name == "y" else box.width
+        low, high = sorted(axis.get_view_interval())
         shown = max(0.0, min(high, self.steps - 0.5) - max(low, -0.5))
-        most = max(1.0, length * 72 / self.axis.axes.figure.dpi / self.room)
+        most = max(1.0, length * 72 / axis.axes.figure.dpi / self.room)
         every = next(each for each in _round_numbers() if shown / each <= most)
         return list(range(0, self.steps, every))
 
@@ -119,7 +122,7 @@ def mark_steps(axis: Axis, steps: int, labels: Sequence[str] | None = None) -> N
     Raises:
         ValueError: If there is not one label per step.
     """
-    upright = axis.axis_name == "y"
+    upright = isinstance(axis, YAxis)
     size = style.SMALL
     room = 1.3 * size
     if labels is None:

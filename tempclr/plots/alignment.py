@@ -1,6 +1,7 @@
 """Plots of alignments: the cost matrix, the hard path through it, and the soft alignment."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -126,7 +127,7 @@ def cost_matrices(
     height = 0.9 + shape[0] * (np.clip((0.19 if beside else 0.13) * rows, 0.85, 2.4) + 0.4)
     figure, axes = style.subplots(*shape, width=width, height=height, sharey=True)
     grid = axes if beside else axes.T
-    drawn = {"xlabel": xlabel, "ylabel": ylabel, "labels": labels, "colorbar": False}
+    drawn: dict[str, Any] = {"xlabel": xlabel, "ylabel": ylabel, "labels": labels, "colorbar": False}
     for name, upper in zip(costs, grid[0], strict=True):
         cost_matrix(costs[name], path=(paths or {}).get(name), limits=limits, title=name, ax=upper, **drawn)
         if upper.get_legend():

@@ -1,6 +1,7 @@
 """Plot of step localization: truth, prediction and confidence over time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -52,7 +53,7 @@ def timeline(
     )
     handles = []
     for step, chosen, height, offset, colour, hatch, _ in groups:
-        face = {"facecolor": colour, "hatch": hatch, "edgecolor": look.paper, "linewidth": 0}
+        face: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": look.paper, "linewidth": 0}
         clips = np.flatnonzero(chosen)
         tall, top = HALF * height[clips], step[clips] + offset
         ax.bar(clips * scale, tall, width=scale, bottom=top, align="edge", **face)
@@ -66,8 +67,8 @@ def timeline(
     ax.set_ylabel("step" if labels is None else "")
     ax.spines[["left"]].set_visible(False)
     text.title(ax, title)
-    height = "" if confidence is None else " (height: confidence, 0 to 1)"
-    text.legend(ax, handles, [name + (height if name == "found, right" else "") for *_, name in groups])
+    meaning = "" if confidence is None else " (height: confidence, 0 to 1)"
+    text.legend(ax, handles, [name + (meaning if name == "found, right" else "") for *_, name in groups])
     return ax
 
 

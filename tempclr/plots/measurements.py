@@ -1,6 +1,7 @@
 """Plots of measurements: means with their intervals, and growth with size."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -56,7 +57,7 @@ def intervals(
         ax.hlines(rows[above], table[above, 1], table[above, 2], color=colour, linewidth=1.2)
         ax.plot(table[above, 0], rows[above], marker, color=colour, markersize=3.5)
         if not above.all():
-            at = {"color": colour, "markerfacecolor": "none", "markersize": 4, "clip_on": False}
+            at: dict[str, Any] = {"color": colour, "markerfacecolor": "none", "markersize": 4, "clip_on": False}
             ax.plot(np.full((~above).sum(), floor), rows[~above], "<", **at)
     labels = list(results)
     if reference is not None:

@@ -1,5 +1,7 @@
 """Plot of retrieval: all scores, the first choice of each query, and the rank of the right item."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -43,13 +45,13 @@ def retrieval_matrix(
     first, look = scores.argmax(1), style.palette()
     right = first == np.arange(queries)
     size = float(np.clip(110 / max(scores.shape), 2.2, 8))
-    edge = {"markeredgecolor": style.EDGE, "markeredgewidth": 0.5, "markersize": size, "linestyle": ""}
+    edge: dict[str, Any] = {"markeredgecolor": style.EDGE, "markeredgewidth": 0.5, "markersize": size, "linestyle": ""}
     handles, labels = [], []
-    for chosen, kind, name in (
-        (right, {"marker": "o", "color": "#ffffff"}, "first choice, right"),
-        (~right, {"marker": "X", "color": style.LIGHT.series[1]}, "first choice, wrong"),
+    for chosen, marker, colour, name in (
+        (right, "o", "#ffffff", "first choice, right"),
+        (~right, "X", style.LIGHT.series[1], "first choice, wrong"),
     ):
-        handles += ax.plot(first[chosen], np.flatnonzero(chosen), **kind, **edge)
+        handles += ax.plot(first[chosen], np.flatnonzero(chosen), marker=marker, color=colour, **edge)
         labels.append(f"{name}: {chosen.sum()}")
     ax.spines[:].set_visible(False)
     text.mark_steps(ax.xaxis, items)

@@ -1,6 +1,7 @@
 """Plots of two aligned series: one above the other with links, or beside their cost matrix."""
 
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -49,7 +50,7 @@ def two_way(
     lift = _rounded_up(float(y.max() - x.min()) + 0.3 * float(np.ptp(x) + np.ptp(y)))
     shown = path[np.unique(np.linspace(0, len(path) - 1, min(len(path), MOST_LINKS)).round().astype(int))]
     ends = np.stack((shown, np.stack((x[shown[:, 0]] + lift, y[shown[:, 1]]), 1)), 2)
-    ax.add_collection(LineCollection(ends, colors=style.palette().neutral, linewidths=0.4))
+    ax.add_collection(LineCollection(list(ends), colors=style.palette().neutral, linewidths=0.4))
     looks = [{**style.series(number), "markersize": 2.5} for number in (0, 1)]
     looks = looks if max(len(x), len(y)) <= 40 else [{**look, "marker": ""} for look in looks]
     handles = [ax.plot(x + lift, **looks[0])[0], ax.plot(y, **looks[1])[0]]
@@ -95,7 +96,7 @@ def three_way(
     check_costs(cost)
     if cost.shape != (len(x), len(y)):
         raise ValueError(f"expected costs {(len(x), len(y))} for series of these lengths, got {cost.shape}")
-    shares = {"width_ratios": [1, 3.2], "height_ratios": [1, 3.2], "sharex": "col", "sharey": "row"}
+    shares: dict[str, Any] = {"width_ratios": [1, 3.2], "height_ratios": [1, 3.2], "sharex": "col", "sharey": "row"}
     figure, ((corner, above), (left, matrix)) = style.subplots(2, 2, width=width, height=0.92 * width, **shares)
     corner.set_visible(False)
     alignment.cost_matrix(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -88,7 +88,7 @@ def settings(*, dark: bool = False) -> Mapping[str, object]:
 @contextmanager
 def paper(*, dark: bool = False) -> Iterator[None]:
     """Draw light or dark figures inside the block, and change nothing outside it."""
-    with mpl.rc_context(dict(settings(dark=dark))):
+    with mpl.rc_context(dict(settings(dark=dark))):  # type: ignore[arg-type]  # so are these
         yield
 
 
@@ -115,7 +115,7 @@ def palette() -> Palette:
     return DARK if is_dark() else LIGHT
 
 
-def series(number: int) -> dict[str, str]:
+def series(number: int) -> dict[str, Any]:
     """Return colour, marker and dashes of line `number`; the first 20 differ even without colour."""
     hues = palette().series
     return {
@@ -132,14 +132,14 @@ def subplots(
     width: float = COLUMN,
     height: float = 2.2,
     layout: str = "constrained",
-    **options: object,
+    **options: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Return a new figure, with its size in inches, and its axes, always as an array [rows, columns].
 
     Further options are passed to `Figure.subplots`. The figure is light, or dark inside `paper(dark=True)`.
     """
     with paper(dark=is_dark()):
-        figure = Figure(figsize=(width, height), layout=layout)
+        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]  # one of matplotlib's names
         axes = figure.subplots(rows, columns, squeeze=False, **options)
         for ax in axes.flat:
             instantiate_ticks(ax)
@@ -164,10 +164,10 @@ def width_of(ax: Axes) -> float:
     whole, spec = figure.bbox.width / figure.dpi, ax.get_subplotspec()
     if spec is None:
         return whole
-    shares = spec.get_gridspec().get_width_ratios()
+    shares = np.asarray(spec.get_gridspec().get_width_ratios())
     return whole * sum(shares[column] for column in spec.colspan) / sum(shares)
 
 
-def _is_light(colour: object) -> bool:
+def _is_light(colour: Any) -> bool:
     """Whether a colour is closer to white than to black."""
     return float(np.dot(colors.to_rgb(colour), (0.2126, 0.7152, 0.0722))) > 0.5

@@ -1,6 +1,7 @@
 """Plot of the learning curves of several runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -53,7 +54,7 @@ def learning_curves(
         if len(curves) > 1:
             low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=0)
             ax.fill_between(steps, low, high, color=look["color"], alpha=0.18, linewidth=0)
-        few = {"markersize": 3, "marker": look["marker"] if len(steps) <= 12 else ""}
+        few: dict[str, Any] = {"markersize": 3, "marker": look["marker"] if len(steps) <= 12 else ""}
         ax.plot(steps, values.mean(0), color=look["color"], linestyle=look["linestyle"], linewidth=1.5, **few)
         handles.append(Line2D([], [], color=look["color"], linestyle=look["linestyle"], linewidth=1.5, **few))
         labels.append(legend_entry(method, len(curves), level))

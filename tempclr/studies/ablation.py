@@ -203,13 +203,13 @@ def as_text(found: Sequence[Effect]) -> str:
 def verdict(found: Sequence[Effect]) -> str:
     """Return in words which choices made a clear difference, and which did not."""
     compared = [each for each in found if each.difference is not None]
-    clear = [each for each in compared if each.clear]
+    clear = [(each.setting, each.difference) for each in found if each.difference is not None and each.clear]
     lines = [
-        f"{each.setting.choice}, {each.setting.value}: {'better' if each.difference.mean > 0 else 'worse'} than "
-        f"{each.setting.reference}, {each.difference.signed()}"
-        for each in sorted(clear, key=lambda each: -abs(each.difference.mean))
+        f"{setting.choice}, {setting.value}: {'better' if difference.mean > 0 else 'worse'} than "
+        f"{setting.reference}, {difference.signed()}"
+        for setting, difference in sorted(clear, key=lambda each: -abs(each[1].mean))
     ]
-    unclear = sorted({each.setting.choice for each in compared} - {each.setting.choice for each in clear})
+    unclear = sorted({each.setting.choice for each in compared} - {setting.choice for setting, _ in clear})
     summary = f"Of {len(compared)} comparisons, {len(clear)} are clear when all are to hold simultaneously"
     rest = f"No clear difference was seen for: {', '.join(unclear)}." if unclear else ""
     return "\n".join([f"{summary}{':' if lines else '.'}", *(f"  {line}" for line in lines), *([rest] if rest else [])])

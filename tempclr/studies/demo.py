@@ -6,6 +6,7 @@ saturates. The weight of the order loss was chosen from 0.3 and 0.7, its tempera
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tempclr.experiments import runs, video_text
 from tempclr.experiments.experiment import Experiment
@@ -77,7 +78,7 @@ def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: Saved
 
 def _render(job: Job) -> None:
     """Render the videos that all jobs share into the cache, with a progress bar."""
-    rooms = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
+    rooms: dict[str, Any] = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
     experiment = Experiment(**rooms)
     for split in ("train", "validation", "test"):
         video_text.pairs(experiment, split)

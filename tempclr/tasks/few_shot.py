@@ -42,7 +42,8 @@ def hausdorff(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
         real = pair_mask(lengths, *cost.shape[-2:])
         masked = cost.masked_fill(~real, torch.inf)
         ways = (masked.amin(-1), real[..., 0], lengths[..., 0]), (masked.amin(-2), real[..., 0, :], lengths[..., 1])
-        return sum(least.masked_fill(~mask, 0).sum(-1) / length for least, mask, length in ways)
+        first, second = (least.masked_fill(~mask, 0).sum(-1) / length for least, mask, length in ways)
+        return first + second
 
     return -distances(x, y, nearest)
 

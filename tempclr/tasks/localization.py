@@ -133,7 +133,7 @@ def place(
     unknown = sorted({text for steps in lists for text in steps if text not in features})
     if unknown:
         raise ValueError(f"expected steps that a video shows, got {unknown[0]!r}")
-    places = []
+    places: list[Tensor | None] = []
     for pair, steps in zip(pairs, lists, strict=True):
         if len(pair.clips) < len(steps):
             places.append(None)

@@ -5,6 +5,7 @@ import mimetypes
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class AlignmentExplorer(View):
     drop_cost = traitlets.Float(0.0, help="price of leaving out a step").tag(sync=True)
     drops = traitlets.Enum(["y", "x", "xy"], "y", help="what may be left out: clips, sentences, both").tag(sync=True)
     ink = traitlets.Float(0.0, min=0.0, max=1.0, help="0 shows costs, 1 the soft alignment").tag(sync=True)
-    brush = traitlets.List(help="[] or ['rows' or 'columns', first, last]").tag(sync=True)
+    brush: Any = traitlets.List(help="[] or ['rows' or 'columns', first, last]").tag(sync=True)
     cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
     area = traitlets.List(traitlets.Float(), help="[] or what is zoomed to: top, bottom, left, right").tag(sync=True)
 
@@ -157,7 +158,7 @@ class AlignmentExplorer(View):
                 soft, hard = self._functions(measure)
                 path = _path(hard, self._matrix)
                 title = f"{MEASURES[measure]}, hard: {_written(hard(self._matrix).item())}"
-                shown = {"path": path.numpy()} if len(path) else {}
+                shown: dict[str, Any] = {"path": path.numpy()} if len(path) else {}
                 alignment.cost_matrix(self._matrix.numpy(), labels=self.sentences, title=title, ax=left, **shown)
                 title = f"soft, gamma {self.gamma:g}: {_written(soft(self._matrix).item())}"
                 visits = tempclr.alignment_of(soft, self._matrix).numpy()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -117,7 +117,7 @@ class RetrievalInspector(View):
         self.observe(lambda _: self._rank_again(), ["gamma"])
 
     @classmethod
-    def of_model(cls, model: TempCLR, pairs: Sequence[Pair], **options: object) -> Self:
+    def of_model(cls, model: TempCLR, pairs: Sequence[Pair], **options: Any) -> Self:
         """Return the inspector of pairs as a model embeds them; further arguments are those of the class."""
         embedded = retrieval.embed(model, pairs)
         return cls(
@@ -155,7 +155,7 @@ class RetrievalInspector(View):
             axes = figure.subplots(1, 2, sharey=True)
             limits = alignment.shared_limits(*(cost.numpy() for cost in costs))
             for ax, cost, title in zip(axes, costs, titles, strict=True):
-                drawn = {"path": tempclr.dtw_path(cost).numpy()} if "DTW" in self.measure else {}
+                drawn: dict[str, Any] = {"path": tempclr.dtw_path(cost).numpy()} if "DTW" in self.measure else {}
                 alignment.cost_matrix(
                     cost.numpy(), labels=self.sentences[self.query], limits=limits, title=title,
                     colorbar=ax is axes[1], ax=ax, **drawn,
@@ -166,7 +166,8 @@ class RetrievalInspector(View):
 
     def page_state(self) -> dict[str, object]:
         """Return the synchronized state with the costs of as many queries as a page shall hold, the worst first."""
-        state, size, kept = super().page_state(), 0, {}
+        kept: dict[str, dict] = {}
+        state, size = super().page_state(), 0
         worst = torch.stack(list(self.ranks.values())).amax(0).argsort(descending=True, stable=True).tolist()
         for query in [self.query, *worst]:
             costs = self._costs_of(query)
@@ -207,7 +208,7 @@ class RetrievalInspector(View):
         scores[query] = -torch.inf
         return int(scores.argmax())
 
-    def _costs_of(self, query: int) -> dict[str, object]:
+    def _costs_of(self, query: int) -> dict[str, Any]:
         """Costs of a query with its own video and with those that any measure ranks first."""
         first = {
             int(video) for scores in self._found.values() for video in scores[query].topk(min(TOP, len(scores))).indices

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from tempclr_widgets.alignment_explorer import AlignmentExplorer
 from tempclr_widgets.retrieval_inspector import RetrievalInspector
@@ -18,9 +19,7 @@ VIEWS: Mapping[str, type[View]] = MappingProxyType(
 )
 
 
-def saved_page(
-    saved: Mapping[str, object], *, views: Mapping[str, type[View]] = VIEWS, height: int = 760
-) -> Page | None:
+def saved_page(saved: Mapping[str, Any], *, views: Mapping[str, type[View]] = VIEWS, height: int = 760) -> Page | None:
     """Return the page of a view as an executed notebook has saved it; None for any other widget.
 
     Args:
@@ -34,7 +33,7 @@ def saved_page(
         return None
     for buffer in saved.get("buffers", []):
         *inner, last = buffer["path"]
-        place = state
+        place: Any = state
         for key in inner:
             place[key] = place = dict(place[key])
         place[last] = {"base64": buffer["data"]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -77,7 +78,7 @@ class ShuffleLab(View):
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _orders = traitlets.Bytes(help="int32, order by order").tag(sync=True)
-    _drawn = traitlets.List(help="kind and seed of these orders").tag(sync=True)
+    _drawn: Any = traitlets.List(help="kind and seed of these orders").tag(sync=True)
 
     def __init__(
         self,
@@ -162,10 +163,10 @@ class ShuffleLab(View):
             names = ("true order", f"wrong order {chosen + 1}")
             limits = alignment.shared_limits(*costs)
             for ax, each, name, value, labels in zip(axes, costs, names, values, texts, strict=False):
-                path = {} if value == torch.inf else {"path": tempclr.dtw_path(torch.from_numpy(each)).numpy()}
+                path = None if value == torch.inf else tempclr.dtw_path(torch.from_numpy(each)).numpy()
                 title = f"{name}: soft-DTW {value:.2f}"
                 alignment.cost_matrix(
-                    each, labels=labels, limits=limits, title=title, colorbar=ax is axes[1], ax=ax, **path
+                    each, labels=labels, limits=limits, title=title, colorbar=ax is axes[1], ax=ax, path=path
                 )
             most = max(np.abs(gradient).max(), 1e-12)
             image = axes[2].imshow(gradient, cmap=matplotlib.colormaps["PuOr"], vmin=-most, vmax=most, aspect="auto")

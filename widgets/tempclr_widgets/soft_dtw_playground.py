@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ class SoftDTWPlayground(View):
             figure = Figure(figsize=(10.2, 2.9), layout="constrained")
             left, middle, right = figure.subplots(1, 3)
             series.two_way(np.array(self.x), np.array(self.y), path, title=MEASURES[self.measure], ax=left)
-            names = {"xlabel": "step of y", "ylabel": "step of x"}
+            names: dict[str, Any] = {"xlabel": "step of y", "ylabel": "step of x"}
             hard = self._function(0.0)(cost).item()
             title = f"costs and path: {hard:.3f}"
             alignment.cost_matrix(cost.numpy(), path=path, title=title, unit="squared difference", ax=middle, **names)

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -154,7 +154,9 @@ class TrainingMonitor(View):
                 self._add_look(self._records[-1]["step"] if self._records else 0, look())
             asked = False
             for record in loop:
-                entry = asdict(record) if is_dataclass(record) else dict(record)
+                entry: dict[str, Any] = (
+                    asdict(record) if is_dataclass(record) else dict(record)  # type: ignore[arg-type, call-overload]
+                )
                 if "step" not in entry:
                     raise ValueError(f"expected records with a step, got one with {', '.join(entry) or 'nothing'}")
                 self._records.append(entry)
@@ -198,7 +200,7 @@ class TrainingMonitor(View):
                 for ax, at in zip(axes, steps, strict=True):
                     cost = torch.from_numpy(self._looks[at]).double()
                     value = tempclr.soft_dtw(cost, gamma=self.gamma).item()
-                    drawn = {"path": tempclr.dtw_path(cost).numpy()} if value < math.inf else {}
+                    drawn: dict[str, Any] = {"path": tempclr.dtw_path(cost).numpy()} if value < math.inf else {}
                     drawn |= {"labels": self.sentences, "limits": limits, "colorbar": ax is axes[1]}
                     alignment.cost_matrix(cost.numpy(), title=f"step {at}: soft-DTW {value:.2f}", ax=ax, **drawn)
                 axes[1].set_ylabel("")

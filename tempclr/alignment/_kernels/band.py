@@ -35,4 +35,4 @@ def within(
     """Return the costs, +inf beyond the band if there is one."""
     if band is None:
         return cost
-    return cost.masked_fill(~band_mask(lengths, *cost.shape[2:], band)[:, None], torch.inf)
+    return cost.masked_fill(~band_mask(lengths, cost.shape[2], cost.shape[3], band)[:, None], torch.inf)

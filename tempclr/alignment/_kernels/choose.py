@@ -39,11 +39,11 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
     if chosen == "diagonals":
         return diagonals.alignment_cost(cost, lengths, recursion)
     if chosen == "cpu":
-        from tempclr.alignment._kernels.cpu import operator as compiled
+        from tempclr.alignment._kernels.cpu.operator import alignment_cost as compiled
     else:
-        from tempclr.alignment._kernels.gpu import operator as compiled
+        from tempclr.alignment._kernels.gpu.operator import alignment_cost as compiled
     try:
-        return compiled.alignment_cost(cost, lengths, recursion)
+        return compiled(cost, lengths, recursion)
     except OutOfRangeError:
         if kernel != "auto":
             raise

@@ -23,11 +23,12 @@ the value to a direction (Mensch & Blondel, "Differentiable Dynamic Programming"
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from tempclr.alignment._kernels.band import within
 from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion, curvature, minimum
@@ -171,7 +172,8 @@ class _Table:
         self.grid, self.cost = grid, cost
         self.table, self.offsets, self.fronts, self.ends = stored
         self.every = grid.every if len(self.fronts) else 0
-        self.part, self.again = -1, {}
+        self.part = -1
+        self.again: dict[int, Any] = {}
 
     def _reached(self, k: int) -> Tensor:
         """Diagonal k relative to its minimum."""
@@ -228,7 +230,8 @@ class _Table:
         if not self.grid.recursion.end:
             return torch.where(masks[0], values[:, None], 0)
         start = k * len(masks)
-        return sum(torch.where(mask, values[start + number], 0) for number, mask in enumerate(masks))[None]
+        total: Any = sum(torch.where(mask, values[start + number], 0) for number, mask in enumerate(masks))
+        return total[None]
 
 
 def _sweep(cost: Tensor, grid: _Grid, keep: bool) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -238,7 +241,8 @@ def _sweep(cost: Tensor, grid: _Grid, keep: bool) -> tuple[Tensor, tuple[Tensor,
     every = grid.every if keep and grid.n * grid.m >= LONG else 0
     table = cost.new_empty((grid.m, states, grid.n, pairs) if keep and not every else (0,))
     offsets = cost.new_zeros((count if keep else 0, pairs), dtype=torch.float64)
-    fronts, ends = [], []
+    fronts: list[Tensor] = []
+    ends: list[Tensor] = []
     front = _Front.start(cost)
     for k in grid.diagonals:
         if every and k % every == 0:
@@ -304,7 +308,8 @@ def _hessian_product(table: _Table, direction: Tensor) -> Tensor:
     product = torch.empty_like(direction)
     # forward: derivative of the table along the direction, and from it that of every weight
     one, two = direction.new_zeros((2, states, grid.n + 1, pairs))
-    turns, end_slopes = [], []
+    turns = []
+    end_slopes: list[Tensor] = []
     for k in grid.diagonals:
         first, last = grid.rows(k)
         changes = [
@@ -335,15 +340,15 @@ class _Value(torch.autograd.Function):
     """The value; its gradient is the expected alignment."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
-        grid = _Grid(*cost.shape[2:], lengths, recursion)
+    def forward(ctx: Any, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
+        grid = _Grid(cost.shape[2], cost.shape[3], lengths, recursion)
         value, stored = _sweep(cost, grid, keep=ctx.needs_input_grad[0])
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
         return value
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         visits = _Visits.apply(*ctx.saved_tensors, ctx.recursion)
         grad = grad[:, None, None, None]
         return grad * visits if torch.is_grad_enabled() else visits.mul_(grad), None, None
@@ -353,15 +358,15 @@ class _Visits(torch.autograd.Function):
     """How often each cell is visited; its gradient is a Hessian-vector product."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, cost: Tensor, lengths: Tensor, *rest: Tensor | Recursion) -> Tensor:
+    def forward(ctx: Any, cost: Tensor, lengths: Tensor, *rest: Any) -> Tensor:
         *stored, recursion = rest
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
-        return _backward(_Table(_Grid(*cost.shape[2:], lengths, recursion), cost, tuple(stored)))
+        return _backward(_Table(_Grid(cost.shape[2], cost.shape[3], lengths, recursion), cost, tuple(stored)))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         cost, lengths, *stored = ctx.saved_tensors
-        table = _Table(_Grid(*cost.shape[2:], lengths, ctx.recursion), cost, tuple(stored))
+        table = _Table(_Grid(cost.shape[2], cost.shape[3], lengths, ctx.recursion), cost, tuple(stored))
         return _hessian_product(table, grad.contiguous()), *[None] * (len(stored) + 2)

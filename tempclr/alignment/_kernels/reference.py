@@ -100,7 +100,9 @@ def alignments(n: int, m: int, recursion: Recursion) -> list[tuple[float, list[C
     for i in range(n):
         for j in range(m):
             end = end_cost(i, j, n, m, recursion)
-            for state in range(recursion.states) if end is not None else ():
+            if end is None:
+                continue
+            for state in range(recursion.states):
                 found += [(cost + end, cells) for cost, cells in leading_to((state, i, j))]
     return found
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from tempclr.alignment._kernels import diagonals
 from tempclr.alignment._kernels.band import reach, within
@@ -96,7 +96,8 @@ def _align(
 def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int, soft: bool) -> tuple:
     """What the loops need to compute in one precision: border states, bits per cost, largest cost, gamma."""
     exponent = np.int32 if state is np.float32 else np.int64
-    marks, marks_e, rates, limit = np.array([np.inf, 0, skip], state), np.zeros(3, exponent), (state(0), state(0)), 0.0
+    marks: np.ndarray = np.array([np.inf, 0, skip], state)
+    marks_e, rates, limit = np.zeros(3, exponent), (state(0), state(0)), 0.0
     if soft:
         per_cost = -_LOG2_E / Fraction(gamma)
         high = state(float(per_cost))
@@ -158,7 +159,7 @@ def _(grad: Tensor, alignment: Tensor) -> Tensor:
     return torch.empty_like(alignment)
 
 
-def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     """Keep the alignment for the way back, and the cost in case that it is differentiated again."""
     cost, lengths, gamma, smooth, skip, begin, end, up, drops, band, _, _ = inputs
     ctx.recursion = Recursion(gamma, smooth, begin, end, skip, up, drops, band)
@@ -167,7 +168,7 @@ def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.set_materialize_grads(False)  # or zeros as large as the alignment would arrive for it
 
 
-def _gradient(ctx: FunctionCtx, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+def _gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     """The alignment times what arrives; where that is differentiated again, the kernel which can takes over."""
     if grad is None:
         return (None,) * 12

@@ -9,11 +9,11 @@ It has been checked in Triton's interpreter and compiled for GPUs, but not yet t
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from tempclr.alignment._kernels import diagonals
 from tempclr.alignment._kernels.band import within
@@ -237,10 +237,11 @@ def _(
 
 def _recursion(gamma: float, smooth: bool, skip: float, rules: str) -> Recursion:
     """The recursion from what an operator can be called with."""
-    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **dict(zip(_RULES, rules.split("/"), strict=True)))
+    ends: dict[str, Any] = dict(zip(_RULES, rules.split("/"), strict=True))
+    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **ends)
 
 
-def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     """Keep the visits for the way back, and the cost in case that it is differentiated again."""
     cost, lengths, gamma, smooth, skip, rules, _, _ = inputs
     ctx.recursion = _recursion(gamma, smooth, skip, rules)
@@ -248,7 +249,7 @@ def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.mark_non_differentiable(output[1])
 
 
-def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+def _gradient(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     """The visits times what arrives; where that is differentiated again, the kernel which can takes over."""
     cost, lengths, visits = ctx.saved_tensors
     if torch.is_grad_enabled():

@@ -20,8 +20,8 @@ INFINITY = tl.constexpr(float("inf"))
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
 # of any value without being compiled again
-SIZES = ("pairs", "height", "width", "span", "row_step", "column_step", "slots", "blocks", "tile_rows", "tile_columns")
-SIZES += ("tile_diagonal", "first_tile")
+SIZES = ["pairs", "height", "width", "span", "row_step", "column_step", "slots", "blocks", "tile_rows", "tile_columns"]
+SIZES += ["tile_diagonal", "first_tile"]
 HARD, SOFT, SMOOTH = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 
 
