@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Described = TypeVar("Described")
 
@@ -48,12 +48,12 @@ def from_parameters(described: type[Described], parameters: Mapping[str, object]
         >>> from_parameters(Range, {"least": 1, "unrelated": 2}, most=3)
         Range(least=1, most=3, least_open=False, most_open=False)
     """
-    names = {field.name for field in fields(described)}
+    names = {field.name for field in fields(described)}  # type: ignore[arg-type]
     return described(**{name: parameters[name] for name in parameters.keys() & names} | fixed)
 
 
 def validate(
-    settings: object,
+    settings: Any,
     ranges: Mapping[str, Range],
     choices: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> None:

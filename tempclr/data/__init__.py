@@ -16,6 +16,6 @@ ranges          checks of parameters, without torch
 
 import lazy_loader
 
-_FILES = ("babyai", "babyai_classes", "excerpts", "features", "labelled", "lazy", "manifest", "ranges", "simulator")
-_FILES += ("source", "text", "wordpieces")
+_FILES = ["babyai", "babyai_classes", "excerpts", "features", "labelled", "lazy", "manifest", "ranges", "simulator"]
+_FILES += ["source", "text", "wordpieces"]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_FILES)  # each loads when it is first used

@@ -12,6 +12,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,11 @@ class Features:
 
     def pairs(self, split: str, embed: Embed) -> LazyPairs:
         """Return the videos of a split, whose rows are read when they are drawn."""
-        kept = {"background": self.background, "tokens": self.tokens, "drop_overlapping": self.drop_overlapping}
+        kept: dict[str, Any] = {
+            "background": self.background,
+            "tokens": self.tokens,
+            "drop_overlapping": self.drop_overlapping,
+        }
         return pairs(self.location, split, embed, **kept)
 
 

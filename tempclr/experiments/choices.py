@@ -3,7 +3,7 @@
 This file loads no torch: a name is resolved when it is used. To add a choice, add a line to its table.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -18,7 +18,7 @@ class Choice:
     """One named choice."""
 
     help: str  # one line
-    resolve: Callable[..., Any] | None = None  # returns what the name stands for; None where the code says it
+    resolve: Any = None  # a function that returns what the name stands for; None where the code says it
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from tempclr.data.excerpts import excerpts
 from tempclr.data.lazy import LazyPairs
-from tempclr.data.source import PairSource
+from tempclr.data.source import Embed, PairSource
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.experiments.choices import ALIGNMENTS, PAIR_DATA, SHUFFLES, UNIT_LOSSES, make_source
@@ -31,11 +31,11 @@ def pairs(experiment: Experiment, split: str) -> Sequence[Pair]:
 
     Your own features are read each time a pair is drawn.
     """
-    embed = {
+    embeds: dict[str, Embed] = {
         "minilm": sentence_pieces,
         "paper": partial(sentence_pieces, most=PIECES),
-    }.get(experiment.encoder, sentence_embeddings)
-    return source(experiment).pairs(split, embed)
+    }
+    return source(experiment).pairs(split, embeds.get(experiment.encoder, sentence_embeddings))
 
 
 def training_pairs(experiment: Experiment, videos: Sequence[Pair]) -> LazyPairs:
@@ -55,7 +55,7 @@ def model(experiment: Experiment, pairs: Sequence[Pair]) -> TempCLR:
         alignment_fn=per_cell(alignment_fn) if experiment.per_cell else alignment_fn,
         negatives=experiment.negatives,
         shuffle=SHUFFLES[experiment.shuffle].resolve(),
-        anchor=experiment.anchor,
+        anchor=experiment.anchor,  # type: ignore[arg-type]  # checked, as are names below
         temperature=experiment.temperature,
         debiased=experiment.alignment == "divergence",
         in_batch_negatives=experiment.in_batch_negatives,
@@ -75,7 +75,7 @@ def _encoders(experiment: Experiment, clips: Tensor) -> tuple[nn.Module, nn.Modu
         text, video = (ContextEncoder(step, dim, layers=experiment.layers, heads=HEADS) for step in (text, video))
     if experiment.encoder == "minilm":
         language = sentence_encoder()
-        tune(language, experiment.trainable)
+        tune(language, experiment.trainable)  # type: ignore[arg-type]
         text = nn.Sequential(language, text)
     return text, video
 
@@ -86,7 +86,7 @@ def _paper(experiment: Experiment, clips: Tensor) -> tuple[nn.Module, nn.Module]
     if experiment.checkpoint:
         load_published(experiment.checkpoint, video, text)
         for encoder in (text, video):
-            tune(encoder, experiment.trainable)
+            tune(encoder, experiment.trainable)  # type: ignore[arg-type]
     return text, video
 
 
