@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from tempclr._util.files import write_text
 
@@ -28,10 +29,11 @@ class History:
         kept = [entry for entry in read_history(folder) if entry["step"] <= after]
         write_text(self.path, "".join(_line(entry) for entry in kept))
 
-    def append(self, record: object, *, durable: bool = False) -> None:
+    def append(self, record: Any, *, durable: bool = False) -> None:
         """Add a record. It survives a crash of this process; a durable record also survives a power cut."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(asdict(record) if is_dataclass(record) else dict(record)))
+            entry = asdict(record) if is_dataclass(record) else dict(record)  # type: ignore[arg-type]
+            file.write(_line(entry))
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -53,7 +55,7 @@ def read_history(folder: Path | str) -> list[dict]:
     return found
 
 
-def skipped_videos(records: Iterable[Mapping[str, object]]) -> dict[str, int]:
+def skipped_videos(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return for each loss how many of the videos drawn in a training it skipped; see `losses.Losses`."""
     records = list(records)
     return {loss: sum(record[f"{loss}_skipped"] for record in records) for loss in ("unit", "order")}

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -110,11 +111,19 @@ def train(
                 best = progress.validated(score, config)
             signalled, stopped = _anywhere((asked.asked, stop is not None and bool(stop())), accelerator)
             progress.ended = "steps" if last else progress.ended or ("terminated" if signalled or stopped else None)
-            record = StepRecord(progress.step, *measured.values(), rate, seconds, score, best, progress.ended)
+            record = StepRecord(
+                progress.step,
+                **measured,
+                learning_rate=rate,
+                seconds=seconds,
+                score=score,
+                best=best,
+                ended=progress.ended,
+            )
             due = bool(record.ended) or record.step % config.checkpoint_every == 0
             if history is not None:
                 history.append(record, durable=due)
-            if history is not None and best:
+            if folder is not None and history is not None and best:
                 save({"model": state.evaluated.state_dict(), "step": record.step, "score": score}, folder / "best.pt")
             if folder is not None and due:
                 state.save(folder / "last.pt")
@@ -124,7 +133,7 @@ def train(
             yield record
 
 
-def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: Path | None) -> dict[str, float | int]:
+def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: Path | None) -> dict[str, Any]:
     """Losses of a step and the norm of its gradient; the clipped gradient stays in the parameters."""
     accelerator, orders_state = state.accelerator, state.orders_generator.get_state()
     process, processes = accelerator.process_index, accelerator.num_processes

@@ -18,7 +18,7 @@ def progress(records: Iterable[StepRecord], steps: int, *, shown: bool = True) -
         shown: Whether this process shows the bar; of several processes, one should.
     """
     score = {}
-    closed = closing(records) if hasattr(records, "close") else nullcontext()
+    closed = closing(records) if hasattr(records, "close") else nullcontext()  # type: ignore[type-var]
     with closed, tqdm(total=steps, unit="step", disable=not shown) as bar:
         for record in records:
             if record.score is not None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -68,7 +69,7 @@ class State:
         if not trainable:
             raise ValueError("expected a model with at least one trainable parameter, got none")
         generator.set_state(gather_object([generator.get_state()])[0])
-        self.identity = identity(model, pairs, config, accelerator, generator.initial_seed())
+        self.identity: dict[str, Any] = identity(model, pairs, config, accelerator, generator.initial_seed())
         lengths = clip_counts(pairs, bucket=config.bucket)
         self.batches = Batches(lengths, config.batch, bucket=config.bucket, generator=generator)
         self.ema = None
@@ -180,7 +181,7 @@ class State:
         own = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
         return {"orders_generator": self.orders_generator.get_state(), "cpu": torch.get_rng_state(), "device": own}
 
-    def _set_randomness(self, stored: dict[str, Tensor | None]) -> None:
+    def _set_randomness(self, stored: dict[str, Any]) -> None:
         """Restore what `_randomness` returned."""
         device = self.accelerator.device
         self.orders_generator.set_state(stored["orders_generator"])
