@@ -26,6 +26,8 @@ SMOKE: Mapping[str, Mapping[str, object]] = {
         "validation_sets": 2,
         "test_sets": 2,
         "things": 2,
+        "orders_per_set": 2,
+        "videos_per_class": 3,
         "batch": 8,
         "steps": 6,
         "warmup": 1,
