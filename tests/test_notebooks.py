@@ -122,7 +122,7 @@ def test_training_on_own_features_reports_what_it_leaves_out(tmp_path: Path):
     # once each step: equal sentences have no other order
     assert metrics["videos skipped by loss"] == {"unit": 0, "order": 2}
     layernorms = 13 * 2 * 384
-    assert metrics["weights that learn"] == layernorms + (2 * 384 + 385 * 8) + (2 * 5 + 6 * 8)
+    assert metrics["trainable parameters"] == layernorms + (2 * 384 + 385 * 8) + (2 * 5 + 6 * 8)
     assert metrics["interval"]["n"] == metrics["validation videos"] == 4
 
 
