@@ -58,6 +58,7 @@ def test_a_dataclass_is_filled_by_the_parameters_of_its_fields():
     [
         ("babyai", "babyai", ""),
         ("/my/features", "features", "/my/features"),
+        ("features", "features", "features"),  # a folder of that name
         ("features:/my/features", "features", "/my/features"),
         ("C:/my/features", "features", "C:/my/features"),
     ],

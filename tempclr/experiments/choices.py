@@ -136,8 +136,10 @@ def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:
         >>> split_data("babyai", PAIR_DATA), split_data("/my/features", PAIR_DATA)
         (('babyai', ''), ('features', '/my/features'))
     """
-    name, _, location = data.partition(":")
-    return (name, location) if name in known else ("features", data)
+    name, colon, location = data.partition(":")
+    if name in known and (colon or name != "features"):
+        return name, location
+    return "features", data
 
 
 def make_source(data: str, known: Mapping[str, DataChoice], parameters: Mapping[str, object]) -> Any:
