@@ -56,8 +56,8 @@ def cost_matrix(
     names = [str(number) for number in range(n)] if labels is None else list(labels)
     if len(names) != n:
         raise ValueError(f"expected {n} labels, one per row, got {len(names)}")
-    hover = f"{escape(ylabel)}: %{{customdata[0]}}<br>{escape(xlabel)}: %{{x}}<br>cost: %{{z:.4g}}"
-    details = [np.broadcast_to(np.array([escape(name) for name in names], dtype=object)[:, None], (n, m))]
+    hover = f"{_escape(ylabel)}: %{{customdata[0]}}<br>{_escape(xlabel)}: %{{x}}<br>cost: %{{z:.4g}}"
+    details = [np.broadcast_to(np.array([_escape(name) for name in names], dtype=object)[:, None], (n, m))]
     if alignment is not None:
         if alignment.shape != cost.shape:
             raise ValueError(f"expected an alignment {cost.shape}, got {alignment.shape}")
@@ -70,7 +70,7 @@ def cost_matrix(
             z=cells,
             customdata=np.stack(details, -1),
             colorscale="Cividis",
-            colorbar={"title": {"text": escape(unit), "side": "right"}},
+            colorbar={"title": {"text": _escape(unit), "side": "right"}},
             hovertemplate=hover + "<extra></extra>",
             hoverongaps=False,
         )
@@ -80,7 +80,7 @@ def cost_matrix(
     _dress(figure, title, xlabel, "" if labels is not None else ylabel)
     _as_matrix(figure)
     if labels is not None:
-        figure.update_yaxes(tickvals=list(range(n)), ticktext=[escape(name, WORDS) for name in names])
+        figure.update_yaxes(tickvals=list(range(n)), ticktext=[_escape(name, WORDS) for name in names])
     return figure
 
 
@@ -117,12 +117,12 @@ def retrieval_matrix(
     if (len(rows), len(columns)) != scores.shape:
         raise ValueError(f"expected {scores.shape} labels of queries and items, got {len(rows)} and {len(columns)}")
     place = 1 + (-scores).argsort(1, kind="stable").argsort(1, kind="stable")
-    named_rows = np.array([escape(name) for name in rows], dtype=object)[:, None]
-    named_columns = np.array([escape(name) for name in columns], dtype=object)[None]
+    named_rows = np.array([_escape(name) for name in rows], dtype=object)[:, None]
+    named_columns = np.array([_escape(name) for name in columns], dtype=object)[None]
     details = np.stack([*np.broadcast_arrays(named_rows, named_columns, place)], -1)
-    hover = f"{escape(ylabel)}: %{{customdata[0]}}<br>{escape(xlabel)}: %{{customdata[1]}}"
+    hover = f"{_escape(ylabel)}: %{{customdata[0]}}<br>{_escape(xlabel)}: %{{customdata[1]}}"
     hover += "<br>score: %{z:.4g}<br>rank: %{customdata[2]}<extra></extra>"
-    bar = {"title": {"text": escape(unit), "side": "right"}}
+    bar = {"title": {"text": _escape(unit), "side": "right"}}
     figure = go.Figure(
         go.Heatmap(z=scores, customdata=details, colorscale="Cividis", colorbar=bar, hovertemplate=hover)
     )
@@ -134,7 +134,7 @@ def retrieval_matrix(
         mode="markers",
         marker=ring,
         customdata=np.stack((named_rows[:, 0], found), -1),
-        hovertemplate=f"right {escape(xlabel)} of %{{customdata[0]}}<br>rank: %{{customdata[1]}}<extra></extra>",
+        hovertemplate=f"right {_escape(xlabel)} of %{{customdata[0]}}<br>rank: %{{customdata[1]}}<extra></extra>",
         showlegend=False,
     )
     _dress(figure, title, xlabel, ylabel)
@@ -169,7 +169,7 @@ def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str =
             figure.add_scatter(y=low, **edge)
             figure.add_scatter(y=high, fill="tonexty", fillcolor=_faint(colour), **edge)
         line = {"color": colour, "width": 2.5, "dash": dash}
-        figure.add_scatter(y=values.mean(0), line=line, name=escape(legend_entry(method, len(curves), level)), **common)
+        figure.add_scatter(y=values.mean(0), line=line, name=_escape(legend_entry(method, len(curves), level)), **common)
     if not figure.data:
         raise ValueError(f"expected at least one run with values of {key!r}, got none")
     _dress(figure, title, "training step", ylabel)
@@ -177,11 +177,11 @@ def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str =
     return figure
 
 
-def escape(words: str, most: int | None = None) -> str:
+def _escape(words: str, most: int | None = None) -> str:
     """Return text that plotly shows verbatim, with HTML, `$` for mathematics and `%{` of templates escaped.
 
     Example:
-        >>> escape("<b>$5$</b>")
+        >>> _escape("<b>$5$</b>")
         '&lt;b&gt;&#36;5&#36;&lt;/b&gt;'
     """
     seen = text.visible(words)
@@ -202,10 +202,10 @@ def _dress(figure: "Figure", title: str, xlabel: str, ylabel: str) -> None:
         paper_bgcolor=look.paper,
         plot_bgcolor=look.paper,
         font={"color": look.ink, "size": 12},
-        title={"text": escape(title), "font": {"size": 14}},
+        title={"text": _escape(title), "font": {"size": 14}},
         margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 60},
-        xaxis_title_text=escape(xlabel),
-        yaxis_title_text=escape(ylabel),
+        xaxis_title_text=_escape(xlabel),
+        yaxis_title_text=_escape(ylabel),
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
