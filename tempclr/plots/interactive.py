@@ -169,7 +169,8 @@ def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str =
             figure.add_scatter(y=low, **edge)
             figure.add_scatter(y=high, fill="tonexty", fillcolor=_faint(colour), **edge)
         line = {"color": colour, "width": 2.5, "dash": dash}
-        figure.add_scatter(y=values.mean(0), line=line, name=_escape(legend_entry(method, len(curves), level)), **common)
+        name = _escape(legend_entry(method, len(curves), level))
+        figure.add_scatter(y=values.mean(0), line=line, name=name, **common)
     if not figure.data:
         raise ValueError(f"expected at least one run with values of {key!r}, got none")
     _dress(figure, title, "training step", ylabel)
