@@ -315,6 +315,7 @@ def test_without_gradient_no_table_is_kept():
     assert operator._align(cost.detach()[:, None], full(cost), *fields, False, 0)[1].numel() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @pytest.mark.parametrize("rule", [VARIANTS["open ends"], VARIANTS["soft drops"]])
 @pytest.mark.usefixtures("unchecked_shapes")
@@ -364,6 +365,7 @@ print("compiled", len(functions))
 """
 
 
+@pytest.mark.slow
 def test_a_step_of_training_compiles_as_one_graph_that_still_looks_at_its_input():
     # in a process of its own: what checks shapes in tests cannot be traced
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=600, check=False)

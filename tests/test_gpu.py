@@ -111,6 +111,7 @@ def test_any_shape_gives_what_diagonals_gives(size: tuple[int, int], device: str
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [1e-3, 0.1])
 @LANES
 def test_single_precision_stays_exact_far_away_from_zero(
@@ -142,6 +143,7 @@ def test_without_gradient_nothing_is_kept(device: str, generator: torch.Generato
     assert visits.numel() == 0
 
 
+@pytest.mark.slow
 def test_second_derivatives_match_finite_differences(device: str, generator: torch.Generator):
     cost = torch.rand(1, 1, 2, 3, generator=generator, dtype=torch.float64).to(device).requires_grad_()
     lengths = torch.tensor([[2, 3]], device=device)
@@ -172,6 +174,7 @@ def test_a_step_of_training_is_the_same_as_with_diagonals(device: str, monkeypat
     torch.testing.assert_close(moved[1][1], moved[0][1])
 
 
+@pytest.mark.slow
 def test_programs_compile_for_every_generation_without_spills_or_needless_barriers(root: Path):
     """Read off the machine code: no register is spilled, and up to 128 lanes there is no barrier between them."""
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}

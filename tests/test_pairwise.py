@@ -125,6 +125,7 @@ def test_gradients_of_parameters_in_the_alignment_are_not_lost_by_tiles(ragged: 
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
+@pytest.mark.slow
 def test_training_on_all_pairs_stays_within_its_memory():
     program = """
 import torch
@@ -149,6 +150,7 @@ print(used() - before)
     assert int(done.stdout) < 80_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:h5py not installed")
 def test_the_barycentre_is_as_good_as_that_of_tslearn():
     from tslearn.barycenters import softdtw_barycenter  # which warns at its first import

@@ -14,6 +14,8 @@ from tempclr.training.batches import share
 from tempclr.training.checkpoints import load
 from tempclr.training.history import read_history
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

@@ -111,6 +111,7 @@ def test_a_notebook_carries_no_outputs(path: Path):
         assert "papermill" not in cell.metadata
 
 
+@pytest.mark.slow
 def test_the_code_of_the_readme_runs_as_printed(tmp_path: Path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert all(len([line for line in block.splitlines() if line.strip()]) <= 12 for block in blocks)

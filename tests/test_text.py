@@ -29,6 +29,7 @@ def test_sentences_that_mean_alike_are_closer_than_others():
     assert found[0] @ found[1] > found[0] @ found[2] + 0.3
 
 
+@pytest.mark.slow
 def test_it_works_without_a_network():
     program = """
 import socket

@@ -130,12 +130,12 @@ class View(anywidget.AnyWidget):
         Args:
             height: Of its frame in a notebook, in pixels.
         """
-        return self.page_of(self.page_state(), title=self.title, height=height)
+        return _page(self.title, str(self._esm), self.page_state(), height)  # an instance has its own
 
     @classmethod
-    def page_of(cls, state: Mapping[str, object], *, title: str | None = None, height: int = 760) -> Page:
+    def page_of(cls, state: Mapping[str, object], *, height: int = 760) -> Page:
         """Return the page of a view of this class in a given state."""
-        return _page(title or cls.title, str(cls._esm), state, height)
+        return _page(cls.title, str(cls._esm), state, height)
 
     def page_state(self) -> dict[str, object]:
         """Return what the page is given: the synchronized state that the view defines."""
