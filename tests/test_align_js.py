@@ -88,7 +88,7 @@ def engine(kind: str, options: dict) -> Callable[..., torch.Tensor]:
             for name, drop in (("drop_x", options["dropX"]), ("drop_y", options["dropY"]))
         }
         return partial(tempclr.drop_dtw, gamma=gamma, **drops)
-    return partial(getattr(tempclr, kind), gamma=gamma)
+    return partial(getattr(tempclr.alignment, kind), gamma=gamma)
 
 
 def jobs_of(generator: torch.Generator) -> list[tuple[torch.Tensor, str, dict]]:

@@ -67,6 +67,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_any_moment_continues_as_if_never_stopped(tmp_path: Path):
     arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
@@ -151,6 +152,7 @@ def tuned(what: str) -> TempCLR:
         return TempCLR(Projection(6, 16), video, order=order, chunk=7, weight=ramp(0.2, 0.8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["all", "layernorm", "lora"])
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_any_trainable_parameters_in_any_precision_continue_as_if_never_stopped(

@@ -174,7 +174,7 @@ class AlignmentExplorer(View):
         if measure == "dtw":
             band = None if self.band < 0 else self.band
             return partial(tempclr.soft_dtw, gamma=self.gamma, band=band), partial(tempclr.dtw, band=band)
-        function = getattr(tempclr, measure)
+        function = getattr(tempclr.alignment, measure)
         if measure == "drop_dtw":
             function = partial(function, **{f"drop_{axis}": self.drop_cost for axis in self.drops})
         return partial(function, gamma=self.gamma), partial(function, gamma=0.0)

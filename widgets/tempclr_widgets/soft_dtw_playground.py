@@ -123,7 +123,7 @@ class SoftDTWPlayground(View):
             return partial(tempclr.dtw, band=band) if gamma == 0 else partial(tempclr.soft_dtw, gamma=gamma, band=band)
         if self.measure == "drop_dtw":
             return partial(tempclr.drop_dtw, drop_y=self.drop_cost, gamma=gamma)
-        return partial(getattr(tempclr, self.measure), gamma=gamma)
+        return partial(getattr(tempclr.alignment, self.measure), gamma=gamma)
 
 
 def _curve(values: Sequence[float], name: str) -> list[float]:
