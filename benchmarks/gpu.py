@@ -40,11 +40,12 @@ def machine_code(variant: str, steps: int, dtype: torch.dtype, arch: int) -> lis
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from tempclr.alignment._kernels.gpu import operator, sweeps
+    from tempclr.alignment._kernels.gpu import sweeps
+    from tempclr.alignment._kernels.gpu.plan import Plan
 
     recursion = VARIANTS[variant]
     cost = torch.empty(1, recursion.states, steps, steps, dtype=dtype, device="meta")
-    plan = operator._Plan(cost, torch.empty(1, 2, device="meta"), recursion, 0)
+    plan = Plan(cost, torch.empty(1, 2, device="meta"), recursion, 0)
     constants = plan.constants()
     options = {name: constants.pop(name) for name in ("num_warps", "enable_fp_fusion")}
     wide, number = ("offsets", "ends", "borders_below", "borders_right"), "*fp32" if dtype == torch.float32 else "*fp64"
