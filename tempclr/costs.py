@@ -1,4 +1,4 @@
-"""Embeddings in, cost matrices out: the only place where two sequences are compared step by step."""
+"""Embeddings in, cost matrices out: the only place that compares two sequences step by step."""
 
 import torch
 from jaxtyping import Float
@@ -10,8 +10,8 @@ def cosine_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m dim
 
     Args:
         x: Embeddings of one sequence, or of a batch of them. An all-zero step has no
-            direction and costs 1 with everything.
-        y: Embeddings of the other, with the same batch axes and dimension.
+            direction; its cost with every step is 1.
+        y: Embeddings of the other sequence, with the same batch axes and dimension.
 
     Returns:
         Costs from 0 (same direction) to 2 (opposite), up to rounding.
@@ -28,15 +28,15 @@ def cosine_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m dim
 
 
 def squared_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m dim"]) -> Float[Tensor, "*batch n m"]:
-    """Return the squared Euclidean distance of every step of x to every step of y.
+    """Return the squared Euclidean distance between every step of x and every step of y.
 
     Args:
         x: One sequence, or a batch of them, in any unit.
         y: The other, in the same unit, with the same batch axes and dimension.
 
     Returns:
-        Costs >= 0 in the square of that unit. The differences are formed before they are
-        squared, so that equal steps cost exactly 0.
+        Costs >= 0 in the square of that unit. Differences are taken before they are squared,
+        so equal steps cost exactly 0.
 
     Raises:
         ValueError: If dimensions or batch axes differ.
@@ -50,12 +50,12 @@ def squared_cost(x: Float[Tensor, "*batch n dim"], y: Float[Tensor, "*batch m di
     traced = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
     if traced or x.dtype != y.dtype or x.dtype not in (torch.float32, torch.float64):
         return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
-    # by differences as well, but one cell after the other
+    # also by differences, but without storing them
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
 
 
 def all_pairs(x: Float[Tensor, "queries n dim"], y: Float[Tensor, "items m dim"]) -> Float[Tensor, "queries items n m"]:
-    """Return the cosine cost matrices of every x with every y, by one matrix product.
+    """Return the cosine cost matrices of every x with every y, with one matrix product.
 
     Raises:
         ValueError: If the dimensions differ.
@@ -65,7 +65,7 @@ def all_pairs(x: Float[Tensor, "queries n dim"], y: Float[Tensor, "items m dim"]
         torch.Size([2, 5, 3, 4])
     """
     if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"expected x and y of one dimension, got {x.shape[-1]} and {y.shape[-1]}")
+        raise ValueError(f"expected x and y of the same dimension, got {x.shape[-1]} and {y.shape[-1]}")
     similarity = _unit(x).flatten(0, 1) @ _unit(y).flatten(0, 1).T
     return 1 - similarity.unflatten(1, y.shape[:2]).unflatten(0, x.shape[:2]).transpose(1, 2)
 
@@ -76,7 +76,7 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _check_pair(x: Tensor, y: Tensor) -> None:
-    """Refuse two sequences whose steps cannot be compared."""
+    """Raise `ValueError` unless the steps of two sequences can be compared."""
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-1] or x.shape[:-2] != y.shape[:-2]:
         raise ValueError(
             f"expected x [*batch, n, dim] and y [*batch, m, dim], got {tuple(x.shape)} and {tuple(y.shape)}"

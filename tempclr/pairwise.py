@@ -1,4 +1,4 @@
-"""Every sequence of one set against every sequence of another, in tiles that fit into memory; and their mean."""
+"""Compare every sequence of one set with every sequence of another, in tiles that fit into memory; average a set."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,19 +14,19 @@ from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
 MEMORY = 1 << 28  # bytes
-CACHED = 1 << 25  # bytes of a tile from which on a CPU is slower, as its caches do not hold it
-FORWARD, BACKWARD = 5, 8  # most bytes held at a time, in units of the cost: measured 2.3 to 3.7, and 3.2 to 6.7
+CACHED = 1 << 25  # bytes; larger tiles do not fit into the caches of a CPU, and take longer
+FORWARD, BACKWARD = 5, 8  # peak memory in units of the cost; measured: 2.3 to 3.7, and 3.2 to 6.7
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How all pairs are cut: tiles of queries by items, and what computing one of them needs."""
+    """How all pairs are cut into tiles of queries by items, and how much memory a tile needs."""
 
     queries: int
     items: int
     rows: int  # queries of a tile
     columns: int  # items of a tile
-    bytes: int  # that a tile needs at the most
+    bytes: int  # that a tile needs at most
 
     def __len__(self) -> int:
         return -(-self.queries // self.rows) * -(-self.items // self.columns)
@@ -40,8 +40,8 @@ class Tiles:
 def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
     """Return how `distances` will cut its work, before it starts.
 
-    On a CPU, tiles without gradients are no larger than its caches; with gradients each is computed twice if they
-    are several, and so they are as large as the memory allows.
+    On a CPU, tiles without gradients fit into its caches. With gradients, tiles are as large as the memory allows,
+    because each is computed twice if there are several.
 
     Args:
         x: As for `distances`.
@@ -49,7 +49,7 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
         memory: As for `distances`.
 
     Raises:
-        ValueError: If the memory does not hold a single pair; the message says how much does.
+        ValueError: If a single pair does not fit into the memory; the message says how much it needs.
 
     Example:
         >>> x = Sequences(torch.randn(256, 32, 8), torch.full((256,), 32))
@@ -57,7 +57,7 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
         >>> len(plan), plan.rows, plan.columns, plan.bytes
         (49, 40, 40, 32768000)
     """
-    values = max(torch.finfo(x.values.dtype).bits // 8, 4)  # half precision is computed in single
+    values = max(torch.finfo(x.values.dtype).bits // 8, 4)  # half precision is computed in float32
     needs = BACKWARD if torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad) else FORWARD
     each = x.values.shape[1] * y.values.shape[1] * values * needs
     if needs == FORWARD and x.values.device.type == "cpu":
@@ -68,7 +68,7 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
             f"expected memory for at least one pair of {x.values.shape[1]} x {y.values.shape[1]} steps, "
             f"{each:,} bytes, got {memory:,}"
         )
-    # as square as the sets allow, as every row and every column of a tile is prepared once
+    # as square as the sets allow, because each row and each column of a tile is prepared once
     columns = min(len(y), max(math.isqrt(fit), fit // max(len(x), 1)))
     rows = min(len(x), fit // columns) if len(y) else 1
     return Tiles(len(x), len(y), max(rows, 1), max(columns, 1), rows * columns * each)
@@ -82,22 +82,22 @@ def distances(
     cost: Callable[[Tensor, Tensor], Tensor] = all_pairs,
     memory: int = MEMORY,
 ) -> Float[Tensor, "queries items"]:
-    """Return what `alignment_fn` makes of the cost matrix of every x with every y.
+    """Return the value of an alignment function for every x with every y.
 
-    The work is cut into tiles that fit into the memory. In training a tile is computed again on the way
-    back instead of being kept. If a GPU runs out of memory all the same, the tile is halved.
+    The work is cut into tiles that fit into the memory. In training, tiles are not kept but recomputed in the
+    backward pass. If a GPU still runs out of memory, the tiles are halved.
 
     Args:
         x: Embedded sequences.
         y: Embedded sequences of the same dimension.
-        alignment_fn: Takes costs [queries, items, n, m] and lengths [queries, items, 2] to one value
+        alignment_fn: From costs [queries, items, n, m] and lengths [queries, items, 2] to one value
             per pair, such as `tempclr.soft_dtw` or `functools.partial(tempclr.otam, gamma=0.1)`.
-        cost: Takes x [queries, n, dim] and y [items, m, dim] to those costs.
-        memory: Bytes that computing may take at a time, beyond x, y and the result. It bounds what
-            a tile holds; what the allocator keeps is its own affair.
+        cost: From x [queries, n, dim] and y [items, m, dim] to those costs.
+        memory: Bytes that a tile may take, besides x, y and the result. Memory that the allocator
+            keeps in reserve does not count.
 
     Raises:
-        ValueError: If the dimensions differ, the memory does not hold one pair, or `alignment_fn` refuses its input.
+        ValueError: If the dimensions differ, one pair does not fit into the memory, or `alignment_fn` refuses its input.
     """
     plan = tiles(x, y, memory=memory)
     traced = torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad)
@@ -125,12 +125,12 @@ def distances(
 
 
 def _can_run_out(device: torch.device) -> bool:
-    """Whether too large a tile is an error that can be caught; a CPU would swap, or end the process."""
+    """Whether running out of memory is an error that can be caught; on a CPU, the system would swap or kill."""
     return device.type != "cpu"
 
 
 def _try_once(tile: Callable[..., Tensor], rows: slice, columns: slice, x: Tensor, y: Tensor) -> None:
-    """Compute one tile there and back, so that running out of memory shows before the way back of them all."""
+    """Compute one tile forward and backward, to run out of memory here and not in the caller's backward pass."""
     with torch.enable_grad():
         leaves = [values.detach().requires_grad_() for values in (x, y)]
         value = tile(rows, columns, *leaves)
@@ -138,7 +138,7 @@ def _try_once(tile: Callable[..., Tensor], rows: slice, columns: slice, x: Tenso
 
 
 def _halved(plan: Tiles) -> Tiles:
-    """Tiles of half the size."""
+    """The same pairs in tiles of half the size."""
     rows, columns = (-(-plan.rows // 2), plan.columns) if plan.rows > 1 else (1, -(-plan.columns // 2))
     return Tiles(plan.queries, plan.items, rows, columns, plan.bytes * rows * columns // (plan.rows * plan.columns))
 
@@ -151,13 +151,14 @@ def barycentre(
         argmin_z 1/K sum_k soft_dtw(squared_cost(z, y_k))
 
     Args:
-        sequences: In any unit.
-        steps: Of the result; the mean length of the sequences, rounded, if it is not given.
+        sequences: At least one, in any unit.
+        steps: Length of the result; by default the mean length of the sequences, rounded.
         gamma: Smoothing, > 0, in the square of that unit.
-        iterations: Most steps of L-BFGS, which starts from the mean of the sequences, each stretched to `steps`.
+        iterations: Maximum number of iterations of L-BFGS, which starts from the mean of the sequences, each
+            stretched to `steps`.
 
     Returns:
-        A local minimum, as the problem is not convex, in the unit of the sequences.
+        A local minimum (the problem is not convex), in the unit of the sequences.
 
     Raises:
         ValueError: If `steps` or `iterations` is less than 1, or `gamma` is not positive.
@@ -191,5 +192,5 @@ def barycentre(
 
 
 def _stretched(sequence: Tensor, steps: int) -> Tensor:
-    """A sequence [length, dim] interpolated linearly to another number of steps."""
+    """A sequence [length, dim], interpolated linearly to another number of steps."""
     return torch.nn.functional.interpolate(sequence.T[None], steps, mode="linear", align_corners=True)[0].T

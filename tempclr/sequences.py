@@ -1,8 +1,8 @@
 """Sequences of different lengths in one tensor.
 
-A sequence is its steps in order: the sentences of a paragraph, the clips of a video.
-Steps stand on one axis, called `n` for sequence x and `m` for sequence y; shorter
-sequences are padded at the end, and `lengths` says how many steps are real.
+A sequence is a list of steps in order: the sentences of a paragraph, the clips of a video.
+Steps lie on one axis, called `n` for sequence x and `m` for sequence y. Shorter sequences are
+padded at the end, and `lengths` says how many steps are real.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences padded at the end to the length of the longest."""
+    """Sequences, padded at the end to the length of the longest."""
 
     values: Shaped[Tensor, "batch steps *features"]
     lengths: Int[Tensor, " batch"]  # true steps, 1 to `steps`
@@ -42,12 +42,12 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Pair:
-    """A video and its paragraph: two sequences, and which clip belongs to which sentence."""
+    """A video and its paragraph: two sequences, and the sentence that each clip shows."""
 
     name: str
     sentences: Shaped[Tensor, "n *text_features"]
     clips: Shaped[Tensor, "m *clip_features"]
-    segments: Int[Tensor, " m"]  # sentence that each clip shows, 0 to n - 1; -1 is background
+    segments: Int[Tensor, " m"]  # the sentence that each clip shows, 0 to n - 1; -1 is background
     captions: tuple[str, ...]  # the n sentences as text
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Batch:
     sentences: Sequences
     clips: Sequences
     segments: Int[Tensor, "batch m"]  # -1 is background or padding
-    captions: Int[Tensor, "batch n"]  # equal numbers are equal texts; -1 is padding
+    captions: Int[Tensor, "batch n"]  # equal numbers mean equal texts; -1 is padding
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the same batch on another device."""
@@ -86,13 +86,13 @@ def collate(pairs: Sequence[Pair], numbers: Mapping[str, int] | None = None) -> 
 
     Args:
         pairs: At least one.
-        numbers: Of all their captions, for batches that are compared with others; by default
-            those of `caption_numbers`.
+        numbers: A number for each caption, so that batches can be compared with each other; by default
+            those of `caption_numbers(pairs)`.
 
     Raises:
-        ValueError: If there is none, or their features differ in shape.
+        ValueError: If there is no pair, or their features differ in shape.
     """
-    pairs = list(pairs)  # drawn once, since they may be read from files
+    pairs = list(pairs)  # read once, since they may come from files
     numbers = caption_numbers(pairs) if numbers is None else numbers
     captions = [torch.tensor([numbers[text] for text in pair.captions]) for pair in pairs]
     return Batch(
@@ -116,8 +116,8 @@ def pad(sequences: Sequence[Tensor]) -> Sequences:
     """Return sequences of different lengths as one padded tensor.
 
     Args:
-        sequences: At least one; each has its steps on the first axis, at least one of
-            them, and all agree on the axes after it.
+        sequences: At least one, each with at least one step on its first axis. All agree on
+            the axes after it.
 
     Raises:
         ValueError: If there is no sequence, one is empty, or their steps differ in shape.
@@ -134,7 +134,7 @@ def pad(sequences: Sequence[Tensor]) -> Sequences:
             raise ValueError(f"expected at least one step in every sequence, got none in number {index}")
         if sequence.shape[1:] != sequences[0].shape[1:]:
             raise ValueError(
-                f"expected steps of one shape, got {tuple(sequences[0].shape[1:])} in sequence 0 "
+                f"expected steps of the same shape, got {tuple(sequences[0].shape[1:])} in sequence 0 "
                 f"and {tuple(sequence.shape[1:])} in sequence {index}"
             )
     lengths = torch.tensor([len(sequence) for sequence in sequences], device=sequences[0].device)

@@ -1,4 +1,4 @@
-"""Where half precision ends: costs, alignments and softmaxes are computed in single precision or better."""
+"""Single precision or better for costs, alignments and softmaxes, also under automatic mixed precision."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def in_single(device: torch.device) -> AbstractContextManager:
-    """Return a context in which automatic mixed precision, if it is on, leaves tensors as they are.
+    """Return a context in which automatic mixed precision is off, even where the caller turned it on.
 
     Example:
         >>> with torch.autocast("cpu", torch.bfloat16), in_single(torch.device("cpu")):
@@ -19,5 +19,5 @@ def in_single(device: torch.device) -> AbstractContextManager:
 
 
 def as_single(values: Tensor) -> Tensor:
-    """Return half precision as single, and all else as it is."""
+    """Return values in half precision as float32, and all others unchanged."""
     return values.float() if values.dtype.itemsize < 4 else values

@@ -1,4 +1,4 @@
-"""Cost matrix in; value, expected alignment and path out."""
+"""Alignment functions: cost matrices in, values, expected alignments and paths out."""
 
 from tempclr.alignment.divergence import soft_dtw_divergence as soft_dtw_divergence
 from tempclr.alignment.drop_dtw import drop_dtw as drop_dtw

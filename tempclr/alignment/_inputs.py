@@ -1,4 +1,4 @@
-"""What every alignment function accepts, checked once and brought to one form."""
+"""Check what is passed to an alignment function, and bring it to one form."""
 
 import math
 from numbers import Real
@@ -14,13 +14,14 @@ from tempclr.sequences import check_lengths, pair_mask, step_mask
 
 
 def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, kernel: str) -> Tensor:
-    """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m] that was not checked yet."""
+    """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m], which is checked first."""
     pairs, pair_lengths = as_pairs(cost, lengths)
-    return alignment_cost(pairs[:, None], pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
+    every_state = pairs[:, None].expand(-1, recursion.states, -1, -1)
+    return alignment_cost(every_state, pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
 
 
 def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs n m"], Int[Tensor, "pairs 2"]]:
-    """Return costs and lengths with their batch axes joined to one; half precision becomes float32.
+    """Return costs and lengths with their batch axes flattened into one; half precision becomes float32.
 
     Raises:
         ValueError: If the cost is not a floating [*batch, n, m] with n, m >= 1, the lengths are not
@@ -44,21 +45,21 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
 
 
 def checked(values: Tensor, lengths: Tensor, name: str) -> Tensor:
-    """Return lengths [*batch, axes] as int64, once they and the values within them are found right.
+    """Return lengths [*batch, axes] as int64, after checking them and the values within them.
 
     Raises:
         ValueError: If a length is out of its range, or a value [*batch, *steps] within them is NaN or -inf.
     """
-    # in a graph the look at values is an operator whose result is needed; outside, that would cost 50 microseconds
-    return (_check if torch.compiler.is_compiling() or values.is_meta else _look)(values, lengths, name)
+    # in a compiled graph only an operator with a result is kept; elsewhere an operator would cost 50 microseconds
+    return (_check if torch.compiler.is_compiling() or values.is_meta else _check_values)(values, lengths, name)
 
 
-def _look(values: Tensor, lengths: Tensor, name: str) -> Tensor:
-    """Do what `checked` says."""
+def _check_values(values: Tensor, lengths: Tensor, name: str) -> Tensor:
+    """Check as `checked` says."""
     steps = values.shape[lengths.ndim - 1 :]
     for axis, count in enumerate(steps):
         check_lengths(lengths[..., axis], count, f"lengths of {'xy'[axis]}")
-    # one fast look at the least value, which is NaN if any is, spares most inputs the masks
+    # the minimum is NaN if any value is: one fast test, after which most inputs need no masks
     if values.numel() and not values.amin() > -torch.inf:
         within = pair_mask(lengths, *steps) if len(steps) == 2 else step_mask(lengths[..., 0], *steps)
         refused = (values.isnan() | (values == -torch.inf)) & within
@@ -68,7 +69,7 @@ def _look(values: Tensor, lengths: Tensor, name: str) -> Tensor:
     return lengths.to(torch.int64, copy=True)
 
 
-_check = torch.library.custom_op("tempclr::check", _look, mutates_args=())
+_check = torch.library.custom_op("tempclr::check", _check_values, mutates_args=())
 
 
 @_check.register_fake
@@ -77,7 +78,7 @@ def _(values: Tensor, lengths: Tensor, name: str) -> Tensor:
 
 
 def check_cost(cost: Tensor) -> None:
-    """Raise `ValueError` unless a cost has rows and columns of floating-point numbers."""
+    """Raise `ValueError` unless a cost is a matrix, or a batch of matrices, of floating-point numbers."""
     if not isinstance(cost, Tensor):
         raise ValueError(f"expected a cost tensor [*batch, n, m], got {type(cost).__name__}")
     if cost.ndim < 2 or 0 in cost.shape[-2:]:

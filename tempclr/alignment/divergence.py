@@ -1,4 +1,4 @@
-"""The soft-DTW divergence: soft-DTW without its bias, so that a sequence is at 0 from itself."""
+"""The soft-DTW divergence: soft-DTW without its bias, so that a sequence has distance 0 from itself."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def soft_dtw_divergence(
     band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
-    """Return the soft-DTW cost of two sequences, less the mean of that of each with itself.
+    """Return the soft-DTW cost of two sequences, minus the mean of the costs of each with itself.
 
         soft_dtw(x, y) - (soft_dtw(x, x) + soft_dtw(y, y)) / 2
 
@@ -32,9 +32,9 @@ def soft_dtw_divergence(
         kernel: As for `soft_dtw`.
 
     Returns:
-        One value per pair, in the unit of `cost`: 0 when y is x, unlike soft-DTW, which is negative
-        there. That it is >= 0 everywhere is proven for some costs (the source has the conditions), but
-        not for the cosine cost. It is not 0 for a warped copy.
+        One value per pair, in the unit of `cost`: 0 when y is x, where soft-DTW is
+        negative. It is proven to be >= 0 for some costs (see the source for the conditions), but not for
+        the cosine cost. It is not 0 for a warped copy.
 
     Raises:
         ValueError: As `soft_dtw`.

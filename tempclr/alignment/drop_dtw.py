@@ -1,4 +1,4 @@
-"""Drop-DTW: an alignment that may leave steps out, at a price."""
+"""Drop-DTW: an alignment that may drop steps, at a cost."""
 
 from numbers import Real
 
@@ -22,27 +22,27 @@ def drop_dtw(
 ) -> Float[Tensor, "*batch"]:
     """Return the cost of the best alignment in which steps may be dropped instead of matched.
 
-    Of all sets of dropped steps, the minimum of what they cost plus DTW of the steps that remain:
+    The minimum, over all sets of dropped steps, of their drop costs plus the DTW cost of the remaining steps:
 
         min_{A, B} sum_{i in A} drop_x(i) + sum_{j in B} drop_y(j) + dtw(cost without A and B)
 
     Args:
         cost: As for `soft_dtw`.
         lengths: As for `soft_dtw`.
-        drop_x: Cost of leaving out a step of x, one number or one per step; +inf keeps a step, None keeps all.
+        drop_x: Cost of dropping a step of x: one number, or one per step. +inf keeps a step, None keeps all.
         drop_y: The same for y.
         gamma: Smoothing, >= 0, in the unit of `cost`: the soft minimum over all alignments and sets of
             dropped steps, each counted once; 0 is the hard minimum.
         kernel: As for `soft_dtw`.
 
     Returns:
-        One value per pair, in the unit of `cost`; +inf where no alignment exists. If both sides may be
-        dropped, so may everything. It is differentiable with respect to costs and drop costs: the latter's
-        gradient is how often a step is dropped. `alignment_of(partial(drop_dtw, drop_y=1.0), cost)` is
-        how often cells are matched.
+        One value per pair, in the unit of `cost`; +inf where no alignment exists. If steps of
+        both sequences may be dropped, all of them may be. It is differentiable with respect to costs and drop
+        costs: the gradient of the latter is how often a step is dropped, and
+        `alignment_of(partial(drop_dtw, drop_y=1.0), cost)` is how often cells are matched.
 
     Raises:
-        ValueError: As `soft_dtw`, but gamma may be 0; if neither side may be dropped, or a drop cost
+        ValueError: As `soft_dtw`, but gamma may be 0; if neither drop cost is given, or a drop cost
             is NaN, -inf, or of another shape or device.
 
     Example:
@@ -61,7 +61,7 @@ def drop_dtw(
     recursion = Recursion(gamma=gamma, drops=drops)
     pairs, pair_lengths = as_pairs(cost, lengths)
     _, n, m = pairs.shape
-    # a first row and column in which nothing is matched hold the drops before the first match
+    # an added first row and column, in which nothing is matched, hold the drops before the first match
     match = torch.nn.functional.pad(pairs, (1, 0, 1, 0), value=torch.inf)
     planes = [match]
     lengths_x, lengths_y = pair_lengths.split(1, dim=1)
@@ -78,7 +78,7 @@ def drop_dtw(
 def _plane(
     drop: float | Tensor, name: str, cost: Tensor, pairs: Tensor, lengths: Tensor, steps: int
 ) -> tuple[Float[Tensor, "pairs padded"], Int[Tensor, "pairs 1"]]:
-    """Drop costs of each pair, behind a step that does not exist and costs nothing, and the lengths once checked."""
+    """Drop costs of each pair, after an added step that costs nothing, and the checked lengths."""
     if isinstance(drop, Tensor):
         if drop.device != cost.device or not drop.is_floating_point():
             raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")

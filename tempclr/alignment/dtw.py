@@ -21,7 +21,7 @@ def dtw(
 
     Args:
         cost: `cost[..., i, j]` is the cost of matching step i of x with step j of y; +inf forbids a cell.
-        lengths: True steps of x and y per pair; what lies beyond is never read.
+        lengths: True numbers of steps of x and y per pair; padding beyond them is never read.
         band: As for `soft_dtw`.
         kernel: As for `soft_dtw`.
 
@@ -46,8 +46,7 @@ def dtw(
 def dtw_path(cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
     """Return the cheapest monotone path of one pair as rows (i, j), from the first steps to the last.
 
-    Of paths that cost the same, the one with diagonal moves is taken, then the one that
-    advances in x.
+    Among paths of equal cost, diagonal moves are preferred, then moves along x.
 
     Raises:
         ValueError: If no path exists, or as `dtw`.

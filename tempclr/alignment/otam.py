@@ -19,13 +19,13 @@ def otam(
 ) -> Float[Tensor, "*batch"]:
     """Return the OTAM cost: every step of y is matched with one step of x, which never goes back.
 
-    First and last steps of x may be left out. As published, a column of zeros stands before and behind the
-    cost, and steps of x advance without one of y in the two columns beside them. That is DTW with the moves
-    right and diagonal, and down in the first column, from any step of x to any step of x; leaving an added
-    column is possible in two ways except at the corner, so that both ends count twice there.
+    The first and last steps of x may be left out. As published, the cost is padded with a column of zeros on either
+    side, and x advances without y only in the two columns next to the padding. This is DTW from any step of x to any
+    step of x, with the moves right and diagonal, and down in the first column. A padded column can be left in two ways
+    except at the corner, which is why the soft minimum counts other ends twice.
 
     Args:
-        cost: As for `soft_dtw`. It is not symmetric; published results average it with that of the transpose.
+        cost: As for `soft_dtw`. OTAM is not symmetric; published results average it with OTAM of the transpose.
         lengths: As for `soft_dtw`.
         gamma: Smoothing, >= 0, in the unit of `cost`; 0 is the hard minimum.
         kernel: As for `soft_dtw`.

@@ -1,4 +1,4 @@
-"""Soft-DTW: the cost of the best monotone alignment, smoothed so that it can be learnt through."""
+"""Soft-DTW: the cost of the best monotone alignment, smoothed so that gradients pass through it."""
 
 from functools import partial
 
@@ -30,11 +30,11 @@ def soft_dtw(
     Args:
         cost: `cost[..., i, j]` is the cost of matching step i of x with step j of y.
             +inf forbids a cell. Swapping x and y transposes it and leaves the result unchanged.
-        lengths: True steps of x and y per pair; what lies beyond is never read.
+        lengths: True numbers of steps of x and y per pair; padding beyond them is never read.
         gamma: Smoothing, > 0, in the unit of `cost`. With cosine costs (0 to 2),
             0.1 is soft and 0.01 is nearly hard.
-        band: Only cells within so many steps of the line between the corners take part, counted along
-            the shorter sequence (Sakoe & Chiba's band); at least a half, so that a path always exists.
+        band: Half-width of Sakoe & Chiba's band: only cells within this many steps of the line between the
+            corners take part, counted along the shorter sequence; at least 1/2, so that a path always exists.
         kernel: "diagonals" (PyTorch, any device), "cpu" (numba), "gpu" (Triton), or "auto": the fastest that
             can compute this. The compiled kernels take float32 and float64.
 
@@ -70,7 +70,7 @@ def expected_alignment(
     band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch n m"]:
-    """Return how often an alignment visits each cell, when cheaper paths are likelier.
+    """Return the probability that an alignment visits each cell, where cheaper paths are more likely.
 
     A path has probability proportional to exp(-cost(path) / gamma); the expected
     alignment is the probability that it runs through a cell, and the gradient of soft-DTW.
@@ -113,7 +113,7 @@ def smooth_dtw(
 ) -> Float[Tensor, "*batch"]:
     """Return the SmoothDTW cost of aligning two sequences, which is never below DTW's and never negative.
 
-    In place of the soft minimum stands the mean of the three predecessors, weighted by their shares in it:
+    The soft minimum is replaced by the mean of the three predecessors, weighted by their shares in it:
 
         min(r) = sum_k r_k exp(-r_k / gamma) / sum_k exp(-r_k / gamma)
 
@@ -126,7 +126,7 @@ def smooth_dtw(
 
     Returns:
         One value per pair, in the unit of `cost`, at least the DTW cost if costs are >= 0, to which it
-        tends as gamma goes to 0. Its gradient is no distribution over paths: entries can be negative.
+        tends as gamma goes to 0. Its gradient is not a distribution over paths: entries can be negative.
 
     Raises:
         ValueError: As `soft_dtw`.

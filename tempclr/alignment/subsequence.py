@@ -28,8 +28,8 @@ def subsequence_dtw(
         kernel: As for `soft_dtw`.
 
     Returns:
-        One value per pair, in the unit of `cost`; +inf where no path exists. Where the match lies
-        is read off `path_of(subsequence_dtw, cost)`, or softly off `alignment_of`.
+        One value per pair, in the unit of `cost`; +inf where no path exists. `path_of(subsequence_dtw, cost)`
+        says where the match lies, `alignment_of` says it softly.
 
     Raises:
         ValueError: As `soft_dtw`, but gamma may be 0.

@@ -1,4 +1,4 @@
-"""Read an alignment off its value: the gradient says which cells it visits."""
+"""Read an alignment off its value: the gradient of the value says which cells the alignment visits."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def alignment_of(
     cost: Float[Tensor, "*batch n m"],
     lengths: Int[Tensor, "*batch 2"] | None = None,
 ) -> Float[Tensor, "*batch n m"]:
-    """Return how often the alignment behind a value matches each step of x with each step of y.
+    """Return how often an alignment matches each step of x with each step of y.
 
     Args:
         alignment_fn: A function from costs and lengths to one value per pair, such as `dtw`, or
@@ -47,11 +47,11 @@ def alignment_of(
 
 
 def path_of(alignment_fn: AlignmentFn, cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
-    """Return the hard alignment behind a value, as rows (i, j) of matched steps in order.
+    """Return a hard alignment as rows (i, j) of matched steps, in order.
 
     Args:
-        alignment_fn: A function from a cost to a hard value, such as `dtw` or `subsequence_dtw`.
-        cost: Of one pair.
+        alignment_fn: A hard alignment function, such as `dtw` or `subsequence_dtw`.
+        cost: The cost matrix of one pair.
 
     Raises:
         ValueError: If the pair has no path of finite cost, the alignment is not hard, or as that function.
@@ -72,4 +72,4 @@ def path_of(alignment_fn: AlignmentFn, cost: Float[Tensor, "n m"]) -> Int[Tensor
         (on_path,) = torch.autograd.grad(found, traced)
     if not ((on_path == 0) | (on_path == 1)).all():
         raise ValueError("expected a hard alignment, got a soft one; use gamma = 0, or alignment_of")
-    return on_path.nonzero()  # row by row, which on a monotone path is its order
+    return on_path.nonzero()  # row by row, which is the order of a monotone path

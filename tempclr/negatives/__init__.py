@@ -1,21 +1,21 @@
 """Wrong orders of sequences, as indices.
 
-A negative is an order, not a tensor: `sequence[order]` is the shuffled sequence, and
-while steps are encoded one by one, permuting the columns of a cost matrix is the same as
-shuffling the sequence, so nothing is encoded twice.
+A negative is an order, not a tensor: `sequence[order]` is the shuffled sequence. While steps are
+encoded one by one, permuting the columns of a cost matrix has the same effect as shuffling the
+sequence, so nothing is encoded twice.
 
-`wrong_orders` draws them for a whole batch at once. What a wrong order is says a *shuffle*, passed in:
+`wrong_orders` draws them for a whole batch at once. A *shuffle*, passed in, says what a wrong order is:
 
     permute_segments   segments change places (coarse); of a paragraph, its sentences
     permute_clips      clips change places inside their segment (fine)
-    permute_both       segments do, and in some of the orders also the clips inside (the paper's two)
+    permute_both       segments change places, in some orders also the clips inside (the two of the paper)
     reverse            everything runs backwards
     swap_neighbours    neighbouring segments change places (hard)
     move_blocks        a block of segments moves elsewhere
     mixture            each order by one of several shuffles
 
-It proposes more orders than are wanted, for all sequences in one draw; those that give the true sequence, or the
-same one twice, are left out. Nothing is listed, nothing loops over videos.
+A shuffle proposes more orders than are wanted, for all sequences in one draw. Orders that give the true sequence,
+or the same sequence again, are discarded. No orders are enumerated, and no code loops over videos.
 """
 
 from tempclr.negatives.layout import Layout as Layout

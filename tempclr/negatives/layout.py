@@ -1,4 +1,4 @@
-"""Where the segments of a batch of sequences are, and where their steps go when segments change places."""
+"""Where the segments of a batch of sequences lie, and where their steps go when segments change places."""
 
 from dataclasses import dataclass, fields
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layout:
-    """Sequences cut into runs of equal segment numbers, from 0; runs of background or padding stay where they are."""
+    """Sequences cut into runs of equal segment numbers, from 0; runs of background or padding do not move."""
 
-    run: Int[Tensor, "batch steps"]  # that each step is in
-    place: Int[Tensor, "batch steps"]  # of each step in its run
-    moving: Bool[Tensor, "batch steps"]  # whether it is in a run that may move
-    size: Int[Tensor, "batch runs"]  # steps of each run; 0 where a sequence has fewer
-    order: Int[Tensor, "batch runs"]  # runs that may move, in order, and then the others
-    free: Int[Tensor, " batch"]  # how many may move
+    run: Int[Tensor, "batch steps"]  # the run of each step
+    place: Int[Tensor, "batch steps"]  # of each step within its run
+    moving: Bool[Tensor, "batch steps"]  # whether the run of each step may move
+    size: Int[Tensor, "batch runs"]  # steps of each run; 0 where a sequence has fewer runs
+    order: Int[Tensor, "batch runs"]  # runs that may move, in order, then the others
+    free: Int[Tensor, " batch"]  # number of runs that may move
 
     def __getitem__(self, index: Int[Tensor, " some"]) -> "Layout":
         """Return the layout of some of the sequences."""
@@ -29,25 +29,25 @@ class Layout:
 
     @property
     def runs(self) -> int:
-        """Most runs of a sequence."""
+        """The largest number of runs in a sequence."""
         return self.size.shape[1]
 
     def of_runs(self, numbers: Int[Tensor, "batch steps"]) -> Int[Tensor, "batch runs"]:
-        """Return a number for each run: that of its last step."""
+        """Return a number for each run: the number of its last step."""
         return torch.zeros_like(self.size).scatter(1, self.run, numbers)
 
     def free_first(self, keys: Float[Tensor, "batch rows runs"]) -> Float[Tensor, "batch rows runs"]:
-        """Return keys, from 0 to 1, of the runs that may move; the others are sorted behind them, in order."""
+        """Return sort keys: those given, from 0 to 1, for runs that may move; the others come after them, in order."""
         index = torch.arange(self.runs, device=keys.device)
         return torch.where((index < self.free[:, None])[:, None], keys, index.double() + 1)
 
     def slots(self, index: Int[Tensor, "batch rows runs"]) -> Int[Tensor, "batch rows runs"]:
-        """Return where each run goes, if of those that may move number k takes the place of number index[k]."""
+        """Return where each run goes if, of those that may move, number k takes the place of number index[k]."""
         order = self.order[:, None].expand_as(index)
         return torch.empty_like(index).scatter_(2, order, order.gather(2, index))
 
     def places_by(self, keys: Float[Tensor, "batch rows steps"]) -> Int[Tensor, "batch rows steps"]:
-        """Return the place of each step in its run, if the steps of runs that may move are sorted by keys, 0 to 1."""
+        """Return the place of each step in its run, with the steps of runs that may move sorted by keys from 0 to 1."""
         true = self.place.double() / self.place.shape[1]
         keys = self.run[:, None] + torch.where(self.moving[:, None], keys, true[:, None])
         index = torch.arange(keys.shape[2], device=keys.device).expand(keys.shape)
@@ -64,7 +64,7 @@ class Layout:
 
 
 def lay_out(segments: Int[Tensor, "batch steps"]) -> Layout:
-    """Return where the segments are; a negative number is background or padding."""
+    """Return where the segments lie; a negative number is background or padding."""
     starts = torch.nn.functional.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
     run = starts.cumsum(1) - 1
     index = torch.arange(segments.shape[1], device=segments.device).expand_as(run)
@@ -77,7 +77,7 @@ def lay_out(segments: Int[Tensor, "batch steps"]) -> Layout:
 
 
 def even_segments(lengths: Int[Tensor, " batch"], steps: int, size: int) -> Int[Tensor, "batch {steps}"]:
-    """Return segments of `size` steps each, for sequences that come without; the last of each may be shorter.
+    """Return segments of `size` steps each, for sequences without segments; the last of each may be shorter.
 
     Example:
         >>> even_segments(torch.tensor([5, 2]), 5, 2)

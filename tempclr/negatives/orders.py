@@ -1,4 +1,4 @@
-"""Drawing wrong orders: propose more than are wanted, and keep those that are wrong and different."""
+"""Draw wrong orders: propose more than are wanted, and keep those that are wrong and different."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from torch.nn.functional import pad
 from tempclr.negatives.layout import Layout, lay_out
 from tempclr.negatives.shuffles import Shuffle, permute_segments
 
-ROWS = 16  # proposed at least
-# proposed again for the sequences that still lack orders: at least, and for each that was asked for; one of as many
-# orders, all equally likely, is then missed once in 10 ** 5 draws
+ROWS = 16  # proposals per sequence, besides two for each wanted order
+# proposals in the second round, for sequences that still lack orders: at least, and per wanted order. If only as many
+# orders exist as are wanted, all equally likely, one of them is then missed once in 10 ** 5 draws
 MORE, MORE_EACH = 256, 16
-APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: numbers of steps times it meet no number of captions
+APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: keeps hashes of steps apart from hashes of captions
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Orders:
     """Wrong orders of the sequences of a batch, all different."""
 
     values: Int[Tensor, "batch count steps"]  # permutations; background and padding stay in their place
-    found: Bool[Tensor, "batch count"]  # False, with the true order, behind the last one that a sequence has
+    found: Bool[Tensor, "batch count"]  # False, with the true order in `values`, where a sequence has fewer
 
     def __len__(self) -> int:
         return len(self.values)
@@ -47,27 +47,27 @@ def wrong_orders(
 ) -> Orders:
     """Return wrong orders of each sequence of a batch, drawn together on the generator's device.
 
-    No order gives the true sequence, and no two give the same: of captions, segment by segment, if
-    only segments change places; of steps otherwise.
+    No order gives the true sequence, and no two give the same. Sequences are compared caption by caption, one per
+    segment, if only segments change places; otherwise step by step.
 
     Args:
         segments: The sentence that each step belongs to; a segment is a run of equal numbers. A
             negative number is background or padding, which keeps its place between the segments.
         count: How many orders, at least 1.
         shuffle: Which orders are wrong, such as `permute_segments`, or a `mixture`.
-        captions: What is said of each step: exchanging segments of equal numbers makes no other order. Without
-            them all segments differ.
-        contents: What each step holds, as from `contents_of`: steps of equal numbers are the same. Without them
-            all steps differ.
+        captions: A number for the caption of each step: exchanging segments with equal captions is not a wrong
+            order. By default all segments differ.
+        contents: A number for the content of each step, as from `contents_of`: steps with equal numbers are the
+            same. By default all steps differ.
         generator: Source of randomness; the orders are made on its device.
 
     Returns:
-        As many orders as were asked for, or as exist if fewer do; none of a sequence that is too short. Of few orders
-        that the shuffle proposes equally often, one is missed with a chance below 10 ** -4; those that it proposes
-        seldom, as the rare part of a mixture, are missed more often.
+        As many orders as were asked for, or all that exist if there are fewer; none for a sequence that is too short.
+        If few orders exist and the shuffle proposes them equally often, the chance to miss one is below 10 ** -4.
+        Orders that it rarely proposes, such as those of the rare part of a mixture, are missed more often.
 
     Raises:
-        ValueError: If `count` is not positive, or shapes differ; if there is no step, or a segment is no whole number.
+        ValueError: If `count` is not positive, shapes differ, there is no step, or segments are not integers.
 
     Example:
         Segments of two clips and one clip have one wrong order; a single segment has none:
@@ -101,7 +101,7 @@ def wrong_orders(
 
 
 def shuffled_orders(steps: int, count: int, *, generator: Generator) -> Int[Tensor, "orders {steps}"]:
-    """Return wrong orders of one sequence, each of whose steps is a segment of its own.
+    """Return wrong orders of one sequence in which each step is a segment of its own.
 
     Args:
         steps: Length of the sequence, at least 2.
@@ -118,12 +118,12 @@ def shuffled_orders(steps: int, count: int, *, generator: Generator) -> Int[Tens
         tensor([[1, 0]])
     """
     if steps < 2:
-        raise ValueError(f"expected at least 2 steps, got {steps}, which have no wrong order")
+        raise ValueError(f"expected at least 2 steps, got {steps}; a shorter sequence has no wrong order")
     return wrong_orders(torch.arange(steps, device=generator.device)[None], count, generator=generator)[0]
 
 
 def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, "batch steps"]:
-    """Return a number for each step, equal where steps are equal in every bit, and practically nowhere else."""
+    """Return a hash of each step: equal where steps are equal in every bit, and practically nowhere else."""
     flat = values.detach().reshape(*values.shape[:2], -1).contiguous().view(torch.uint8)
     rest = -flat.shape[2] % 8
     words = (pad(flat, (0, rest)) if rest else flat).view(torch.int64)
@@ -134,40 +134,43 @@ def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, 
 def _draw(
     shuffle: Shuffle, layout: Layout, spoken: Tensor, shown: Tensor, factors: Tensor, rows: int, generator: Generator
 ) -> list[Tensor]:
-    """Proposed orders: where each step goes; two numbers of what it gives, of steps and as it counts; if it is true."""
+    """Proposals: where each step goes, a hash of the steps, a hash of what makes orders differ, and if it is true."""
     proposed = shuffle(layout, rows, generator)
     positions = layout.positions(proposed.slots, proposed.places)
-    heard, seen = _sums(factors, proposed.slots, spoken[:, None]), _sums(factors, positions, shown[:, None])
-    slot, step = (torch.arange(each.shape[1], device=each.device).expand_as(each) for each in (spoken, shown))
-    true = (seen == _sums(factors, step, shown)[:, None]) | (
-        proposed.moves & (heard == _sums(factors, slot, spoken)[:, None])
+    caption_hash, step_hash = (
+        _hashes(factors, proposed.slots, spoken[:, None]),
+        _hashes(factors, positions, shown[:, None]),
     )
-    return [positions, seen, torch.where(proposed.inside, seen * APART, heard), true]
+    slot, step = (torch.arange(each.shape[1], device=each.device).expand_as(each) for each in (spoken, shown))
+    true = (step_hash == _hashes(factors, step, shown)[:, None]) | (
+        proposed.moves & (caption_hash == _hashes(factors, slot, spoken)[:, None])
+    )
+    return [positions, step_hash, torch.where(proposed.inside, step_hash * APART, caption_hash), true]
 
 
 def _chosen(drawn: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
-    """Where each step goes in the first orders that are wrong and different, and how many there are of them."""
-    positions, seen, told, true = drawn
-    refused = true | _repeated(torch.stack((seen, told))).any(0)
+    """Where each step goes in the first orders that are wrong and different, and which of them were found."""
+    positions, step_hash, hashes, true = drawn
+    refused = true | _repeated(torch.stack((step_hash, hashes))).any(0)
     chosen = refused.byte().argsort(dim=1, stable=True)[:, :count]
     return positions.gather(1, chosen[..., None].expand(-1, -1, positions.shape[2])), ~refused.gather(1, chosen)
 
 
 def _factors(steps: int, generator: Generator) -> Int[Tensor, " {steps}"]:
-    """A random 64-bit number for each position."""
+    """A random 64-bit factor for each position."""
     return torch.randint(-(2**63), 2**63 - 1, (steps,), generator=generator, device=generator.device)
 
 
-def _sums(factors: Tensor, positions: Tensor, numbers: Tensor) -> Tensor:
-    """A number of a sequence: the sum, modulo 2 ** 64, of what it holds times the factor of each position.
+def _hashes(factors: Tensor, positions: Tensor, numbers: Tensor) -> Tensor:
+    """A hash of each sequence: the sum, modulo 2 ** 64, of its numbers times the factors of their positions.
 
-    Equal sequences have equal numbers; that others do has a chance of about 2 ** -64, and would cost one order.
+    Different sequences have the same hash with a chance of about 2 ** -64, which would cost one order.
     """
     return (factors[positions] * numbers).sum(-1)
 
 
-def _repeated(sums: Int[Tensor, "*batch rows"]) -> Bool[Tensor, "*batch rows"]:
-    """Where an earlier row of the same sequence has the same sum."""
-    ordered, index = sums.sort(stable=True)
+def _repeated(hashes: Int[Tensor, "*batch rows"]) -> Bool[Tensor, "*batch rows"]:
+    """Where an earlier row of the same sequence has the same hash."""
+    ordered, index = hashes.sort(stable=True)
     again = pad(ordered[..., 1:] == ordered[..., :-1], (1, 0))
     return torch.empty_like(again).scatter_(-1, index, again)

@@ -1,4 +1,4 @@
-"""What makes an order wrong: shuffles, which propose random orders of one kind for a whole batch."""
+"""Shuffles: each proposes random orders of one kind, for a whole batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from tempclr.negatives.layout import Layout
 
 @dataclass(frozen=True)
 class Proposal:
-    """Random orders, of which some may be true or come twice."""
+    """Random orders, some of which may be true or occur twice."""
 
     slots: Int[Tensor, "batch rows runs"]  # where each run goes
-    places: Int[Tensor, "batch rows steps"]  # where in its run each step goes
-    moves: Bool[Tensor, "batch rows"]  # whether it is wrong only if the captions come in another order
+    places: Int[Tensor, "batch rows steps"]  # where each step goes within its run
+    moves: Bool[Tensor, "batch rows"]  # whether an order is wrong only if the captions come in another order
     inside: Bool[Tensor, "batch rows"]  # whether steps change places inside their run
 
 
@@ -25,7 +25,7 @@ Shuffle = Callable[[Layout, int, Generator], Proposal]
 
 
 def permute_segments(layout: Layout, rows: int, generator: Generator) -> Proposal:
-    """Propose orders in which the segments are permuted and the clips inside follow each other as before.
+    """Propose orders in which segments are permuted, and clips keep their order inside each segment.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, section 3.2: coarse granularity.
@@ -34,7 +34,7 @@ def permute_segments(layout: Layout, rows: int, generator: Generator) -> Proposa
 
 
 def permute_clips(layout: Layout, rows: int, generator: Generator) -> Proposal:
-    """Propose orders in which clips are permuted inside their segment and segments stay.
+    """Propose orders in which clips are permuted inside their segment, and segments keep their places.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, section 3.2: fine granularity.
@@ -47,13 +47,13 @@ def permute_clips(layout: Layout, rows: int, generator: Generator) -> Proposal:
 
 
 def permute_both(layout: Layout, rows: int, generator: Generator, *, within: float = 0.5) -> Proposal:
-    """Propose orders in which segments are permuted, and with probability `within` also the clips inside each.
+    """Propose orders in which segments are permuted and, with probability `within`, also the clips inside each.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, section 3.2.
     """
     if not 0 <= within <= 1:
-        raise ValueError(f"expected a probability within from 0 to 1, got {within}")
+        raise ValueError(f"expected the probability `within` from 0 to 1, got {within}")
     coarse, fine = permute_segments(layout, rows, generator), permute_clips(layout, rows, generator)
     inside = torch.rand(coarse.moves.shape, generator=generator, device=layout.run.device) < within
     places = torch.where(inside[..., None], fine.places, coarse.places)
@@ -61,7 +61,7 @@ def permute_both(layout: Layout, rows: int, generator: Generator, *, within: flo
 
 
 def reverse(layout: Layout, rows: int, generator: Generator) -> Proposal:
-    """Propose the order that runs backwards, clip by clip; background keeps its place between the segments."""
+    """Propose the reversed order, clip by clip; background keeps its place between the segments."""
     index = torch.arange(layout.runs, device=layout.run.device)
     backwards = torch.where(index < layout.free[:, None], layout.free[:, None] - 1 - index, index)
     slots = layout.slots(backwards[:, None].expand(-1, rows, -1))
@@ -70,7 +70,7 @@ def reverse(layout: Layout, rows: int, generator: Generator) -> Proposal:
 
 
 def swap_neighbours(layout: Layout, rows: int, generator: Generator, *, swaps: int = 1) -> Proposal:
-    """Propose orders a few swaps of neighbouring segments away from the true one: the hardest to tell from it."""
+    """Propose orders that are a few swaps of neighbouring segments away from the true one: the hardest negatives."""
     if swaps < 1:
         raise ValueError(f"expected at least 1 swap, got {swaps}")
     index = torch.arange(layout.runs, device=layout.run.device).expand(len(layout.run), rows, -1)
@@ -81,7 +81,7 @@ def swap_neighbours(layout: Layout, rows: int, generator: Generator, *, swaps: i
 
 
 def move_blocks(layout: Layout, rows: int, generator: Generator) -> Proposal:
-    """Propose orders in which one run of neighbouring segments moves elsewhere and the others close the gap."""
+    """Propose orders in which a block of neighbouring segments moves elsewhere, and the others close the gap."""
     begin, middle, end = _below(layout.free + 1, (rows, 3), generator).sort(2).values[..., None].unbind(2)
     index = torch.arange(layout.runs, device=layout.run.device)
     forth = index + (end - middle) * ((begin <= index) & (index < middle))
@@ -89,13 +89,13 @@ def move_blocks(layout: Layout, rows: int, generator: Generator) -> Proposal:
 
 
 def mixture(*parts: tuple[Shuffle, float]) -> Shuffle:
-    """Return a shuffle that proposes each order by one of several, chosen with the given probability.
+    """Return a shuffle that proposes each order by one of several shuffles, chosen with the given probabilities.
 
     Raises:
-        ValueError: If there is none, a probability is not positive, or they do not sum to 1.
+        ValueError: If there is no shuffle, a probability is not positive, or the probabilities do not sum to 1.
 
     Example:
-        Nine of ten orders at random, one hard:
+        Nine of ten orders are random, one is hard:
 
         >>> shuffle = mixture((permute_segments, 0.9), (swap_neighbours, 0.1))
     """
@@ -112,13 +112,13 @@ def _random(layout: Layout, rows: int, generator: Generator) -> Tensor:
 
 
 def _below(limits: Tensor, shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Random whole numbers [batch, *shape] from 0 to below each limit; 0 where there are none."""
+    """Random integers [batch, *shape] from 0 to below each limit; 0 where the limit is 0."""
     drawn = torch.rand((len(limits), *shape), dtype=torch.float64, generator=generator, device=limits.device)
     return (drawn * limits.reshape(-1, *[1] * len(shape))).long().clamp(min=0)
 
 
 def _moved(layout: Layout, index: Tensor) -> Proposal:
-    """A proposal in which free run number k takes the place of free run number index[k]."""
+    """A proposal in which, of the runs that may move, number k takes the place of number index[k]."""
     enough = (layout.free >= 2)[:, None, None]
     index = torch.where(enough, index, torch.arange(layout.runs, device=index.device))
     return _proposal(
@@ -133,7 +133,7 @@ def _proposal(layout: Layout, slots: Tensor, places: Tensor, *, moves: bool, ins
 
 
 def _mixed(shuffles: tuple[Shuffle, ...], shares: Tensor, layout: Layout, rows: int, generator: Generator) -> Proposal:
-    """Each row by one of the shuffles."""
+    """Propose each row by one of the shuffles."""
     parts = [shuffle(layout, rows, generator) for shuffle in shuffles]
     drawn = torch.rand(parts[0].moves.shape, dtype=torch.float64, generator=generator, device=generator.device)
     which = torch.bucketize(drawn, shares.cumsum(0)[:-1].to(generator.device), right=True)

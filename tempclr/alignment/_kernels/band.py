@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 def reach(band: float, n: int, m: int) -> float:
-    """Return how far from the line a cell may lie, counted along the shorter sequence, of any lengths up to n and m."""
+    """Return how far from the line a cell may lie, in steps of the shorter sequence, for any lengths up to n and m."""
     return min(max(float(band), 0.5), float(n + m))
 
 
 def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, band: float) -> Bool[Tensor, "pairs n m"]:
     """Return which cells lie in a band around the line between the corners of each pair.
 
-    For each step of the longer sequence, those steps of the shorter within max(band, 1/2) of the line, so that
-    the band always holds a path, also when the sequences differ in length.
+    For each step of the longer sequence, these are the steps of the shorter within max(band, 1/2) of the line. The
+    band therefore always contains a path, also when the sequences differ in length.
 
     Example:
         >>> band_mask(torch.tensor([[2, 4]]), 2, 4, 0.0)[0].int()
@@ -25,14 +25,14 @@ def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, band: float) -> B
     i = torch.arange(n, device=lengths.device)[:, None]
     j = torch.arange(m, device=lengths.device)
     last_x, last_y = last[:, 0], last[:, 1]
-    off = (i * last_y - j * last_x).abs()  # distance from the line in steps of the shorter, times the longer
+    off = (i * last_y - j * last_x).abs()  # distance from the line, times the longer length
     return off <= reach(band, n, m) * torch.maximum(last_x, last_y)
 
 
 def within(
     cost: Float[Tensor, "pairs states n m"], lengths: Int[Tensor, "pairs 2"], band: float | None
 ) -> Float[Tensor, "pairs states n m"]:
-    """Return the costs, +inf beyond the band if there is one."""
+    """Return the costs, set to +inf outside the band if there is one."""
     if band is None:
         return cost
     return cost.masked_fill(~band_mask(lengths, cost.shape[2], cost.shape[3], band)[:, None], torch.inf)

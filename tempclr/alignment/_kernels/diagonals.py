@@ -1,7 +1,7 @@
 """The alignment recursion one anti-diagonal at a time, in plain PyTorch, on any device.
 
-Cells with the same i + j = k do not depend on each other, so a pair of n and m steps
-takes n + m - 1 vectorised steps instead of n * m scalar ones.
+Cells with the same i + j = k do not depend on each other, so a pair with n and m steps takes n + m - 1 vectorised
+steps instead of n * m scalar ones.
 
 How its gradients stay exact in single precision:
 
@@ -11,10 +11,10 @@ How its gradients stay exact in single precision:
 - A forbidden cell (+inf) has weight exactly 0, and a pair without any path has gradient 0.
 
 How it stays small: diagonal k = i + j is stored at row k mod m of the table, where every cell (i, j)
-finds a place of its own, so the table has exactly n * m entries per pair and state, and the weights are
-derived from it again on the way back. Of very long pairs only some diagonals are kept, and the others
-computed again from them. The cost is read in place through a strided view of its diagonals. Inside, a
-diagonal is [states, cells, pairs], so that any run of its cells is contiguous: what makes many short
+has a place of its own. The table has exactly n * m entries per pair and state; the weights are
+recomputed from it in the backward pass. For very long pairs only some diagonals are kept, and the others are
+recomputed from them. The cost is read in place through a strided view of its diagonals. Inside, a
+diagonal is [states, cells, pairs], so that any run of its cells is contiguous. This makes many short
 pairs as fast as a few long ones.
 
 Second derivatives are explicit too: differentiating the backward pass applies the Hessian of
@@ -33,7 +33,7 @@ from torch.autograd.function import once_differentiable
 from tempclr.alignment._kernels.band import within
 from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion, curvature, minimum
 
-LONG = 1 << 24  # cells of a pair from which on its table is computed twice rather than kept
+LONG = 1 << 24  # from this many cells per pair on, the table is computed twice instead of kept
 
 
 def supports(recursion: Recursion) -> bool:
@@ -50,7 +50,7 @@ def alignment_cost(
     cost: Float[Tensor, "pairs states n m"], lengths: Int[Tensor, "pairs 2"], recursion: Recursion
 ) -> Float[Tensor, " pairs"]:
     """Return the cost of aligning each pair; the gradient is how often each cell is visited in each state."""
-    # made so here, where autograd sees it
+    # masked and made contiguous here, where autograd records it
     return _Value.apply(within(cost, lengths, recursion.band).contiguous(), lengths, recursion)
 
 
@@ -69,7 +69,7 @@ class _Grid:
 
     @property
     def every(self) -> int:
-        """Of so many diagonals one is kept when the others are computed again: least memory for both."""
+        """One in this many diagonals is kept when the others are recomputed: the least memory for both."""
         return math.isqrt(2 * len(self.diagonals)) + 1
 
     def rows(self, k: int) -> tuple[int, int]:
@@ -80,13 +80,13 @@ class _Grid:
         """Diagonal k of contiguous [pairs, states, n, m] as [states, cells, pairs], in place, by rising row."""
         first, last = self.rows(k)
         pairs, states = matrices.shape[:2]
-        step = max(self.m - 1, 1)  # with one column a diagonal is one cell and the step is never taken
+        step = max(self.m - 1, 1)  # with one column, a diagonal is one cell and the step is never used
         cells = self.n * self.m
         offset = matrices.storage_offset() + first * self.m + (k - first)
         return matrices.as_strided((states, last - first, pairs), (cells, step, states * cells), offset)
 
     def cells(self, k: int) -> tuple[Tensor, Tensor]:
-        """How many steps of x, and of y, come after each cell [cells, pairs]; negative beyond the lengths."""
+        """Numbers of steps of x and of y after each cell [cells, pairs]; negative beyond the lengths."""
         first, last = self.rows(k)
         i = torch.arange(first, last, device=self.lengths.device)[:, None]
         return self.lengths[:, 0] - 1 - i, self.lengths[:, 1] - 1 - (k - i)
@@ -109,7 +109,7 @@ class _Grid:
         return found or [(corner, skip)]
 
     def open(self, two: Tensor, k: int, offset: Tensor) -> None:
-        """Write where an alignment may begin late on diagonal k into the border, from where it goes on diagonally.
+        """Write late beginnings on diagonal k into the border, from where a path continues diagonally.
 
         `two` holds diagonal k-2 relative to `offset`, row i at index i + 1.
         """
@@ -119,7 +119,7 @@ class _Grid:
             two[0, k] = self.recursion.skip - offset
 
     def before(self, one: Tensor, two: Tensor, k: int, closed: float = torch.inf) -> list[Tensor]:
-        """For each state, values [moves, cells, pairs] at the predecessors of diagonal k; `closed` where a move is not.
+        """For each state, values [moves, cells, pairs] at the predecessors of diagonal k; `closed` at forbidden moves.
 
         `one` and `two` hold diagonals k-1 and k-2, row i at index i + 1, behind a border.
         """
@@ -134,7 +134,7 @@ class _Grid:
 
 @dataclass(frozen=True)
 class _Front:
-    """The last two diagonals before the next, relative to the offset, with a border: all that the sweep needs."""
+    """The last two diagonals, relative to the offset and with a border: all that the sweep needs to go on."""
 
     one: Tensor  # [states, n + 1, pairs]
     two: Tensor
@@ -142,13 +142,13 @@ class _Front:
 
     @staticmethod
     def start(cost: Tensor) -> "_Front":
-        """Before the first diagonal nothing is reached."""
+        """The front before the first diagonal: nothing is reached."""
         pairs, states, n, _ = cost.shape
         nothing = cost.new_full((states, n + 1, pairs), torch.inf)
         return _Front(nothing, nothing.clone(), cost.new_zeros(pairs, dtype=torch.float64))
 
     def advance(self, cost: Tensor, grid: _Grid, k: int) -> tuple[Tensor, "_Front"]:
-        """Diagonal k relative to its minimum [states, cells, pairs], and the front behind it."""
+        """Diagonal k relative to its minimum [states, cells, pairs], and the front after it."""
         first, last = grid.rows(k)
         if k == 0:
             least = torch.full_like(self.one[:, :1], torch.inf)
@@ -166,7 +166,7 @@ class _Front:
 
 
 class _Table:
-    """The forward pass, kept or computed again, from which the weights of any diagonal are derived."""
+    """The forward pass, kept or recomputed, from which the weights of any diagonal follow."""
 
     def __init__(self, grid: _Grid, cost: Tensor, stored: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
         self.grid, self.cost = grid, cost
@@ -185,7 +185,7 @@ class _Table:
         return self.again[k]
 
     def _compute_again(self, part: int) -> None:
-        """Diagonals of one part from the front before it, and the two diagonals before."""
+        """Recompute the diagonals of one part from the front before it, with the two diagonals before."""
         start = part * self.every
         one, two = self.fronts[part]
         offset = self.offsets[start - 1] if start else torch.zeros_like(self.offsets[0])
@@ -212,7 +212,7 @@ class _Table:
         pairs, states, n, _ = self.cost.shape
         shape = (states, n + 1, pairs)
         if k and self.every:
-            self._reached(k)  # the part of k holds what is before it as well
+            self._reached(k)  # the part of k also holds the two diagonals before it
         one, two = self._buffer(k - 1, shape), self._buffer(k - 2, shape)
         offset = self.offsets[k - 1] if k else torch.zeros_like(self.offsets[0])
         if k >= 2:
@@ -225,7 +225,7 @@ class _Table:
         return [minimum(before, self.grid.recursion)[1] for before in self.before(k)]
 
     def at_ends(self, values: Tensor, k: int, states: int) -> Tensor:
-        """Values [ends, pairs] of the ends, put on the cells of diagonal k [states, cells, pairs]."""
+        """Values [ends, pairs] at the ends, placed on the cells of diagonal k [states, cells, pairs]."""
         masks = [mask for mask, _ in self.grid.ends(k)]
         if not self.grid.recursion.end:
             return torch.where(masks[0], values[:, None], 0)
@@ -254,7 +254,7 @@ def _sweep(cost: Tensor, grid: _Grid, keep: bool) -> tuple[Tensor, tuple[Tensor,
                 first, last = grid.rows(k)
                 table[k % grid.m, :, first:last] = reached
         found = [torch.where(mask, reached + skip, torch.inf).amin(1) + front.offset for mask, skip in grid.ends(k)]
-        # without open ends a pair ends on one diagonal alone
+        # without open ends, a pair ends on one diagonal only
         ends = ends + found if grid.recursion.end or not ends else [torch.minimum(ends[0], found[0])]
     reached = torch.cat(ends)
     value = minimum(reached, grid.recursion)[0].to(cost.dtype)
@@ -263,7 +263,7 @@ def _sweep(cost: Tensor, grid: _Grid, keep: bool) -> tuple[Tensor, tuple[Tensor,
 
 
 def _backward(table: _Table) -> Tensor:
-    """Visits of each cell in each state, or for the weighted mean the derivative of the value."""
+    """Visits of each cell in each state; for the weighted mean, the derivative of the value."""
     grid, cost = table.grid, table.cost
     visits = torch.empty_like(cost, memory_format=torch.contiguous_format)
     ends = minimum(table.ends, grid.recursion)[1].to(cost.dtype)
@@ -281,7 +281,7 @@ class _Flow:
     def __init__(self, grid: _Grid, cost: Tensor) -> None:
         self.grid = grid
         pairs, states, n, _ = cost.shape
-        # what arrives at the next diagonal down, and at the one below it; row i at index i + 1
+        # what arrives at diagonals k-1 and k-2; row i at index i + 1
         self.next, self.later = cost.new_zeros((2, states, n + 1, pairs))
 
     def arriving(self, k: int) -> Tensor:
@@ -306,7 +306,7 @@ def _hessian_product(table: _Table, direction: Tensor) -> Tensor:
         return torch.zeros_like(direction)
     pairs, states = direction.shape[:2]
     product = torch.empty_like(direction)
-    # forward: derivative of the table along the direction, and from it that of every weight
+    # forward: the derivative of the table along the direction, and from it that of every weight
     one, two = direction.new_zeros((2, states, grid.n + 1, pairs))
     turns = []
     end_slopes: list[Tensor] = []
@@ -322,7 +322,7 @@ def _hessian_product(table: _Table, direction: Tensor) -> Tensor:
         end_slopes = end_slopes + found if recursion.end or not end_slopes else [end_slopes[0] + found[0]]
         two, one = one, torch.zeros_like(one)
         one[:, first + 1 : last + 1] = slope
-    # backward: derivative of the visits, by the product rule over visits and weights
+    # backward: the derivative of the visits, by the product rule for visits and weights
     ends = minimum(table.ends, recursion)[1].to(direction.dtype)
     end_turns = curvature(table.ends, torch.cat(end_slopes).double(), recursion)[1].to(direction.dtype)
     flow, change = _Flow(grid, direction), _Flow(grid, direction)

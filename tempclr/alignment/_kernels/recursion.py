@@ -24,8 +24,8 @@ def _from(*moves: tuple[int, tuple[int, int]]) -> tuple[Move, ...]:
     return tuple((state, *direction) for state, direction in moves)
 
 
-# Of steps dropped between two matches those of x come first, so that each alignment is counted once.
-# A step that was matched may be matched again only if none of its own sequence was dropped since.
+# Between two matches, dropped steps of x come before dropped steps of y, so that each alignment is counted once.
+# A step may be matched again only if no step of its own sequence was dropped since.
 PREDECESSORS: dict[str, tuple[tuple[Move, ...], ...]] = {
     "": (_from((0, DIAGONAL), (0, UP), (0, LEFT)),),
     "x": (
@@ -51,7 +51,7 @@ AXES = ("", "x", "y", "xy")
 
 @dataclass(frozen=True)
 class Recursion:
-    """What one kind of alignment is, for every kernel.
+    """One kind of alignment, as every kernel understands it.
 
     Raises:
         ValueError: If a field is out of range, or drops, open ends and a band are combined.
@@ -59,12 +59,12 @@ class Recursion:
 
     gamma: float = 0.0  # smoothing, in the unit of the cost; 0 is the hard minimum
     smooth: bool = False  # the mean weighted by the soft minimum's shares, in place of the soft minimum
-    begin: str = ""  # axes of which first steps may be skipped; "y": begin at any (0, j)
-    end: str = ""  # axes of which last steps may be skipped; "y": end at any (n-1, j)
-    skip: float = 0.0  # cost of beginning, and of ending, elsewhere than in the corner
+    begin: str = ""  # axes whose first steps may be skipped; "y": begin at any (0, j)
+    end: str = ""  # axes whose last steps may be skipped; "y": end at any (n-1, j)
+    skip: float = 0.0  # cost of beginning, and of ending, outside the corner
     up: str = "always"  # where (i-1, j) -> (i, j) is allowed: "always", "first" (column 0), "never"
-    drops: str = ""  # axes of which steps may be dropped anywhere, at a cost of their own
-    band: float | None = None  # cells take part within so many steps of the line between the corners; None: all
+    drops: str = ""  # axes whose steps may be dropped anywhere, at a cost of their own
+    band: float | None = None  # only cells within this many steps of the line between the corners; None: all
 
     def __post_init__(self) -> None:
         if not isinstance(self.gamma, Real) or not 0 <= self.gamma < torch.inf:
@@ -82,7 +82,7 @@ class Recursion:
 
     @property
     def predecessors(self) -> tuple[tuple[Move, ...], ...]:
-        """Moves into each state, those taken first on a tie first."""
+        """Moves into each state; of equally good ones, the first is taken."""
         return PREDECESSORS[self.drops]
 
     @property
@@ -102,7 +102,7 @@ class Recursion:
 
 
 class OutOfRangeError(ValueError):
-    """A kernel cannot hold the numbers that these costs and this gamma lead to."""
+    """These costs and this gamma lead to numbers that a kernel cannot represent."""
 
 
 def minimum(values: Float[Tensor, "choices *rest"], recursion: Recursion) -> tuple[Tensor, Tensor]:
@@ -144,7 +144,7 @@ def curvature(
 
 
 def _shares(values: Tensor, floor: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
-    """Share of each choice in the soft minimum, and the sum before it was made 1 (1 where nothing is finite)."""
+    """Share of each choice in the soft minimum, and their sum before normalisation (1 where nothing is finite)."""
     shares = torch.exp((floor - values) / gamma)
     total = shares.sum(0)
     total = torch.where(total > 0, total, 1)

@@ -16,7 +16,7 @@ Cell = tuple[int, int, int]  # state, step of x, step of y
 
 
 def softmin(values: list[Tensor], recursion: Recursion) -> Tensor:
-    """Return the minimum of scalars in the sense of a recursion; infinite ones take no part."""
+    """Return the minimum of scalars as a recursion defines it; infinite ones take no part."""
     finite = [value for value in values if value.isfinite()]
     if not finite:
         return torch.tensor(torch.inf, dtype=torch.float64)
@@ -45,7 +45,7 @@ def end_cost(i: int, j: int, n: int, m: int, recursion: Recursion) -> float | No
 
 
 def before(state: int, i: int, j: int, recursion: Recursion) -> Iterator[Cell]:
-    """Yield the predecessors of a cell, also those outside of the matrix."""
+    """Yield the predecessors of a cell, including those outside the matrix."""
     for source, di, dj in recursion.predecessors[state]:
         upright = (di, dj) == (1, 0)
         if not upright or recursion.up == "always" or (recursion.up == "first" and j == 0):
@@ -77,10 +77,10 @@ def alignment_cost(cost: Float[Tensor, "states n m"], recursion: Recursion) -> F
 
 
 def alignments(n: int, m: int, recursion: Recursion) -> list[tuple[float, list[Cell]]]:
-    """Return every alignment as the cost of its open ends and its cells (state, i, j), in order.
+    """Return every alignment: the cost of its open ends, and its cells (state, i, j) in order.
 
     Example:
-        Monotone paths are counted by Delannoy's numbers:
+        Delannoy numbers count the monotone paths:
 
         >>> [len(alignments(*size, Recursion())) for size in ((2, 2), (4, 3))]
         [3, 25]
