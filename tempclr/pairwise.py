@@ -97,7 +97,7 @@ def distances(
             keeps in reserve does not count.
 
     Raises:
-        ValueError: If the dimensions differ, one pair does not fit into the memory, or `alignment_fn` refuses its input.
+        ValueError: If the dimensions differ, a pair does not fit into the memory, or `alignment_fn` refuses its input.
     """
     plan = tiles(x, y, memory=memory)
     traced = torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad)

@@ -3,6 +3,7 @@
 operator         the loops as a PyTorch operator, with its gradient
 one_state        alignments with one state, by a hard or soft minimum: the fastest case
 many_states      every other alignment
+blocks           what both share: where cells lie, how alignments begin and end
 cells            innermost loops of `one_state`
 moves            innermost loops of `many_states`
 scaled_floats    numbers with an exponent of their own, and other instructions that NumPy lacks

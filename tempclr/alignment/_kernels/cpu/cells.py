@@ -1,7 +1,7 @@
-"""The innermost loops of the alignment recursion on the CPU: one run of cells, all independent, on vectors.
+"""The innermost loops of `one_state`: runs of independent cells, on vectors.
 
-Smooth: a state is z * 2**e, the exponential of -R / gamma (see `scaled_floats`). Sums of it need no logarithm and, as
-exponents are exact, no recentring. Hard: a state is R itself.
+Soft minimum: a state is z * 2**e = exp(-R / gamma), see `scaled_floats`. Sums of states need no logarithm and, because
+exponents are exact, no recentring. Hard minimum: a state is R itself.
 """
 
 from typing import no_type_check
@@ -21,15 +21,15 @@ from tempclr.alignment._kernels.cpu.scaled_floats import (
 
 njit = import_optional("numba", "cpu").njit
 
-# contraction only: every other relaxation would break infinite costs
+# contraction only: any other relaxation would break infinite costs
 OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 @njit(inline="always", **OPTIONS)
 @no_type_check
 def times_exponential(total, top, cost, rate, rate_low):
-    """total * 2**top * exp(-cost / gamma) as a state."""
-    # cost / gamma in bits: the whole part goes to the exponent; the rest, rounded once, to z
+    """Return total * 2**top * exp(-cost / gamma) as a state."""
+    # cost / gamma in bits: the integer part goes into the exponent, the rest, rounded once, into z
     bits = nearest(cost * rate)
     z = total * power(multiply_add(cost, rate_low, multiply_add(cost, rate, -bits)))
     return significand(z), top + whole(bits) + magnitude(z)
@@ -38,7 +38,7 @@ def times_exponential(total, top, cost, rate, rate_low):
 @njit(inline="always", **OPTIONS)
 @no_type_check
 def _soft_cell(cost, up, up_e, left, left_e, diagonal, diagonal_e, rate, rate_low):
-    """State of a cell, what `up`, `left` and all three contribute to it, and whether a path leads there."""
+    """Return the state of a cell, the contributions of `up`, `left` and all three, and whether a path leads there."""
     top = max(max(up_e, left_e), diagonal_e)
     from_up = up * scale(up_e, top)
     from_left = left * scale(left_e, top)
@@ -50,9 +50,9 @@ def _soft_cell(cost, up, up_e, left, left_e, diagonal, diagonal_e, rate, rate_lo
 @njit(**OPTIONS)
 @no_type_check
 def soft(new, above, left, diagonal, cost, rates, dead_e):
-    """States of a diagonal from those of its predecessors, each a pair of z and e."""
+    """Compute the states of a diagonal from those of its predecessors, each a pair of z and e."""
     (z, e), (up, up_e), (left, left_e), (diagonal, diagonal_e), (rate, rate_low) = new, above, left, diagonal, rates
-    none = z.dtype.type(0)  # a plain 0 would widen what it meets
+    none = z.dtype.type(0)  # a plain 0 would widen the type
     for i in range(len(cost)):
         state, state_e, _, _, _, alive = _soft_cell(
             cost[i], up[i], up_e[i], left[i], left_e[i], diagonal[i], diagonal_e[i], rate, rate_low
@@ -64,7 +64,7 @@ def soft(new, above, left, diagonal, cost, rates, dead_e):
 @njit(**OPTIONS)
 @no_type_check
 def soft_kept(new, above, left, diagonal, cost, rates, dead_e, share_up, share_left):
-    """States of a diagonal, and the shares of its predecessors; -1 marks cells without a path."""
+    """Compute the states of a diagonal and the shares of its predecessors; -1 marks cells without a path."""
     (z, e), (up, up_e), (left, left_e), (diagonal, diagonal_e), (rate, rate_low) = new, above, left, diagonal, rates
     none, one = z.dtype.type(0), z.dtype.type(1)
     for i in range(len(cost)):
@@ -73,14 +73,14 @@ def soft_kept(new, above, left, diagonal, cost, rates, dead_e, share_up, share_l
         )
         z[i] = state if alive else none
         e[i] = state_e if alive else dead_e
-        share_up[i] = from_up / total if alive else -one  # divided, not multiplied: exactly 1 where it is alone
+        share_up[i] = from_up / total if alive else -one  # a division gives exactly 1 for a single predecessor
         share_left[i] = from_left / total if alive else none
 
 
 @njit(**OPTIONS)
 @no_type_check
 def hard(z, up, left, diagonal, cost):
-    """States of a diagonal."""
+    """Compute the states of a diagonal."""
     for i in range(len(cost)):
         z[i] = cost[i] + min(min(up[i], left[i]), diagonal[i])
 
@@ -88,7 +88,7 @@ def hard(z, up, left, diagonal, cost):
 @njit(**OPTIONS)
 @no_type_check
 def hard_kept(z, up, left, diagonal, cost, share_up, share_left):
-    """States of a diagonal, and the shares of its predecessors; -1 marks cells without a path."""
+    """Compute the states of a diagonal and the shares of its predecessors; -1 marks cells without a path."""
     none, one = share_up.dtype.type(0), share_up.dtype.type(1)
     for i in range(len(cost)):
         least = min(min(up[i], left[i]), diagonal[i])
@@ -103,7 +103,7 @@ def hard_kept(z, up, left, diagonal, cost, share_up, share_left):
 @njit(**OPTIONS)
 @no_type_check
 def back(table, share_up, down, right, onward, to_up, to_left, to_diagonal):
-    """Visits of a diagonal from those of its successors, and how they spread; `table` has shares of the left before."""
+    """Compute the visits of a diagonal, and what it sends on; `table` holds shares of `left`, then the visits."""
     none = table.dtype.type(0)
     for i in range(len(table)):
         visits = down[i] + right[i] + onward[i]

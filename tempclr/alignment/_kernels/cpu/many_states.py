@@ -1,8 +1,8 @@
-"""The alignment recursion on the CPU with any states, moves and minimum, compiled; `one_state` is its fastest case.
+"""Alignments with any states, moves and minimum on the CPU; `one_state` is the fastest case.
 
-Blocks and diagonals are those of `one_state`, with the state as the outermost axis of all that is kept. The table
-of a block holds its states; what each predecessor contributes is derived from them again on the way back, where
-visits take the place of states. Moves come as rows (state, state before, steps back in x, in y).
+Diagonals are laid out as in `blocks`, with the state as the outermost axis. The table of a block holds its states.
+The sweep back recomputes the contribution of each predecessor from them, and replaces states by visits. Moves are
+rows (state, state before, steps back in x, steps back in y).
 """
 
 from typing import no_type_check
@@ -11,8 +11,7 @@ import numpy as np
 
 from tempclr._util.optional import import_optional
 from tempclr.alignment._kernels.cpu import moves as loops
-from tempclr.alignment._kernels.cpu.cells import OPTIONS
-from tempclr.alignment._kernels.cpu.one_state import (
+from tempclr.alignment._kernels.cpu.blocks import (
     ALWAYS,
     DEAD,
     ELSEWHERE,
@@ -32,6 +31,7 @@ from tempclr.alignment._kernels.cpu.one_state import (
     rows_of,
     unfold,
 )
+from tempclr.alignment._kernels.cpu.cells import OPTIONS
 from tempclr.alignment._kernels.cpu.scaled_floats import SIDE, apart
 
 njit = import_optional("numba", "cpu").njit
@@ -49,10 +49,10 @@ def _before(move, k, up, first, lanes):
 @njit(**OPTIONS)
 @no_type_check
 def _gather(work, states, moves, state, k, span, rules, terms):
-    """Take all predecessors of one state on diagonal k together."""
+    """Combine all predecessors of one state on diagonal k."""
     (z, e), (top, floor, total, mean), (first, count, lanes) = states, work, span
     kind, up, gamma = rules[0], rules[1], terms[4]
-    begins = k == 0 and state == min(len(z[0]) - 1, 1)  # with drops as if a step had been dropped before
+    begins = k == 0 and state == min(len(z[0]) - 1, 1)  # with drops, as if a step had been dropped before
     loops.fill(top[:count], 0 if begins else terms[1][DEAD])
     loops.fill(floor[:count], 0.0 if begins else np.inf)
     loops.fill(total[:count], 1 if begins else 0)
@@ -86,7 +86,7 @@ def _borders(states, rules, k, n, m, lanes, terms):
 @njit(**OPTIONS)
 @no_type_check
 def _forward(cost, area, sizes, n, m, moves, rules, terms, states, work, squares, ends, tables):
-    """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
+    """Fill the tables of a block and the states at its ends, and return whether no cost exceeds the limit."""
     apart()
     marks, marks_e, rates, limits, _ = terms
     (z, e), (top, floor, total, mean) = states, work
@@ -163,7 +163,7 @@ def _backward(sizes, n, m, moves, rules, terms, states, work, shares, flows, tab
 @njit(**OPTIONS)
 @no_type_check
 def _restore(states, tables, kind, k, n, m, lanes, end):
-    """Bring diagonal k, which ends before `end` in the tables, back to where its successors look for it."""
+    """Copy diagonal k, which ends at `end` in the tables, back to where its successors look for it."""
     (z, e), (first, last) = states, rows_of(k, n, m)
     begin, b = end - (last - first) * lanes, (first + 1) * lanes
     for s in range(len(z[0])):
@@ -175,7 +175,7 @@ def _restore(states, tables, kind, k, n, m, lanes, end):
 @njit(**OPTIONS)
 @no_type_check
 def _finish_smooth(ends, gamma):
-    """Weighted mean of the states at the ends, which give way to its derivatives."""
+    """Return the weighted mean of the states at the ends, and replace the states by its derivatives."""
     floor = ends.min()
     if floor == np.inf:
         ends[:] = 0
@@ -191,7 +191,7 @@ def _finish_smooth(ends, gamma):
 @njit(**OPTIONS)
 @no_type_check
 def _finish(ends, ends_e, corner, rules, terms):
-    """Minimum of the states at the ends of one pair, which give way to its derivatives."""
+    """Return the minimum of the states at the ends of one pair, and replace the states by its derivatives."""
     marks, marks_e, _, _, gamma = terms
     if rules[0] == SMOOTH:
         return _finish_smooth(ends, gamma)

@@ -1,8 +1,8 @@
-"""The innermost loops of every recursion on the CPU: one move into a run of cells at a time, on vectors.
+"""The innermost loops of `many_states`: one move into a run of cells at a time, on vectors.
 
-Soft: a state is z * 2**e, as in `cells`; `top` is the largest exponent among the predecessors of a cell, and
-`total` their sum relative to it. Hard and mean: a state is R itself; `floor` is the least of the predecessors. The
-weighted mean adds their weights up in `total`, and how far they lie above the floor, weighted, in `mean`.
+Soft minimum: a state is z * 2**e, as in `cells`; `top` is the largest exponent among the predecessors of a cell, and
+`total` their sum relative to it. Hard minimum and weighted mean: a state is R itself; `floor` is the least
+predecessor. The weighted mean sums the weights in `total`, and the weighted heights above the floor in `mean`.
 """
 
 import math
@@ -22,7 +22,7 @@ _LOG2_E = math.log2(math.e)
 @njit(**OPTIONS)
 @no_type_check
 def fill(target, number):
-    """Put one number everywhere, faster than by an assignment to a slice."""
+    """Fill with one number, faster than an assignment to a slice."""
     value = target.dtype.type(number)
     for i in range(len(target)):
         target[i] = value
@@ -31,7 +31,7 @@ def fill(target, number):
 @njit(**OPTIONS)
 @no_type_check
 def copy(target, source):
-    """Copy numbers to where they do not overlap, faster than by an assignment to a slice."""
+    """Copy between arrays that do not overlap, faster than an assignment to a slice."""
     for i in range(len(source)):
         target[i] = source[i]
 
@@ -39,7 +39,7 @@ def copy(target, source):
 @njit(**OPTIONS)
 @no_type_check
 def highest(top, e):
-    """Take the exponents of a predecessor into account."""
+    """Raise the largest exponent to that of a predecessor."""
     for i in range(len(e)):
         top[i] = max(top[i], e[i])
 
@@ -47,7 +47,7 @@ def highest(top, e):
 @njit(**OPTIONS)
 @no_type_check
 def add(total, z, e, top):
-    """Add a predecessor."""
+    """Add a predecessor to the sum."""
     for i in range(len(z)):
         total[i] += z[i] * scale(e[i], top[i])
 
@@ -55,7 +55,7 @@ def add(total, z, e, top):
 @njit(**OPTIONS)
 @no_type_check
 def soft(z, e, total, top, cost, rates, dead_e):
-    """States of cells from the sums of their predecessors."""
+    """Compute the states of cells from the sums of their predecessors."""
     none = z.dtype.type(0)
     for i in range(len(cost)):
         state, state_e = times_exponential(total[i], top[i], cost[i], rates[0], rates[1])
@@ -76,7 +76,7 @@ def soft_back(flow, visits, z, e, total, top):
 @njit(**OPTIONS)
 @no_type_check
 def lowest(floor, z):
-    """Take the values of a predecessor into account."""
+    """Lower the least value to that of a predecessor."""
     for i in range(len(z)):
         floor[i] = min(floor[i], z[i])
 
@@ -84,7 +84,7 @@ def lowest(floor, z):
 @njit(**OPTIONS)
 @no_type_check
 def hard(z, floor, cost):
-    """States of cells from the least of their predecessors."""
+    """Compute the states of cells from their least predecessors."""
     for i in range(len(cost)):
         z[i] = cost[i] + floor[i]
 
@@ -92,7 +92,7 @@ def hard(z, floor, cost):
 @njit(**OPTIONS)
 @no_type_check
 def hard_back(flow, visits, z, floor):
-    """Send a predecessor all visits if it is the least, so that none remain for those after it."""
+    """Send a predecessor all visits if it is the least; none then remain for later predecessors."""
     none = visits.dtype.type(0)
     for i in range(len(visits)):
         taken = z[i] == floor[i]
@@ -103,7 +103,7 @@ def hard_back(flow, visits, z, floor):
 @njit(inline="always", **OPTIONS)
 @no_type_check
 def _weight(z, floor, gamma):
-    """exp((floor - z) / gamma), exactly 0 for infinite z, and how far z lies above the floor where that counts."""
+    """exp((floor - z) / gamma), exactly 0 for infinite z, and the height of z above the floor (0 without weight)."""
     bits = max((floor - z) / gamma * _LOG2_E, -2000.0) if z < np.inf else -2000.0
     steps = nearest(bits)
     weight = power(bits - steps) * scale(whole(steps), np.int64(0))
@@ -113,7 +113,7 @@ def _weight(z, floor, gamma):
 @njit(**OPTIONS)
 @no_type_check
 def weigh(total, mean, z, floor, gamma):
-    """Add a predecessor's weight, and with it how far it lies above the floor."""
+    """Add the weight of a predecessor, and its weighted height above the floor."""
     for i in range(len(z)):
         weight, above = _weight(z[i], floor[i], gamma)
         total[i] += weight
@@ -123,7 +123,7 @@ def weigh(total, mean, z, floor, gamma):
 @njit(**OPTIONS)
 @no_type_check
 def smooth(z, floor, total, mean, cost):
-    """States of cells from the weighted mean of their predecessors."""
+    """Compute the states of cells from the weighted mean of their predecessors."""
     for i in range(len(cost)):
         z[i] = cost[i] + floor[i] + mean[i] / total[i] if total[i] > 0 else np.inf
 

@@ -1,175 +1,43 @@
-"""The alignment recursion on the CPU, compiled: a block of pairs at a time, one anti-diagonal after the other.
+"""Alignments with one state on the CPU, by a hard or soft minimum: a block of pairs at a time, diagonal by diagonal.
 
-A diagonal of a block is [cells, pairs], flat: long for one long pair as for many short ones, which is what lets
-the innermost loops run on vectors. Row i of a diagonal stands at slot i + 1. The table of a block is its diagonals
-one after the other, n * m cells per pair without a gap. It holds the shares that two of the three predecessors have
-in each cell; the third share is what remains. On the way back, visits take the place of shares.
-
-A state is a pair of z and e, as in `cells`; with the hard minimum z alone counts.
+The table of a block is its diagonals one after the other, n * m cells per pair without a gap. It holds the shares of
+two of the three predecessors of each cell; the third share is the rest. In the sweep back, visits replace the shares.
 """
 
-import math
 from typing import no_type_check
 
 import numpy as np
 
 from tempclr._util.optional import import_optional
+from tempclr.alignment._kernels.cpu.blocks import (
+    ALWAYS,
+    DEAD,
+    ELSEWHERE,
+    HARD,
+    arrive,
+    border,
+    borders,
+    clear,
+    collect,
+    exceeds,
+    find_places,
+    find_spans,
+    finish_hard,
+    finish_soft,
+    load,
+    unfold,
+)
 from tempclr.alignment._kernels.cpu.cells import OPTIONS, back, hard_kept, soft, soft_kept
 from tempclr.alignment._kernels.cpu.cells import hard as hard_cells
-from tempclr.alignment._kernels.cpu.scaled_floats import SIDE, apart, transpose
+from tempclr.alignment._kernels.cpu.scaled_floats import SIDE, apart
 
 njit = import_optional("numba", "cpu").njit
-
-# states on the border, as indices into `marks`
-DEAD, CORNER, ELSEWHERE = range(3)
-ALWAYS, FIRST, NEVER = range(3)
-SOFT, HARD, SMOOTH = range(3)
-
-
-@njit(**OPTIONS)
-@no_type_check
-def rows_of(k, n, m):
-    """First row, and the row after the last, that diagonal k crosses."""
-    return max(0, k - m + 1), min(k + 1, n)
-
-
-@njit(**OPTIONS)
-@no_type_check
-def find_places(places, low, high, members, sizes, n, shape, reach):
-    """Where diagonal 0 of each row of each pair would stand in memory, and which diagonals cross the row.
-
-    They cross it within its length and, if `reach` is not negative, within that band.
-    """
-    for p in range(len(members)):
-        last_x, last_y = sizes[p] - 1
-        width = reach * max(last_x, last_y)
-        first, last = 0, 0 if reach >= 0 else sizes[p, 1]
-        for i in range(n):
-            slot = i * len(members) + p
-            places[slot] = (members[p] * shape[1] + i) * shape[2] - i
-            low[slot] = high[slot] = i
-            if i < sizes[p, 0]:
-                while reach >= 0 and i * last_y - first * last_x > width:
-                    first += 1
-                while last <= last_y and last * last_x - i * last_y <= width:
-                    last += 1
-                low[slot], high[slot] = i + first, i + last
-
-
-@njit(**OPTIONS)
-@no_type_check
-def find_spans(spans, low, high, sizes, n, m, reach):
-    """First row, and the row after the last, that each diagonal crosses, of all pairs; neither ever moves by 2."""
-    for k in range(n + m - 1):
-        spans[k, 0], spans[k, 1] = rows_of(k, n, m) if reach < 0 else (n, 0)
-    for p in range(len(sizes) if reach >= 0 else 0):
-        first, last = 0, 0
-        for k in range(sizes[p].sum() - 1):
-            while high[first * len(sizes) + p] <= k:
-                first += 1
-            while last < sizes[p, 0] and low[last * len(sizes) + p] <= k:
-                last += 1
-            spans[k, 0], spans[k, 1] = min(spans[k, 0], first), max(spans[k, 1], last)
-    for k in range(1, n + m - 1 if reach >= 0 else 0):
-        spans[k, 1] = max(spans[k, 1], spans[k - 1, 1])
-        spans[k, 0] = min(spans[k, 0], spans[k - 1, 0] + 1, spans[k, 1])
-
-
-@njit(**OPTIONS)
-@no_type_check
-def load(panel, cost, k, begin, end, places, low, high, starts):
-    """Rows `begin` to `end` of SIDE diagonals from k on, one per row of the panel; +inf beyond the lengths."""
-    for q in range(begin, end, SIDE):
-        if q + SIDE <= end and low[q : q + SIDE].max() <= k and k + SIDE <= high[q : q + SIDE].min():
-            transpose(cost, places[q:], k, panel, starts, q)
-        else:
-            for slot in range(q, min(q + SIDE, end)):
-                for d in range(SIDE):
-                    inside = low[slot] <= k + d < high[slot]
-                    panel[starts[d] + slot] = cost[places[slot] + k + d] if inside else np.inf
-
-
-@njit(**OPTIONS)
-@no_type_check
-def exceeds(bits, infinity, limit):
-    """Whether a finite number among these, given by their bits, is larger than the one of bits `limit`, either way."""
-    found = False
-    for i in range(len(bits)):
-        magnitude = bits[i] & (infinity | (infinity - 1))  # without its sign
-        found |= (limit < magnitude) & (magnitude < infinity)
-    return found
-
-
-@njit(**OPTIONS)
-@no_type_check
-def unfold(flat, table, lanes, squares, spans):
-    """Unfold a table of visits into the matrices of its pairs."""
-    apart()
-    _, starts, places, low, high = squares
-    place = 0
-    for k in range(0, len(spans), SIDE):
-        for d in range(min(SIDE, len(spans) - k)):
-            first, last = spans[k + d]
-            starts[d] = place - first * lanes
-            place += (last - first) * lanes
-        begin, end = spans[k, 0] * lanes, spans[min(k + SIDE, len(spans)) - 1, 1] * lanes
-        for q in range(begin, end, SIDE):
-            if q + SIDE <= end and low[q : q + SIDE].max() <= k and k + SIDE <= high[q : q + SIDE].min():
-                transpose(table, starts, q, flat, places[q:], k)
-            else:
-                for slot in range(q, min(q + SIDE, end)):
-                    for d in range(max(low[slot] - k, 0), min(high[slot] - k, SIDE)):
-                        flat[places[slot] + k + d] = table[starts[d] + slot]
-
-
-@njit(**OPTIONS)
-@no_type_check
-def clear(alignment, members, low, high):
-    """Put 0 beyond the lengths of the pairs, and the band."""
-    rows, columns = alignment.shape[1:]
-    for p in range(len(members)):
-        for i in range(rows):
-            slot = i * len(members) + p
-            first, last = (low[slot] - i, high[slot] - i) if slot < len(low) else (0, 0)
-            for j in range(first):
-                alignment[members[p], i, j] = 0
-            for j in range(last, columns):
-                alignment[members[p], i, j] = 0
-
-
-@njit(**OPTIONS)
-@no_type_check
-def border(state, slot, lanes, terms, mark):
-    """Put a state of the border at one slot."""
-    for p in range(slot * lanes, (slot + 1) * lanes):
-        state[0][p], state[1][p] = terms[0][mark], terms[1][mark]
-
-
-@njit(**OPTIONS)
-@no_type_check
-def borders(one, two, none, rules, k, n, m, lanes, terms):
-    """Set the borders of the two diagonals before diagonal k, and of what stands for a move that is not allowed."""
-    _, up, begin_x, begin_y, _, _ = rules
-    # a path begins at (k, 0) as if it came from (k, -1), and at (0, k) as if from (-1, k-1)
-    if k < n:
-        border(one, k + 1, lanes, terms, begin_x if k else CORNER)
-        border(two, k, lanes, terms, DEAD)
-    if 0 < k < m:
-        border(one, 0, lanes, terms, DEAD)
-        border(two, 0, lanes, terms, begin_y)
-    # where the move from above is not allowed, it comes from a diagonal of dead cells
-    if up == FIRST and 0 < k <= n:
-        border(none, k - 1, lanes, terms, DEAD)
-        border(none, k + 1, lanes, terms, DEAD)
-        if k < n:
-            for p in range(k * lanes, (k + 1) * lanes):
-                none[0][p], none[1][p] = one[0][p], one[1][p]
 
 
 @njit(**OPTIONS)
 @no_type_check
 def _predecessors(states, rules, k, n, m, first, lanes, terms):
-    """States above, to the left and diagonally before diagonal k, and the place for its own; borders are set."""
+    """Return the place for the states of diagonal k, and those above, left and diagonally before; set the borders."""
     new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
     borders(one, two, none, rules, k, n, m, lanes, terms)
     above = one if rules[1] == ALWAYS else none
@@ -179,36 +47,8 @@ def _predecessors(states, rules, k, n, m, first, lanes, terms):
 
 @njit(**OPTIONS)
 @no_type_check
-def collect(ends, new, sizes, k, n, first, rules):
-    """Keep the states of diagonal k at which its pairs may end."""
-    lanes, end_x, end_y = len(sizes), rules[4], rules[5]
-    for p in range(lanes):
-        i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1  # row and column of the ends on this diagonal
-        if 0 <= i < sizes[p, 0] and (end_x or i == sizes[p, 0] - 1):
-            slot = (i - first) * lanes + p
-            ends[0][p, i], ends[1][p, i] = new[0][slot], new[1][slot]
-        if end_y and 0 <= j < sizes[p, 1] - 1:
-            slot = (sizes[p, 0] - 1 - first) * lanes + p
-            ends[0][p, n + j], ends[1][p, n + j] = new[0][slot], new[1][slot]
-
-
-@njit(**OPTIONS)
-@no_type_check
-def arrive(visits, shares, sizes, k, n):
-    """Add the shares of the ends on diagonal k to what arrives there, row i at slot i + 1."""
-    lanes = len(sizes)
-    for p in range(lanes):
-        i, j = k - sizes[p, 1] + 1, k - sizes[p, 0] + 1
-        if 0 <= i < sizes[p, 0]:
-            visits[(i + 1) * lanes + p] += shares[p, i]
-        if 0 <= j < sizes[p, 1] - 1:
-            visits[sizes[p, 0] * lanes + p] += shares[p, n + j]
-
-
-@njit(**OPTIONS)
-@no_type_check
 def _forward(cost, sizes, n, m, rules, terms, states, squares, spans, ends, tables):
-    """Fill in the tables of a block and the states at its ends, and return whether no cost exceeds its limit."""
+    """Fill the tables of a block and the states at its ends, and return whether no cost exceeds the limit."""
     apart()
     hard, begin_y = rules[0] == HARD, rules[3]
     marks, marks_e, rates, limits, _ = terms
@@ -244,47 +84,12 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, spans, ends, tabl
         else:
             soft(new, above, left, diagonal, costs, rates, marks_e[DEAD])
         collect(ends, new, sizes, k, n, first, rules)
-        # of what an earlier diagonal left here, the next two see these
+        # the next two diagonals see these slots, in which an earlier diagonal left its states
         border(states[k % 3], first, lanes, terms, DEAD)
         border(states[k % 3], last + 1, lanes, terms, DEAD)
         if keep:
             place += count
     return True
-
-
-@njit(**OPTIONS)
-@no_type_check
-def finish_hard(ends, corner, skip):
-    """Least of the states at the ends, which give way to their shares: of equal ones the corner, then the first."""
-    best, least = corner, ends[corner]
-    for i in range(len(ends)):
-        if i != corner and ends[i] + skip < least:
-            best, least = i, ends[i] + skip
-    ends[:] = 0
-    if least < np.inf:
-        ends[best] = 1
-    return least
-
-
-@njit(**OPTIONS)
-@no_type_check
-def finish_soft(ends, ends_e, corner, skip, skip_e, gamma):
-    """Soft minimum of the states at the ends, which give way to their shares."""
-    top, total = np.int64(-(2**62)), 0.0
-    for i in range(len(ends)):
-        if i != corner:
-            ends[i] *= skip
-            ends_e[i] += skip_e
-        if ends[i] > 0:
-            top = max(top, ends_e[i])
-    for i in range(len(ends)):
-        ends[i] = math.ldexp(ends[i], max(ends_e[i] - top, -2000)) if ends[i] > 0 else 0
-        total += ends[i]
-    if total == 0:
-        return np.inf
-    for i in range(len(ends)):
-        ends[i] /= total
-    return -gamma * (math.log(total) + top * math.log(2.0))
 
 
 @njit(**OPTIONS)
@@ -303,7 +108,7 @@ def _backward(sizes, n, spans, shares, flows, tables):
         count = (last - first) * lanes
         place -= count
         a, b, c = first * lanes, (first + 1) * lanes, (first + 2) * lanes
-        # what goes up and left arrives on the next diagonal, what goes along the diagonal on the one after
+        # what goes up and left arrives on diagonal k - 1, what goes diagonally on diagonal k - 2
         up, left, diagonal = ups[k % 2], lefts[k % 2], diagonals[k % 3]
         down, right, onward = ups[(k + 1) % 2], lefts[(k + 1) % 2], diagonals[(k + 2) % 3]
         arrive(right, shares, sizes, k, n)
@@ -317,13 +122,13 @@ def _backward(sizes, n, spans, shares, flows, tables):
 @njit(**OPTIONS)
 @no_type_check
 def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignment, spaces, reach):
-    """Value, and expected alignment unless `alignment` is empty, of the blocks of pairs `start`, `start + step`, ...
+    """Compute values, and expected alignments unless `alignment` is empty, of the blocks `start`, `start + step`, ...
 
-    Return whether no finite cost exceeds its limit; where one does, the results are not to be used.
+    Return whether no finite cost exceeds the limit; if one does, the results must not be used.
 
     `rules` says whether the minimum is hard, where the move from above is allowed, the states from which an alignment
     begins at (i, 0) and (0, j), and whether it may end early along x and y. `terms` holds z and e of the three states
-    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma. `spaces` are
+    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma. `spaces` have
     room for two tables of a block, the first only if pairs share a block. `reach` is that of the band, or negative.
     """
     pairs, rows, columns = cost.shape

@@ -1,4 +1,4 @@
-"""The fast kernel for the CPU: compiled loops as one PyTorch operator, with the expected alignment as its gradient.
+"""The CPU kernel as one PyTorch operator: compiled loops, with the expected alignment as the gradient.
 
 The gradient is computed together with the value, where it is needed, and holds one of the two tables while it is not
 yet known. Pairs are worked on in blocks that do not depend on the number of threads, and so do the results.
@@ -18,15 +18,15 @@ from torch import Tensor
 
 from tempclr.alignment._kernels import diagonals
 from tempclr.alignment._kernels.band import reach, within
-from tempclr.alignment._kernels.cpu import many_states, one_state
+from tempclr.alignment._kernels.cpu import blocks, many_states, one_state
 from tempclr.alignment._kernels.recursion import PREDECESSORS, OutOfRangeError, Recursion
 
-_UP = {"always": one_state.ALWAYS, "first": one_state.FIRST, "never": one_state.NEVER}
+_UP = {"always": blocks.ALWAYS, "first": blocks.FIRST, "never": blocks.NEVER}
 _LOG2_E = Fraction("1.442695040888963407359924681001892137426645954152985934135")
-# of a block: enough cells on a diagonal to make its overhead small, few enough to stay in the caches
+# limits of a block: enough cells on a diagonal to make its overhead small, few enough to stay in the caches
 _PAIRS, _DIAGONAL, _TABLE = 64, 2048, 2**19
-_CELLS_PER_THREAD = 100_000  # for which one more thread pays
-# what is as large as the costs comes from NumPy, which from so many numbers on asks the system for huge pages
+_CELLS_PER_THREAD = 100_000  # that one more thread needs to pay off
+# arrays as large as the costs come from NumPy, which asks for huge pages from this many numbers on
 _DTYPES, _HUGE = {torch.float32: np.float32, torch.float64: np.float64}, 1 << 20
 
 
@@ -36,13 +36,13 @@ def alignment_cost(
     """Return the cost of aligning each pair, as `recursion` says; its gradient is the expected alignment.
 
     Args:
-        cost: float32 or float64 on the CPU, finite or +inf; what lies beyond the lengths is never read.
+        cost: float32 or float64 on the CPU, finite or +inf; padding beyond the lengths is never read.
         lengths: True steps of x and y per pair, from 1 to n and m.
         recursion: What varies between alignments.
-        _lanes: Pairs that are worked on together; 0 chooses by their shape.
+        _lanes: Pairs per block; 0 chooses by their shape.
 
     Raises:
-        ValueError: If the cost is of another kind or too large for gamma, or the recursion's skip is not finite.
+        ValueError: If the cost has another type or device or is too large for gamma, or the skip is not finite.
     """
     if cost.device.type != "cpu" or cost.dtype not in (torch.float32, torch.float64):
         raise ValueError(f'kernel="cpu" expects float32 or float64 on the CPU, got {cost.dtype} on {cost.device}')
@@ -55,7 +55,7 @@ def alignment_cost(
 
 
 def _fields(recursion: Recursion) -> tuple:
-    """What the operator is told of a recursion, in the types that PyTorch knows."""
+    """The fields of a recursion, in types that an operator can take."""
     numbers = float(recursion.gamma), recursion.smooth, float(recursion.skip)
     band = None if recursion.band is None else float(recursion.band)
     return *numbers, recursion.begin, recursion.end, recursion.up, recursion.drops, band
@@ -79,14 +79,14 @@ def _align(
     """Value and, if `keep`, expected alignment of each pair."""
     value = cost.new_empty(len(cost))
     alignment = torch.from_numpy(np.empty(cost.shape if keep else (0, *cost.shape[1:]), _DTYPES[cost.dtype]))
-    kind = one_state.SMOOTH if smooth else one_state.SOFT if gamma > 0 else one_state.HARD
-    first, other = (one_state.ELSEWHERE if axis in begin else one_state.DEAD for axis in "xy")
+    kind = blocks.SMOOTH if smooth else blocks.SOFT if gamma > 0 else blocks.HARD
+    first, other = (blocks.ELSEWHERE if axis in begin else blocks.DEAD for axis in "xy")
     rules = (kind, _UP[up], first, other, int("x" in end), int("y" in end))
     arrays = [each.detach().contiguous().numpy() for each in (cost, lengths.long(), value, alignment)]
-    # the hard minimum and the mean are exact in float64 only, and so is a sum of many large costs
-    narrow = kind == one_state.SOFT and cost.dtype == torch.float32 and 1e-30 < gamma < 1e30
+    # only float64 is exact for the hard minimum, the mean, and sums of many large costs
+    narrow = kind == blocks.SOFT and cost.dtype == torch.float32 and 1e-30 < gamma < 1e30
     for state in (np.float32, np.float64)[0 if narrow else 1 :]:
-        terms = _terms(state, arrays[0].dtype, gamma, skip, sum(cost.shape[2:]), kind == one_state.SOFT)
+        terms = _terms(state, arrays[0].dtype, gamma, skip, sum(cost.shape[2:]), kind == blocks.SOFT)
         if _run(arrays, lanes, rules, terms, drops, band):
             return value, alignment
     raise OutOfRangeError(f"expected costs and skip of at most about 1e12 times gamma ({gamma}); +inf forbids a cell")
@@ -94,7 +94,7 @@ def _align(
 
 @lru_cache
 def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int, soft: bool) -> tuple:
-    """What the loops need to compute in one precision: border states, bits per cost, largest cost, gamma."""
+    """What the loops need in one precision: border states, bits per cost, largest cost, gamma."""
     exponent = np.int32 if state is np.float32 else np.int64
     marks: np.ndarray = np.array([np.inf, 0, skip], state)
     marks_e, rates, limit = np.zeros(3, exponent), (state(0), state(0)), 0.0
@@ -102,29 +102,29 @@ def _terms(state: type, dtype: np.dtype, gamma: float, skip: float, steps: int, 
         per_cost = -_LOG2_E / Fraction(gamma)
         high = state(float(per_cost))
         rates = (high, state(float(per_cost - Fraction(float(high)))))
-        # a sum of costs has to fit into an exponent, and one cost has to have its unit within its digits
+        # a sum of costs must fit into an exponent, and the digits of one cost must include its unit
         reach, skipped = np.iinfo(exponent).max // 4, round(per_cost * Fraction(skip))
         limit = min(2.0 ** (np.finfo(state).nmant - 1), (reach - abs(skipped)) / steps - 4) * gamma * math.log(2)
         marks[:] = 0, 1, 2.0 ** float(per_cost * Fraction(skip) - skipped)
         marks_e[:] = -2 * reach, 0, min(max(skipped, -reach), reach)
-    # a negative limit, when the skip alone is too large, stays below every cost
+    # if the skip alone is too large, the limit is negative: below every cost
     limits = np.array([np.inf, min(max(limit, -1.0), float(np.finfo(dtype).max))], dtype).view(f"i{dtype.itemsize}")
     return marks, marks_e, rates, limits, gamma
 
 
 def _run(arrays: list[np.ndarray], lanes: int, rules: tuple, terms: tuple, drops: str, band: float | None) -> bool:
-    """Work on all blocks of pairs, and return whether this precision was enough."""
+    """Compute all blocks of pairs, and return whether this precision was enough."""
     cost, lengths, value, alignment = arrays
     pairs, states, n, m = cost.shape
     width = -1.0 if band is None else reach(band, n, m)
-    longest = min(n, m) if band is None else min(n, m, math.ceil(width) + 1)  # diagonal, about
+    longest = min(n, m) if band is None else min(n, m, math.ceil(width) + 1)  # about the longest diagonal
     threads = max(1, min(torch.get_num_threads(), pairs, cost.size // _CELLS_PER_THREAD))
-    # at least two blocks per thread also keep the tables of all threads below the size of the cost
+    # at least two blocks per thread: this also keeps the tables of all threads smaller than the cost
     chosen = min(_PAIRS, _DIAGONAL // longest, _TABLE // (states * n * m), -(-pairs // (2 * threads)))
     lanes = lanes or max(1, chosen)
-    # by size, so that pairs of one block waste little of it
+    # sorted by size, so that the pairs of a block waste little of it
     order = np.lexsort((lengths[:, 1], lengths[:, 0]))
-    plain = states == 1 and rules[0] != one_state.SMOOTH
+    plain = states == 1 and rules[0] != blocks.SMOOTH
     moves = np.array([(state, *move) for state, into in enumerate(PREDECESSORS[drops]) for move in into])
 
     def work(thread: int) -> bool:
@@ -159,17 +159,17 @@ def _(grad: Tensor, alignment: Tensor) -> Tensor:
     return torch.empty_like(alignment)
 
 
-def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-    """Keep the alignment for the way back, and the cost in case that it is differentiated again."""
+def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    """Save the alignment for the backward pass, and the cost in case the gradient is differentiated again."""
     cost, lengths, gamma, smooth, skip, begin, end, up, drops, band, _, _ = inputs
     ctx.recursion = Recursion(gamma, smooth, begin, end, skip, up, drops, band)
     ctx.save_for_backward(cost, lengths, output[1])
     ctx.mark_non_differentiable(output[1])
-    ctx.set_materialize_grads(False)  # or zeros as large as the alignment would arrive for it
+    ctx.set_materialize_grads(False)  # or PyTorch would allocate zeros as large as the alignment
 
 
-def _gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    """The alignment times what arrives; where that is differentiated again, the kernel which can takes over."""
+def _gradient(ctx: FunctionCtx, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The alignment times the incoming gradient; if that is differentiated again, by the diagonals kernel."""
     if grad is None:
         return (None,) * 12
     cost, lengths, alignment = ctx.saved_tensors

@@ -1,7 +1,7 @@
-"""Numbers z * 2**e with an exponent e of their own, which neither overflow nor lose digits however long the sum.
+"""Numbers z * 2**e with a separate exponent e, which neither overflow nor lose digits in long sums.
 
-z is a float in [1, 2), or 0; e an integer of the same width. Written as LLVM instructions, because NumPy's
-functions either do not vectorise or widen every type; the tests of the kernel hold them.
+z is a float in [1, 2), or 0; e is an integer of the same width. They are written as LLVM instructions, because NumPy's
+functions either do not vectorise or widen the type.
 """
 
 import math
@@ -16,7 +16,7 @@ intrinsic = import_optional("numba.extending", "cpu").intrinsic
 
 SIDE = 8  # of the squares that `transpose` turns
 
-# a power of two is needed on [-1/2, 1/2] only, where Taylor's series of these degrees err by 5e-9 and 5e-18
+# powers of two are needed on [-1/2, 1/2] only, where Taylor series of these degrees have errors of 5e-9 and 5e-18
 _SERIES = [math.log(2) ** k / math.factorial(k) for k in range(14)]
 _DEGREE = {32: 7, 64: 13}
 _MANTISSA = {32: 23, 64: 52}
@@ -32,7 +32,7 @@ def _integer(number):
 @intrinsic
 @no_type_check
 def apart(context):
-    """Keep the function in which this stands from being merged into its caller, where it would be vectorised worse."""
+    """Keep the calling function from being inlined, which would make LLVM vectorise it less well."""
 
     def generate(context, builder, signature, args):
         builder.function.attributes.add("noinline")

@@ -16,7 +16,7 @@ HARD, SOFT, SMOOTH = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 @triton.jit
 @no_type_check
 def least_of(values, gamma, KIND: tl.constexpr):
-    """Minimum of choices, as `recursion.minimum`."""
+    """Return the minimum of choices, as `recursion.minimum` defines it."""
     least = values[0]
     for t in tl.static_range(1, len(values)):
         least = tl.minimum(least, values[t])
@@ -39,7 +39,7 @@ def least_of(values, gamma, KIND: tl.constexpr):
 @triton.jit
 @no_type_check
 def shares_of(values, gamma, KIND: tl.constexpr):
-    """Derivative of the minimum with respect to each choice; all 0 where none is finite."""
+    """Return the derivative of the minimum with respect to each choice; all 0 where none is finite."""
     least = values[0]
     for t in tl.static_range(1, len(values)):
         least = tl.minimum(least, values[t])
@@ -69,7 +69,7 @@ def shares_of(values, gamma, KIND: tl.constexpr):
 @triton.jit
 @no_type_check
 def choices(up, left, diagonal, MOVES: tl.constexpr, state: tl.constexpr):
-    """Values at the predecessors of one state; a move is a state and steps back in rows and columns."""
+    """Return the values at the predecessors of one state; a move is a state, and steps back in rows and columns."""
     values = ()
     for t in tl.static_range(len(MOVES[state])):
         if MOVES[state][t][1] == 0:
@@ -84,7 +84,7 @@ def choices(up, left, diagonal, MOVES: tl.constexpr, state: tl.constexpr):
 @triton.jit
 @no_type_check
 def opened(up, left, diagonal, row, column, offset, skip, BEGIN: tl.constexpr, RESTRICTED: tl.constexpr):
-    """Predecessors of the only state, with moves that are not allowed taken out and late beginnings put in."""
+    """Return the predecessors of the only state, without forbidden moves and with late beginnings."""
     here = (row < 0) & (column < 0)
     if BEGIN[0]:
         here = here | ((row > 0) & (column == 0))

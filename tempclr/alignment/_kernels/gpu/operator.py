@@ -1,9 +1,9 @@
-"""The fast kernel for the GPU: Triton programs as one PyTorch operator, with the expected alignment as its gradient.
+"""The GPU kernel as one PyTorch operator: Triton programs, with the expected alignment as the gradient.
 
-The shorter axis of the costs lies on lanes. Up to 32 of them, several pairs share a program; up to 4096, each pair has
-its own; beyond, a pair is cut into tiles, and those of one diagonal of tiles run at once. No length is too long.
+The shorter axis of the costs lies on lanes. Up to 32 lanes, several pairs share a program; up to 4096, each pair has
+its own; beyond, a pair is cut into tiles, and the tiles of one diagonal run at once. No pair is too long.
 
-It has been checked in Triton's interpreter and compiled for GPUs, but not yet timed on one.
+The programs have been checked in Triton's interpreter and compiled for GPUs, but not yet timed on one.
 """
 
 import math
@@ -26,13 +26,13 @@ def alignment_cost(
     """Return the cost of aligning each pair, as `recursion` says; the gradient is how often each cell is visited.
 
     Args:
-        cost: float32 or float64 on the GPU, finite or +inf; what lies beyond the lengths is never read.
+        cost: float32 or float64 on the GPU, finite or +inf; padding beyond the lengths is never read.
         lengths: True steps of x and y per pair, from 1 to n and m.
         recursion: What varies between alignments.
         _lanes: Rows, a power of two, and columns of a tile; 0 chooses by the shape.
 
     Raises:
-        OutOfRangeError: If gamma, or 1 / gamma, is not a number in the precision of the cost.
+        OutOfRangeError: If gamma or 1 / gamma is out of range in the precision of the cost.
     """
     least = 4 * torch.finfo(cost.dtype).tiny
     if recursion.gamma and not least < recursion.gamma < 1 / least:
@@ -122,21 +122,20 @@ def _(
 
 
 def _recursion(gamma: float, smooth: bool, skip: float, rules: str) -> Recursion:
-    """The recursion from what an operator can be called with."""
-    ends: dict[str, Any] = dict(zip(_RULES, rules.split("/"), strict=True))
-    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **ends)
+    """The recursion, from the arguments of the operator."""
+    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **dict(zip(_RULES, rules.split("/"), strict=True)))
 
 
-def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-    """Keep the visits for the way back, and the cost in case that it is differentiated again."""
+def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    """Save the visits for the backward pass, and the cost in case the gradient is differentiated again."""
     cost, lengths, gamma, smooth, skip, rules, _, _ = inputs
     ctx.recursion = _recursion(gamma, smooth, skip, rules)
     ctx.save_for_backward(cost, lengths, output[1])
     ctx.mark_non_differentiable(output[1])
 
 
-def _gradient(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    """The visits times what arrives; where that is differentiated again, the kernel which can takes over."""
+def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    """The visits times the incoming gradient; if that is differentiated again, by the diagonals kernel."""
     cost, lengths, visits = ctx.saved_tensors
     if torch.is_grad_enabled():
         again = diagonals.alignment_cost(cost, lengths, ctx.recursion)

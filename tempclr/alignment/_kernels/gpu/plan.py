@@ -6,15 +6,15 @@ from torch import Tensor
 
 from tempclr.alignment._kernels.recursion import Recursion
 
-LANES = {1: 4096, 2: 2048, 4: 1024, 8: 64}  # of one program by weight: as many as their numbers fit into registers
+LANES = {1: 4096, 2: 2048, 4: 1024, 8: 64}  # most lanes of a program, by weight: as many as fit into the registers
 SPAN = 1024  # rows and columns of a tile, where tiles are needed
 PACKED = 32  # lanes up to which pairs share a program
-EVERY = 16  # diagonals after which numbers are made relative to their minimum again
+EVERY = 16  # diagonals between two shifts of the offset
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the matrices of a batch are laid on programs."""
+    """How the matrices of a batch are laid out on programs."""
 
     cost: Tensor  # [pairs, states, n, m], contiguous
     lengths: Tensor  # [pairs, 2], rows first
@@ -23,7 +23,7 @@ class Plan:
 
     @property
     def weight(self) -> int:
-        """Registers that a cell takes, relative to one state in single precision."""
+        """Registers per cell, relative to one state in float32."""
         return self.cost.shape[1] * self.cost.element_size() // 4
 
     @property
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def warps(self) -> int:
-        """Warps per program: one up to 128 lanes, so that lanes never wait for each other at a barrier."""
+        """Warps per program: one up to 128 lanes, so that no lane waits at a barrier."""
         lanes = self.tile[0] * self.pack
         if lanes <= 128 and not self.tiled:
             return 1
@@ -79,12 +79,12 @@ class Plan:
 
     @property
     def slots(self) -> int:
-        """Cells per pair in which an alignment may end."""
+        """Number of cells per pair in which an alignment may end."""
         lengths = dict(zip(self.sides, (self.height, self.width), strict=True))
         return sum(lengths[axis] for axis in self.recursion.end) or 1
 
     def constants(self) -> dict:
-        """What the programs are compiled for."""
+        """Constants that the programs are compiled for."""
         recursion, sides = self.recursion, self.sides
         moves = recursion.predecessors
         if self.transposed:
@@ -114,7 +114,7 @@ class Plan:
         return [len(self.cost), self.height, self.width, span, *steps, self.slots, blocks, *self.tiles]
 
     def launches(self) -> list[tuple[int, int, int]]:
-        """Diagonals of tiles in order: which, its first tile row, and how many tiles it has."""
+        """Diagonals of tiles in order: number, first tile row, number of tiles."""
         down, across = self.tiles
         rows = [(d, max(0, d - across + 1), min(d, down - 1)) for d in range(down + across - 1)]
         return [(d, first, last - first + 1) for d, first, last in rows]

@@ -28,7 +28,7 @@ SIZES += ("tile_diagonal", "first_tile")
 @triton.jit
 @no_type_check
 def _place(tile_diagonal, tile_row, lengths, pairs, span, PACK: tl.constexpr, LANES: tl.constexpr):
-    """Pairs, lanes, and the rectangle of the matrix that a program works on."""
+    """Return the pairs and lanes of a program, and the rectangle of the matrix that it computes."""
     thread = tl.arange(0, PACK * LANES)
     lane = thread % LANES
     pair = tl.program_id(0) * PACK + (tl.zeros((1,), tl.int32) if PACK == 1 else thread // LANES)
@@ -40,7 +40,7 @@ def _place(tile_diagonal, tile_row, lengths, pairs, span, PACK: tl.constexpr, LA
     first_column = (tile_diagonal - tile_row) * span * one
     last_column = tl.minimum(m, first_column + span)  # the one after it
     rows = tl.minimum(n - first_row, LANES)
-    # a tile beyond the lengths of all pairs of the program has none
+    # none if the tile lies beyond the lengths of all pairs of the program
     steps = tl.max(tl.where((rows > 0) & (last_column > first_column), last_column - first_column + rows - 1, 0))
     return pair.to(tl.int64), thread, lane, n, m, first_row, first_column, last_column, steps
 
@@ -48,7 +48,7 @@ def _place(tile_diagonal, tile_row, lengths, pairs, span, PACK: tl.constexpr, LA
 @triton.jit
 @no_type_check
 def _lowest(values, thread, PACK: tl.constexpr, LANES: tl.constexpr):
-    """Minimum over the lanes of each pair, or 0 where none is finite."""
+    """Return the minimum over the lanes of each pair, or 0 where none is finite."""
     if PACK == 1:
         values = tl.min(values, 0) + tl.zeros((1,), values.dtype)
     else:
@@ -61,7 +61,7 @@ def _lowest(values, thread, PACK: tl.constexpr, LANES: tl.constexpr):
 @triton.jit
 @no_type_check
 def _slot(row, column, n, m, width, END: tl.constexpr):
-    """Where the end of a path in a cell is kept, and whether it may end there."""
+    """Return whether a path may end in a cell, whether that is the corner, and where the end is kept."""
     corner = (row == n - 1) & (column == m - 1)
     slot = tl.zeros_like(row + column)
     here = corner
