@@ -41,7 +41,7 @@ seeds = st.integers(0, 1000)
 
 
 @pytest.mark.parametrize(("n", "m", "paths"), [(1, 1, 1), (2, 2, 3), (3, 3, 13), (4, 3, 25), (5, 5, 321), (1, 9, 1)])
-def test_at_no_cost_it_counts_paths_as_delannoy_does(n: int, m: int, paths: int):
+def test_at_zero_cost_it_counts_delannoy_paths(n: int, m: int, paths: int):
     assert math.exp(-tempclr.soft_dtw(torch.zeros(n, m, dtype=torch.float64), gamma=1.0)) == pytest.approx(paths)
     if n * m <= 25:
         assert len(reference.alignments(n, m, Recursion())) == paths
@@ -238,7 +238,7 @@ def test_long_gradients_in_single_precision_equal_those_in_double(name: str):
     ],
 )
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_a_cost_that_makes_no_sense_is_refused(function: Callable, cost: Tensor, lengths: Tensor | None, message: str):
+def test_an_invalid_cost_is_refused(function: Callable, cost: Tensor, lengths: Tensor | None, message: str):
     with pytest.raises(ValueError, match=message):
         function(cost, lengths)
 
@@ -254,7 +254,7 @@ def test_a_kernel_that_does_not_exist_is_refused():
         tempclr.soft_dtw(torch.zeros(2, 2), kernel="fast")
 
 
-def test_a_path_where_none_exists_is_refused():
+def test_asking_for_a_path_where_none_exists_is_refused():
     with pytest.raises(ValueError, match="at least one path"):
         tempclr.dtw_path(torch.tensor([[torch.inf]]))
 

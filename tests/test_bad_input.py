@@ -1,4 +1,4 @@
-"""Whatever an alignment function is fed, it answers with finite numbers or +inf, or says clearly what is wrong."""
+"""Whatever an alignment function is given, it returns finite numbers or +inf, or says clearly what is wrong."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,7 +30,7 @@ entries = st.sampled_from([0.0, 1.0, -1.0, 1e30, -1e30, torch.inf, -torch.inf, t
 
 @st.composite
 def costs(draw: st.DrawFn) -> object:
-    """Something given as a cost: often a tensor, seldom a good one."""
+    """Something passed as a cost: often a tensor, rarely a valid one."""
     kind = draw(st.sampled_from(["tensor", "tensor", "tensor", "other"]))
     if kind == "other":
         return draw(st.sampled_from([None, 1.0, "cost", [[1.0, 2.0]]]))
@@ -42,7 +42,7 @@ def costs(draw: st.DrawFn) -> object:
 
 @st.composite
 def lengths(draw: st.DrawFn) -> object:
-    """Something given as lengths."""
+    """Something passed as lengths."""
     kind = draw(st.sampled_from(["none", "tensor", "tensor", "other"]))
     if kind == "none":
         return None
@@ -83,7 +83,7 @@ def test_lengths_on_another_device_are_refused():
 
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize("gamma", ["soft", None, torch.tensor([0.1, 0.2])])
-def test_a_gamma_that_is_no_number_is_refused(gamma: object):
+def test_a_gamma_that_is_not_a_number_is_refused(gamma: object):
     for function in (tempclr.soft_dtw, tempclr.otam, tempclr.alignment.subsequence_dtw):
         with pytest.raises(ValueError, match="gamma"):
             function(torch.rand(2, 3), gamma=gamma)
@@ -93,14 +93,14 @@ def test_a_gamma_that_is_no_number_is_refused(gamma: object):
     "drop", ["a", [0.5, 0.5], torch.tensor(0.5), torch.ones(2, 3, dtype=torch.int64), float("nan")]
 )
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_a_drop_cost_of_another_kind_is_refused(drop: object):
+def test_a_drop_cost_of_the_wrong_type_is_refused(drop: object):
     with pytest.raises(ValueError, match="drop_y"):
         tempclr.drop_dtw(torch.rand(2, 2, 3), drop_y=drop)
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by PyTorch's own import
 @pytest.mark.parametrize("kernel", ["diagonals", "cpu"])
-def test_forward_mode_derivatives_are_refused_and_not_zero(kernel: str):
+def test_forward_mode_derivatives_are_refused_instead_of_zero(kernel: str):
     cost = torch.rand(2, 3, 4)
     for value in (tempclr.soft_dtw, partial(tempclr.drop_dtw, drop_y=0.5)):
         with pytest.raises(ValueError, match="forward-mode"):

@@ -24,7 +24,7 @@ def test_costs_equal_those_of_scipy(ours, theirs: str, generator: torch.Generato
         torch.testing.assert_close(ours(x, y)[batch], torch.from_numpy(cdist(x[batch], y[batch], theirs)))
 
 
-def test_all_pairs_are_the_pairs(generator: torch.Generator):
+def test_all_pairs_equal_each_pair(generator: torch.Generator):
     x, y = torch.randn(3, 4, 6, generator=generator), torch.randn(5, 2, 6, generator=generator)
     together = all_pairs(x, y)
     for i in range(3):
@@ -32,7 +32,7 @@ def test_all_pairs_are_the_pairs(generator: torch.Generator):
             torch.testing.assert_close(together[i, j], tempclr.cosine_cost(x[i], y[j]))
 
 
-def test_equal_steps_are_no_distance_apart_however_large(generator: torch.Generator):
+def test_equal_steps_have_distance_zero_however_large(generator: torch.Generator):
     x = 1e6 + torch.randn(4, 3, generator=generator)
     assert tempclr.squared_cost(x, x).diagonal().eq(0).all()
 
@@ -50,6 +50,6 @@ def test_sequences_that_cannot_be_compared_are_refused(function):
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_all_pairs_of_other_dimensions_are_refused():
+def test_all_pairs_of_different_dimensions_are_refused():
     with pytest.raises(ValueError, match="got 3 and 4"):
         all_pairs(torch.ones(1, 2, 3), torch.ones(1, 2, 4))

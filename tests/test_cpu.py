@@ -22,7 +22,7 @@ AXES = ["", "x", "y", "xy"]
 
 
 def aligned(cost: Tensor, lengths: Tensor, rule: Recursion, lanes: int = 0) -> Tensor:
-    """Value by the kernel, of costs [pairs, states, n, m] or, with one state, [pairs, n, m]."""
+    """Values by the kernel, for costs [pairs, states, n, m] or, with one state, [pairs, n, m]."""
     return operator.alignment_cost(cost if cost.ndim == 4 else cost[:, None], lengths, rule, lanes)
 
 
@@ -83,13 +83,13 @@ lanes_of = pytest.mark.parametrize("lanes", [1, 3], ids=["one pair at a time", "
 
 @lanes_of
 @pytest.mark.parametrize(("n", "m", "paths"), [(1, 1, 1), (2, 2, 3), (3, 3, 13), (4, 3, 25), (5, 5, 321), (1, 9, 1)])
-def test_at_no_cost_it_counts_paths_as_delannoy_does(n: int, m: int, paths: int, lanes: int):
+def test_at_zero_cost_it_counts_delannoy_paths(n: int, m: int, paths: int, lanes: int):
     cost = torch.zeros(3, n, m, dtype=torch.float64)
     value = aligned(cost, full(cost), Recursion(gamma=1.0), lanes)
     assert value.neg().exp().tolist() == pytest.approx([paths] * 3)
 
 
-def test_what_may_begin_late_has_one_more_path_per_beginning():
+def test_every_open_beginning_adds_a_path():
     cost = torch.zeros(1, 2, 1, dtype=torch.float64)
     for up, begin, paths in (("always", "", 1), ("always", "x", 2), ("never", "x", 1)):
         value = aligned(cost, full(cost), Recursion(gamma=1.0, begin=begin, up=up))
@@ -98,7 +98,7 @@ def test_what_may_begin_late_has_one_more_path_per_beginning():
     assert value.neg().exp().item() == pytest.approx(3)
 
 
-def test_many_equal_costs_sum_to_their_multiple():
+def test_many_equal_costs_sum_to_a_multiple():
     cost = torch.full((1, 1, 5000), 0.1)
     for gamma in (0.0, 1e-3, 10.0):
         value, gradient = ours(cost, full(cost), Recursion(gamma=gamma))
@@ -110,7 +110,7 @@ def test_many_equal_costs_sum_to_their_multiple():
 
 
 @given(st.data(), st.integers(1, 9), st.integers(1, 9), rules, st.sampled_from([torch.float32, torch.float64]))
-def test_it_is_the_recursion_with_its_gradient(
+def test_values_and_gradients_equal_the_reference(
     data: st.DataObject, n: int, m: int, rule: Recursion, dtype: torch.dtype
 ):
     n, m = (min(n, 5), min(m, 5)) if rule.drops else (n, m)  # the judge is slow
@@ -141,7 +141,7 @@ def test_it_is_the_recursion_with_its_gradient(
 
 @lanes_of
 @pytest.mark.parametrize("rule", [Recursion(), Recursion(begin="y", end="y"), Recursion(drops="xy")])
-def test_of_equal_hard_alignments_one_is_taken(rule: Recursion, lanes: int):
+def test_ties_of_hard_alignments_choose_one_path(rule: Recursion, lanes: int):
     cost = (random_cost(20, rule.states, 6, 7) * 2).floor()
     value, gradient = ours(cost, full(cost), rule, lanes)
     assert ((gradient == 0) | (gradient == 1)).all()
@@ -152,7 +152,7 @@ def test_of_equal_hard_alignments_one_is_taken(rule: Recursion, lanes: int):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1])
 @pytest.mark.parametrize(("begin", "end", "up"), [("", "", "always"), ("x", "x", "first"), ("y", "xy", "never")])
-def test_long_rows_too(begin: str, end: str, up: str, gamma: float):
+def test_ties_in_long_rows_choose_one_path(begin: str, end: str, up: str, gamma: float):
     cost, rule = random_cost(4, 19, 33), Recursion(gamma=gamma, begin=begin, end=end, skip=0.1, up=up)
     lengths = torch.tensor([[19, 33], [18, 32], [3, 33], [19, 9]])
     expected, alignment = judged(cost, lengths, rule)
@@ -182,7 +182,7 @@ def test_it_equals_the_diagonals_on_ragged_batches(rule: Recursion, gamma: float
 
 @each_variant
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_neither_threads_nor_company_change_a_bit(rule: Recursion, dtype: torch.dtype):
+def test_neither_threads_nor_other_pairs_change_a_bit(rule: Recursion, dtype: torch.dtype):
     cost = random_cost(70, rule.states, 50, 60, dtype=dtype)
     lengths = torch.stack([torch.arange(70) % 43 + 8, torch.arange(70) % 57 + 4], 1)
     threads, results = torch.get_num_threads(), []
@@ -223,7 +223,7 @@ def test_cells_beyond_the_band_are_skipped_as_if_they_were_forbidden(
     assert torch.equal(gradient, alignment)
 
 
-def test_what_lies_beyond_the_band_is_never_read():
+def test_costs_beyond_the_band_are_never_read():
     cost, lengths = random_cost(1, 1000, 1000), torch.tensor([[1000, 1000]])
     cost[0, 0, 500] = math.nan  # never read
     assert aligned(cost, lengths, Recursion(gamma=0.1, band=20.0)).isfinite()
@@ -245,7 +245,7 @@ def test_long_gradients_in_single_precision_equal_those_in_double(name: str, gam
     assert error(value, exact[0]) < 1e-7
 
 
-def test_double_precision_itself_is_that_of_the_diagonals():
+def test_double_precision_equals_the_diagonals():
     cost = long_costs()["uniform"].double()[:, :300, :300].requires_grad_()
     expected = diagonals.alignment_cost(cost[:, None], full(cost), Recursion(gamma=0.1))
     value, gradient = ours(cost.detach(), full(cost), Recursion(gamma=0.1))
@@ -287,7 +287,7 @@ def test_no_pairs_have_no_values():
     assert aligned(torch.zeros(0, 2, 3), torch.zeros(0, 2, dtype=torch.int64), Recursion()).shape == (0,)
 
 
-def test_weights_of_the_pairs_weigh_their_gradients():
+def test_weights_of_pairs_scale_their_gradients():
     cost = random_cost(3, 4, 5).requires_grad_()
     weights = torch.tensor([2.0, 0.0, -1.0])
     value = aligned(cost, full(cost), Recursion(gamma=0.1))
@@ -298,7 +298,7 @@ def test_weights_of_the_pairs_weigh_their_gradients():
 
 @pytest.mark.parametrize("rule", [VARIANTS["soft drops"], VARIANTS["weighted mean"]])
 @pytest.mark.parametrize("gamma", [0.1, 1e-3])
-def test_so_do_those_with_drops_and_the_weighted_mean(rule: Recursion, gamma: float):
+def test_weights_of_pairs_scale_gradients_with_drops_and_the_weighted_mean(rule: Recursion, gamma: float):
     rule = replace(rule, gamma=gamma)
     for noise in (random_cost(1, rule.states, 800, 800), torch.full((1, rule.states, 800, 800), 0.5)):
         exact = ours(noise.double(), full(noise), rule)
@@ -366,14 +366,14 @@ print("compiled", len(functions))
 
 
 @pytest.mark.slow
-def test_a_step_of_training_compiles_as_one_graph_that_still_looks_at_its_input():
+def test_a_training_step_compiles_as_one_graph_that_still_checks_its_input():
     # in a process of its own: what checks shapes in tests cannot be traced
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=600, check=False)
     assert done.stdout == "compiled 7\n", done.stderr
 
 
 @each_variant
-def test_the_operator_keeps_its_promises_to_pytorch(rule: Recursion):
+def test_the_operator_passes_the_checks_of_pytorch(rule: Recursion):
     cost = random_cost(3, rule.states, 4, 5).requires_grad_()
     arguments = (cost, full(cost), *operator._fields(rule), True, 0)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
@@ -381,7 +381,7 @@ def test_the_operator_keeps_its_promises_to_pytorch(rule: Recursion):
 
 
 @pytest.mark.parametrize("name", ["soft", "open ends", "weighted mean", "soft drops"])
-def test_second_derivatives_are_right_too(name: str):
+def test_second_derivatives_match_finite_differences(name: str):
     rule = replace(VARIANTS[name], gamma=0.3)
     cost, lengths = random_cost(2, rule.states, 3, 4, dtype=torch.float64), torch.tensor([[3, 4], [2, 3]])
     cost.requires_grad_()
@@ -397,18 +397,18 @@ def test_second_derivatives_are_right_too(name: str):
 
 
 @pytest.mark.parametrize("cost", [torch.zeros(1, 2, 2).half(), torch.zeros(1, 2, 2, device="meta")])
-def test_other_devices_and_types_are_refused(cost: Tensor):
+def test_unsupported_devices_and_types_are_refused(cost: Tensor):
     with pytest.raises(ValueError, match="float32 or float64 on the CPU, got"):
         aligned(cost, torch.tensor([[2, 2]]), Recursion())
 
 
-def test_a_skip_that_is_no_number_is_refused():
+def test_a_skip_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="expects a finite skip"):
         aligned(torch.zeros(1, 2, 2), torch.tensor([[2, 2]]), Recursion(skip=math.nan))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_costs_without_proportion_to_gamma_are_refused(dtype: torch.dtype):
+def test_costs_too_large_for_gamma_are_refused(dtype: torch.dtype):
     cost = torch.tensor([[[0.0, 1e20], [1.0, 0.0]]], dtype=dtype)
     with pytest.raises(ValueError, match="times gamma"):
         aligned(cost, full(cost), Recursion(gamma=1.0))

@@ -1,4 +1,4 @@
-"""Nothing chooses a device or a seed: on PyTorch's meta device, which holds no numbers, everything stays there."""
+"""Nothing chooses a device or a seed: what is on PyTorch's meta device, which stores no numbers, stays there."""
 
 import ast
 from pathlib import Path
@@ -33,14 +33,14 @@ def test_costs_and_alignments_stay_on_the_device_of_their_input():
     assert {each.device for each in found} == {META}
 
 
-def test_gradients_stay_there_too():
+def test_gradients_stay_on_the_device_of_their_input():
     cost = torch.empty(2, 3, 5, device=META, requires_grad=True)
     (first,) = torch.autograd.grad(tempclr.soft_dtw(cost).square().sum(), cost, create_graph=True)
     (second,) = torch.autograd.grad(first.square().sum(), cost)
     assert first.device == second.device == META
 
 
-def test_losses_and_encoders_stay_there():
+def test_losses_and_encoders_stay_on_the_device_of_their_input():
     x = torch.empty(6, 4, device=META)
     assert unit_loss(x, x, torch.empty(6, dtype=torch.int64, device=META)).device == META
     sequences = torch.empty(2, 3, 4, device=META)
@@ -57,7 +57,7 @@ def test_losses_and_encoders_stay_there():
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["lengths found", "lengths given"])
-def test_the_papers_encoders_stay_there(given: bool):
+def test_the_papers_encoders_stay_on_the_device_of_their_input(given: bool):
     shape = BertShape(dim=8, heads=2, inner=12, words=20, positions=16, begin=3, end=4)
     lengths = torch.empty(3, dtype=torch.int64, device=META) if given else None
     video, text = VideoBert(shape, most=6, layers=1).to(META), TextBert(shape, most=6, layers=1).to(META)
@@ -66,7 +66,7 @@ def test_the_papers_encoders_stay_there(given: bool):
     assert text(torch.empty(3, 5, dtype=torch.int64, device=META), lengths).device == META
 
 
-def test_no_file_seeds_what_others_draw_from(root: Path):
+def test_no_file_sets_a_global_seed(root: Path):
     seeding = {"manual_seed_all", "cuda", "set_default_device", "set_num_threads", "seed"}
     found = []
     for path in sorted((root / "tempclr").rglob("*.py")):

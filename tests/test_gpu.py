@@ -100,7 +100,7 @@ def test_values_and_visits_equal_the_reference(
 
 
 @pytest.mark.parametrize("size", [(16, 16), (1, 9), (9, 1), (2, 33)])
-def test_any_shape_gives_what_diagonals_gives(size: tuple[int, int], device: str, generator: torch.Generator):
+def test_every_shape_equals_the_diagonals(size: tuple[int, int], device: str, generator: torch.Generator):
     recursion = Recursion(gamma=0.1)
     cost, lengths = (each.to(device) for each in random_cost(recursion, *size, generator))
     for one, other in zip(
@@ -114,9 +114,7 @@ def test_any_shape_gives_what_diagonals_gives(size: tuple[int, int], device: str
 @pytest.mark.slow
 @pytest.mark.parametrize("gamma", [1e-3, 0.1])
 @LANES
-def test_single_precision_stays_exact_far_away_from_zero(
-    gamma: float, lanes: int, device: str, generator: torch.Generator
-):
+def test_single_precision_stays_exact_far_from_zero(gamma: float, lanes: int, device: str, generator: torch.Generator):
     """Without recentring, offsets of this size would leave no digit to tell paths apart."""
     cost = (100 + torch.rand(1, 1, 14, 16, generator=generator)).float()
     lengths = torch.tensor([[14, 16]])
@@ -127,7 +125,7 @@ def test_single_precision_stays_exact_far_away_from_zero(
     assert relative_error(single, exact) < 1e-3
 
 
-def test_hard_ties_are_broken_as_by_the_other_kernels(device: str, generator: torch.Generator):
+def test_ties_are_broken_as_in_the_other_kernels(device: str, generator: torch.Generator):
     recursion = Recursion(begin="y", end="y")
     for size in ((4, 6), (6, 4)):
         cost = torch.randint(0, 2, (3, 1, *size), generator=generator).float()
@@ -156,7 +154,7 @@ def test_the_operator_declares_what_it_returns(device: str, generator: torch.Gen
     torch.library.opcheck(operator._align, arguments, test_utils=("test_schema", "test_faketensor"))
 
 
-def test_a_step_of_training_is_the_same_as_with_diagonals(device: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_training_step_equals_that_of_the_diagonals(device: str, monkeypatch: pytest.MonkeyPatch):
     moved = []
     for kernel in ("diagonals", "gpu"):
         monkeypatch.setattr(choose, "choose_kernel", lambda cost, recursion, kernel=kernel: kernel)
@@ -196,14 +194,14 @@ def test_programs_compile_for_every_generation_without_spills_or_needless_barrie
 # refusals
 
 
-def test_a_gamma_that_is_no_number_in_this_precision_is_refused(device: str):
+def test_a_gamma_out_of_range_of_the_precision_is_refused(device: str):
     cost, lengths = torch.rand(1, 1, 2, 2, device=device), torch.tensor([[2, 2]], device=device)
     for gamma in (1e-40, 1e38):
         with pytest.raises(ValueError, match="expected gamma from 5e-38 to 2e"):
             operator.alignment_cost(cost, lengths, Recursion(gamma=gamma))
 
 
-def test_where_there_is_no_gpu_the_kernel_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_without_a_gpu_the_kernel_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TRITON_INTERPRET", "0")
     with pytest.raises(ValueError, match="kernel='gpu' cannot compute this: the cost is on cpu"):
         tempclr.soft_dtw(torch.rand(2, 2), kernel="gpu")
@@ -228,7 +226,7 @@ class TestLong:
         _, single = derived(operator.alignment_cost, cost, lengths, Recursion(gamma=gamma))
         assert relative_error(single, exact) < 1e-3
 
-    def test_the_way_back_takes_one_table_and_the_visits(
+    def test_the_backward_pass_takes_one_table_and_the_visits(
         self, size: tuple[int, int], gamma: float, generator: torch.Generator
     ):
         cost = torch.rand(1, 1, *size, generator=generator).cuda().requires_grad_()

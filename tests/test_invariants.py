@@ -1,4 +1,4 @@
-"""What holds for every alignment, kernel, precision, smoothing and unit of the cost, held against all paths."""
+"""Laws of every alignment, kernel, precision, smoothing and unit of the cost, checked by enumerating all paths."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ CASES = st.tuples(
 
 @dataclass(frozen=True)
 class Truth:
-    """One pair, by listing all its alignments in float64."""
+    """One pair, computed by enumerating its alignments in float64."""
 
     value: float
     least: float  # cost of the best alignment
@@ -46,7 +46,7 @@ class Truth:
 
 
 def truth(cost: Tensor, recursion: Recursion) -> Truth | None:
-    """All that is known of a pair, or nothing if no alignment is possible."""
+    """The truth about a pair, or nothing if no alignment exists."""
     found = reference.alignments(*cost.shape[1:], recursion)
     totals = torch.tensor(
         [begun + sum(cost[cell].item() for cell in cells) for begun, cells in found], dtype=torch.float64
@@ -71,7 +71,7 @@ def truth(cost: Tensor, recursion: Recursion) -> Truth | None:
 
 
 def check(kernel: str, case: tuple) -> None:
-    """Hold one kernel against the truth."""
+    """Compare one kernel with the truth."""
     kind, gamma, scale, (n, m), dtype, seed = case
     recursion = Recursion(**{**kind, "skip": kind.get("skip", 0.0) * scale}, gamma=gamma)
     generator = torch.Generator().manual_seed(seed)
@@ -120,7 +120,7 @@ def check(kernel: str, case: tuple) -> None:
 @pytest.mark.parametrize("kernel", ["diagonals", "cpu"])
 @settings(max_examples=300)
 @given(CASES)
-def test_values_visits_and_entropy_are_those_of_all_paths(kernel: str, case: tuple):
+def test_values_visits_and_entropy_equal_the_enumeration_of_all_paths(kernel: str, case: tuple):
     try:
         check(kernel, case)
     except ValueError as error:
@@ -130,6 +130,6 @@ def test_values_visits_and_entropy_are_those_of_all_paths(kernel: str, case: tup
 
 @settings(max_examples=12, phases=[Phase.explicit, Phase.generate])  # shrinking would take minutes
 @given(CASES)
-def test_so_are_those_of_the_triton_programs(case: tuple):
+def test_the_triton_programs_equal_the_enumeration_of_all_paths(case: tuple):
     pytest.importorskip("triton")
     check("gpu", case)

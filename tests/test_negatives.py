@@ -48,7 +48,7 @@ def runs(segments: list[int]) -> list[list[int]]:
 
 
 def arranged(segments: list[int], order: tuple[int, ...], *, inside: bool) -> set[tuple[int, ...]]:
-    """All orders of steps in which the described runs come in an order, and with shuffled steps if `inside`."""
+    """All orders of steps with the moving runs in the given order; steps inside them are shuffled if `inside`."""
     all_runs = runs(segments)
     free = [k for k, run in enumerate(all_runs) if segments[run[0]] >= 0]
     at = dict(zip(free, (free[k] for k in order), strict=True))
@@ -60,7 +60,7 @@ def arranged(segments: list[int], order: tuple[int, ...], *, inside: bool) -> se
 
 
 def expected(name: str, segments: list[int]) -> set[tuple[int, ...]]:
-    """Every order of a kind but the true one, listed by brute force."""
+    """Every wrong order of a kind, by brute force."""
     described = sum(segments[run[0]] >= 0 for run in runs(segments))
     true = tuple(range(described))
     moves = set(itertools.permutations(true)) - {true}
@@ -116,7 +116,7 @@ def test_all_orders_but_the_true_one_are_wrong(steps: int, generator: torch.Gene
 
 
 def test_equal_captions_make_equal_orders(generator: torch.Generator):
-    """Of the captions A B A there are three orders; one is the true one."""
+    """The captions A B A have three orders, one of which is true."""
     segments, captions = torch.tensor([[0, 1, 1, 2]]), torch.tensor([[7, 8, 8, 7]])
     found = wrong_orders(segments, ALL, captions=captions, generator=generator)[0]
     heard = [tuple(int(captions[0, step]) for step, _ in itertools.groupby(order)) for order in found.tolist()]
@@ -125,7 +125,7 @@ def test_equal_captions_make_equal_orders(generator: torch.Generator):
     assert len(wrong_orders(segments, ALL, captions=torch.zeros_like(captions), generator=generator)[0]) == 0
 
 
-def test_equal_captions_of_segments_of_other_sizes_are_no_other_order_either(generator: torch.Generator):
+def test_exchanging_equal_captions_is_not_wrong_even_if_sizes_differ(generator: torch.Generator):
     segments, captions = torch.tensor([[0, 0, 1, 2]]), torch.tensor([[5, 5, 6, 5]])
     found = rows(wrong_orders(segments, ALL, captions=captions, generator=generator)[0])
     assert (3, 2, 0, 1) not in found  # A B A again, though by other clips
@@ -141,7 +141,7 @@ def test_equal_clips_make_equal_orders(generator: torch.Generator):
     assert not still.found.any()
 
 
-def test_steps_of_one_content_are_those_that_are_equal():
+def test_steps_have_equal_contents_exactly_if_they_are_equal():
     clips = torch.randint(0, 2, (2, 9, 3, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     for values in (clips, clips.float(), clips.half(), clips.double() - 1):
         contents = contents_of(values)
@@ -198,7 +198,7 @@ def test_every_order_is_as_likely(generator: torch.Generator):
     assert all(330 < count < 470 for count in counts)
 
 
-def test_a_mixture_proposes_each_kind_as_often_as_said(generator: torch.Generator):
+def test_a_mixture_proposes_each_kind_with_its_probability(generator: torch.Generator):
     hard = mixture((permute_segments, 0.75), (swap_neighbours, 0.25))
     found = wrong_orders(torch.arange(30).expand(2000, -1), 1, hard, generator=generator)
     swapped = (found.values[:, 0] != torch.arange(30)).sum(1) == 2
@@ -207,7 +207,9 @@ def test_a_mixture_proposes_each_kind_as_often_as_said(generator: torch.Generato
 
 
 @pytest.mark.parametrize(("within", "least", "most"), [(0.0, 0, 0), (0.25, 170, 330), (1.0, 990, 1000)])
-def test_both_granularities_are_mixed_as_said(within: float, least: int, most: int, generator: torch.Generator):
+def test_both_granularities_are_mixed_as_likely_as_given(
+    within: float, least: int, most: int, generator: torch.Generator
+):
     segments = torch.arange(5).repeat_interleave(5).expand(1000, -1)
     found = wrong_orders(segments, 1, partial(permute_both, within=within), generator=generator)
     inner = segments.gather(1, found.values[:, 0]) * 25 + found.values[:, 0]  # grows inside a run in true order
@@ -216,8 +218,8 @@ def test_both_granularities_are_mixed_as_said(within: float, least: int, most: i
     assert least <= shuffled <= most
 
 
-def test_a_batch_draws_what_each_sequence_would_alone_draw(generator: torch.Generator):
-    """By its chances: of a padded sequence of three every order is as likely as of one alone."""
+def test_a_batch_draws_from_the_same_orders_as_each_sequence_alone(generator: torch.Generator):
+    """Compare probabilities: padding does not change how likely each order of three steps is."""
     segments = padded([[0, 1, 2], [0, 1, 2, 3, 4, 5, 6]]).repeat(500, 1)
     drawn = wrong_orders(segments, 1, generator=generator).values[::2, 0, :3]
     counts = [rows(drawn).count(order) for order in itertools.permutations(range(3))][1:]
@@ -235,7 +237,7 @@ def test_the_same_generator_draws_the_same_orders(name: str):
     assert torch.equal(drawn[0].found, drawn[1].found)
 
 
-def test_long_sequences_are_shuffled_without_listing_their_orders(generator: torch.Generator):
+def test_long_sequences_are_shuffled_without_enumerating_orders(generator: torch.Generator):
     assert len(set(rows(shuffled_orders(200, 500, generator=generator)))) == 500
 
 
@@ -245,7 +247,7 @@ def test_sequences_too_short_are_marked(generator: torch.Generator):
     assert wrong_orders(segments, 3, permute_clips, generator=generator).found.sum(1).tolist() == [1, 0, 0, 0]
 
 
-def test_what_the_package_says_it_has_is_there():
+def test_every_name_in_the_docstring_exists():
     named = {line.split()[0] for line in negatives.__doc__.splitlines() if line.startswith("    ")}
     assert named <= set(vars(negatives))
 
@@ -272,7 +274,7 @@ def test_shapes_that_do_not_fit_are_refused(generator: torch.Generator):
         wrong_orders(torch.zeros(2, 3).long(), 1, captions=torch.zeros(2, 4).long(), generator=generator)
 
 
-def test_numbers_of_captions_and_of_steps_are_not_taken_for_each_other():
+def test_hashes_of_captions_and_steps_are_not_confused():
     shuffle = mixture((permute_segments, 0.5), (reverse, 0.5))
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
@@ -284,7 +286,7 @@ def test_numbers_of_captions_and_of_steps_are_not_taken_for_each_other():
 
 
 @pytest.mark.parametrize("common", [negatives.permute_clips, negatives.reverse])
-def test_the_rare_part_of_a_mixture_is_found_where_the_other_has_nothing_more(
+def test_the_rare_part_of_a_mixture_is_found_once_the_other_is_exhausted(
     common: negatives.Shuffle, generator: torch.Generator
 ):
     shuffle = negatives.mixture((common, 0.9), (negatives.permute_segments, 0.1))
@@ -293,7 +295,7 @@ def test_the_rare_part_of_a_mixture_is_found_where_the_other_has_nothing_more(
 
 
 @pytest.mark.parametrize("segments", [torch.empty(0, 4, dtype=torch.int64), torch.empty(2, 0, dtype=torch.int64)])
-def test_batches_without_a_step_are_refused(segments: Tensor, generator: torch.Generator):
+def test_empty_batches_are_refused(segments: Tensor, generator: torch.Generator):
     with pytest.raises(ValueError, match="at least one step"):
         wrong_orders(segments, 3, generator=generator)
 

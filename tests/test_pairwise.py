@@ -36,7 +36,7 @@ def with_gradient(x: Sequences) -> Sequences:
 # known answers
 
 
-def test_the_plan_says_what_will_be_held_before_anything_starts():
+def test_the_plan_tells_the_memory_in_advance():
     x = Sequences(torch.zeros(10, 100, 4), torch.full((10,), 100))
     plan = pairwise.tiles(x, x, memory=2_000_000)
     assert (plan.rows, plan.columns, len(plan)) == (3, 3, 16)
@@ -63,7 +63,7 @@ def test_the_barycentre_of_one_sequence_is_near_it(generator: torch.Generator):
 
 
 @pytest.mark.parametrize("alignment_fn", ALIGNMENTS.values(), ids=ALIGNMENTS)
-def test_each_entry_is_the_pair_by_itself(ragged: tuple[Sequences, Sequences], alignment_fn):
+def test_each_entry_equals_its_pair_computed_alone(ragged: tuple[Sequences, Sequences], alignment_fn):
     x, y = ragged
     found = pairwise.distances(x, y, alignment_fn)
     for row in range(len(x)):
@@ -85,13 +85,13 @@ def test_tiles_change_neither_values_nor_gradients(ragged: tuple[Sequences, Sequ
         torch.testing.assert_close(one.values.grad, other.values.grad)
 
 
-def test_running_out_of_memory_halves_the_tile_there_and_back(
+def test_running_out_of_memory_halves_the_tile_forward_and_backward(
     ragged: tuple[Sequences, Sequences], monkeypatch: pytest.MonkeyPatch
 ):
     seen = []
 
     class Limited(torch.autograd.Function):
-        """Passes costs on, and runs out of memory on the way back of more than six pairwise."""
+        """Passes costs on, and runs out of memory in the backward pass of more than six pairs."""
 
         @staticmethod
         def forward(ctx, cost: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ def test_too_little_memory_for_one_pair_is_refused(ragged: tuple[Sequences, Sequ
         pairwise.distances(*ragged, memory=1000)
 
 
-def test_one_pair_that_does_not_fit_is_an_error(ragged: tuple[Sequences, Sequences]):
+def test_running_out_of_memory_on_one_pair_is_an_error(ragged: tuple[Sequences, Sequences]):
     def full(cost: Tensor, lengths: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("no memory left")
 
@@ -183,6 +183,6 @@ def test_one_pair_that_does_not_fit_is_an_error(ragged: tuple[Sequences, Sequenc
 
 
 @pytest.mark.parametrize(("steps", "iterations"), [(0, 5), (3, 0)])
-def test_a_barycentre_of_nothing_is_refused(ragged: tuple[Sequences, Sequences], steps: int, iterations: int):
+def test_an_empty_barycentre_is_refused(ragged: tuple[Sequences, Sequences], steps: int, iterations: int):
     with pytest.raises(ValueError, match="at least one step and one iteration"):
         pairwise.barycentre(ragged[0], steps, iterations=iterations)

@@ -27,7 +27,7 @@ def test_equal_captions_get_equal_numbers_across_a_batch():
 # laws
 
 
-def test_padding_and_taking_out_again_changes_nothing(generator: torch.Generator):
+def test_padding_and_indexing_restore_each_sequence(generator: torch.Generator):
     sequences = [torch.randn(length, 2, 3, generator=generator) for length in (1, 5, 3)]
     padded = pad(sequences)
     assert padded.values.shape == (3, 5, 2, 3)

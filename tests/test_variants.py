@@ -50,7 +50,7 @@ def random_cost(*shape: int, seed: int = 0) -> Tensor:
 
 
 def emissions(recursion: Recursion, n: int, m: int, seed: int, pairs: int = 2) -> Tensor:
-    """Costs of every state; of matches some are forbidden."""
+    """Costs of every state; some matches are forbidden."""
     cost = random_cost(pairs, recursion.states, n, m, seed=seed)
     cost[:, 0][random_cost(pairs, n, m, seed=seed + 1) < 0.1] = torch.inf
     return cost
@@ -130,7 +130,7 @@ def test_steps_that_fit_nowhere_are_dropped():
     assert tempclr.path_of(partial(tempclr.drop_dtw, drop_y=0.1), cost).tolist() == [[0, 1], [1, 3], [2, 5]]
 
 
-def test_a_drop_at_no_price_drops_everything_that_costs():
+def test_free_drops_drop_every_step_that_costs():
     cost = torch.rand(4, 5) + 0.1
     assert tempclr.drop_dtw(cost, drop_x=0.0, drop_y=0.0) == 0
     assert tempclr.alignment_of(partial(tempclr.drop_dtw, drop_x=0.0, drop_y=0.0), cost).sum() == 0
@@ -205,7 +205,7 @@ def test_the_subsequence_is_the_minimum_over_all_stretches(size: tuple[int, int]
 
 
 @given(sizes, seeds)
-def test_without_a_price_that_pays_drop_dtw_is_dtw(size: tuple[int, int], seed: int):
+def test_expensive_drops_leave_dtw(size: tuple[int, int], seed: int):
     cost = random_cost(*size, seed=seed)
     torch.testing.assert_close(tempclr.drop_dtw(cost, drop_x=torch.inf, drop_y=math.inf), tempclr.dtw(cost))
 
@@ -290,7 +290,7 @@ def test_gradients_in_single_precision_equal_those_in_double(variant: Callable, 
 
 
 @EACH
-def test_very_long_pairs_are_computed_twice_and_come_out_the_same(variant: Callable, monkeypatch: pytest.MonkeyPatch):
+def test_very_long_pairs_are_recomputed_with_the_same_result(variant: Callable, monkeypatch: pytest.MonkeyPatch):
     cost, lengths = random_cost(2, 7, 9), torch.tensor([[7, 9], [5, 4]])
     kept = derivatives(lambda each: variant(each, lengths), cost)
     monkeypatch.setattr(diagonals, "LONG", 1)
@@ -348,6 +348,6 @@ def test_divergence_is_symmetric(size: tuple[int, int], seed: int):
     ],
 )
 @pytest.mark.usefixtures("unchecked_shapes")
-def test_what_makes_no_sense_is_refused(call: Callable, message: str):
+def test_invalid_input_is_refused(call: Callable, message: str):
     with pytest.raises(ValueError, match=message):
         call(torch.rand(2, 3))
