@@ -1,4 +1,4 @@
-"""Alignment against other libraries, all in turn, in one run, on this machine.
+"""Compare alignment with other libraries: all take turns in one run on one machine.
 
     python benchmarks/alignment.py [--repeats 5] [--threads 1] [--only gradient errors] [--out runs/bench]
 
@@ -8,13 +8,13 @@ Writes alignment.json, alignment.md and alignment.png. What is measured:
     value      the value alone, given the same cost matrices
     errors     of the float32 gradient, as sum|g - g64| / sum|g64|; g64 by `diagonals` in float64
     scaling    nanoseconds per cell from 32 to 4096 steps
-    memory     most memory beyond the inputs, in units of the cost matrix, in a process of its own
+    memory     peak memory beyond the inputs, in units of the cost matrix, in a fresh process
     features   all pairs of two sets of series, soft-DTW with gradients
     series     all pairs of one set of series, soft-DTW and DTW without gradients
     tasks      those of `benchmarks/tasks.py`, on two threads
 
-pysdtw and tslearn compute soft-DTW with its gradient; aeon has the value of soft-DTW, dtaidistance that of
-DTW, both from series. All are called as their documentation shows.
+pysdtw and tslearn compute soft-DTW with its gradient; aeon computes the value of soft-DTW and
+dtaidistance that of DTW, both from series. All are called as their documentation shows.
 """
 
 import argparse
@@ -69,9 +69,9 @@ def tslearn(cost: Tensor, gamma: float) -> Tensor:
 
 
 def _by_autograd(loss: torch.nn.Module, cost: Tensor) -> Tensor:
-    """Gradient of a loss that is handed its cost matrix in place of the series x."""
+    """Gradient of a loss that gets its cost matrix in place of the series x."""
     cost = cost.detach().requires_grad_()
-    y = cost.new_zeros(len(cost), cost.shape[2], cost.shape[2])  # read for its shape only
+    y = cost.new_zeros(len(cost), cost.shape[2], cost.shape[2])  # only its shape is read
     (gradient,) = torch.autograd.grad(loss(cost, y).sum(), cost)
     return gradient
 
@@ -89,10 +89,10 @@ VALUE: Mapping[str, Work] = {
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of a call of each over rounds taken in turn, in which short ones are called for a tenth of one."""
+    """Median seconds per call of each, in rounds that take turns; a short call is repeated for a tenth of a second."""
     times: dict[str, list[float]] = {name: [] for name in works}
     calls = dict.fromkeys(works, 1)
-    for number in range(-1, repeats + 1):  # the first call loads, the second says how many make a round
+    for number in range(-1, repeats + 1):  # the first call loads, the second tells how many calls make a round
         for name, work in works.items():
             began = time.perf_counter()
             for _ in range(calls[name]):
@@ -106,12 +106,12 @@ def in_turn(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
 
 
 def milliseconds(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Cells of a table, with their unit in the head."""
+    """Cells of a table, with the unit in the header."""
     return {f"{name} (ms)": 1e3 * each for name, each in seconds.items()}
 
 
 def costs(*shape: int) -> Tensor:
-    """Uniform costs, the same in every run."""
+    """Uniform random costs, the same in every run."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -176,7 +176,7 @@ def scaling(repeats: int) -> list[dict]:
 
 
 def memory() -> list[dict]:
-    """Most memory of value and gradient beyond the inputs, each in a fresh process."""
+    """Peak memory of value and gradient beyond the inputs, each in a fresh process."""
     rows = []
     for shape in ((65536, 32, 32), (16, 2048, 2048)):
         row: dict = {"pairs x n x m": " x ".join(map(str, shape))}
@@ -189,7 +189,7 @@ def memory() -> list[dict]:
 
 
 def print_peak(library: str, *shape: int) -> None:
-    """Print the most memory that one library took beyond its input, in units of the cost."""
+    """Print the peak memory of one library beyond its input, in units of the cost."""
     work = GRADIENT[library]
     work(costs(2, *shape[1:])[:, :8, :8].contiguous(), GAMMA)  # imports and compiles
     work(costs(40, 8, 8), GAMMA)
@@ -276,12 +276,12 @@ def values_from_series(repeats: int) -> list[dict]:
 
 
 def as_cell(value: str | float) -> str:
-    """Text of one cell; whole numbers in full."""
+    """Text of one cell; integers are written in full."""
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def as_markdown(results: Mapping[str, list[dict] | str]) -> str:
-    """All tables, with their units in the heads."""
+    """All tables, with units in their headers."""
     lines = [f"Machine: {results['machine']}", ""]
     for title, rows in results.items():
         if isinstance(rows, str):
@@ -311,7 +311,7 @@ def draw(results: Mapping[str, list[dict] | str], path: Path) -> None:
 
 
 def machine(threads: int) -> str:
-    """What it ran on."""
+    """The machine and the versions."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -1,6 +1,6 @@
 """Measure the Triton programs: `python benchmarks/gpu.py` on a machine with a GPU.
 
-Without one, `--compile-only` compiles them for three generations of GPUs and prints what the machine code uses:
+Without a GPU, `--compile-only` compiles them for three generations of GPUs and prints what the machine code uses:
 registers, spilled bytes, barriers.
 """
 
@@ -35,7 +35,7 @@ LENGTHS = (8, 128, 4096, 8192)  # of both sequences: packed, one pair per progra
 
 
 def machine_code(variant: str, steps: int, dtype: torch.dtype, arch: int) -> list[dict]:
-    """What the two programs of one kind of alignment use when compiled for a GPU that need not be there."""
+    """What the two programs of one kind of alignment use, compiled for a GPU that need not be present."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -67,7 +67,7 @@ def machine_code(variant: str, steps: int, dtype: torch.dtype, arch: int) -> lis
 
 
 def _resources(cubin: bytes, triton: Path) -> tuple[int, int]:
-    """Registers and bytes of stack, read off the machine code."""
+    """Registers and bytes of stack, read from the machine code."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
@@ -87,7 +87,7 @@ def compiled() -> list[dict]:
 
 
 def measured(repeats: int) -> list[dict]:
-    """Time and memory of value and gradient, for both kernels in turn."""
+    """Time and memory of value and gradient; both kernels take turns."""
     found = []
     for name, shape in SHAPES.items():
         cost = torch.rand(shape, device="cuda")[:, None].requires_grad_()
@@ -135,7 +135,7 @@ def table(rows: list[dict]) -> str:
 def main() -> None:
     """Measure, or compile only, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--compile-only", action="store_true", help="compile for GPUs that need not be there")
+    parser.add_argument("--compile-only", action="store_true", help="compile for GPUs that need not be present")
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.add_argument("--repeats", type=int, default=20, help="timed runs of each kernel (default 20)")
     arguments = parser.parse_args()

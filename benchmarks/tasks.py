@@ -1,4 +1,4 @@
-"""The tasks of the project at their sizes, each in a process of its own: seconds, and most memory beyond its inputs.
+"""Time the tasks of the project at full size, each in a fresh process: seconds, and peak memory beyond the inputs.
 
     python benchmarks/tasks.py "retrieval by DTW" [--threads 2]
 
@@ -26,13 +26,13 @@ BUDGET = 500_000_000  # bytes
 
 
 def most_memory() -> int:
-    """Most bytes that this process has held; unlike getrusage, it does not count those of the process before it."""
+    """Peak memory of this process in bytes; unlike getrusage, without that of its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Normal embeddings, the same in every run."""
+    """Normally distributed embeddings, the same in every run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -64,7 +64,7 @@ def few_shot(episodes: int = 10_000) -> Work:
 
 
 def drop(n: int = 200, m: int = 2000) -> Work:
-    """One long video against one long text, where steps of both may be left out: value and alignment."""
+    """One long video against one long text, where steps of both may be dropped: value and alignment."""
     cost = torch.rand(1, n, m, generator=torch.Generator().manual_seed(0))
     drop = partial(tempclr.drop_dtw, drop_x=0.3, drop_y=0.3)
     return lambda: tempclr.alignment_of(drop, cost)
@@ -76,7 +76,7 @@ def train(count: int = 256) -> Work:
     return lambda: pairwise.distances(x, y, memory=BUDGET).mean().backward()
 
 
-# each with the small size that loads everything before it is measured
+# each with a small size that loads everything before measuring
 TASKS: dict[str, tuple[Callable[..., Work], int]] = {
     "retrieval by DTW, 436 x 436 of 3 to 16 steps": (partial(retrieval, tempclr.dtw), 20),
     "retrieval by OTAM, 436 x 436 of 3 to 16 steps": (partial(retrieval, tempclr.otam), 20),
@@ -87,7 +87,7 @@ TASKS: dict[str, tuple[Callable[..., Work], int]] = {
 
 
 def measure(name: str) -> dict[str, float]:
-    """Seconds and megabytes of one task, the better of two calls where they are short."""
+    """Seconds and megabytes of one task; of two calls the better, if they are short."""
     make, small = TASKS[name]
     make(small)()
     work = make()
