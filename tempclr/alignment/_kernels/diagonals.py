@@ -21,7 +21,6 @@ Second derivatives are explicit too: differentiating the backward pass applies t
 the value to a direction (Mensch & Blondel, "Differentiable Dynamic Programming", ICML 2018).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +30,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tempclr.alignment._kernels.band import within
+from tempclr.alignment._kernels.grid import Grid
 from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion, curvature, minimum
 
 LONG = 1 << 24  # from this many cells per pair on, the table is computed twice instead of kept
@@ -55,84 +55,6 @@ def alignment_cost(
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """Where the diagonals of a batch of n x m matrices lie."""
-
-    n: int
-    m: int
-    lengths: Tensor  # [pairs, 2]
-    recursion: Recursion
-
-    @property
-    def diagonals(self) -> range:
-        return range(self.n + self.m - 1)
-
-    @property
-    def every(self) -> int:
-        """One in this many diagonals is kept when the others are recomputed: the least memory for both."""
-        return math.isqrt(2 * len(self.diagonals)) + 1
-
-    def rows(self, k: int) -> tuple[int, int]:
-        """First row, and the row after the last, that diagonal k crosses."""
-        return max(0, k - self.m + 1), min(k, self.n - 1) + 1
-
-    def view(self, matrices: Tensor, k: int) -> Tensor:
-        """Diagonal k of contiguous [pairs, states, n, m] as [states, cells, pairs], in place, by rising row."""
-        first, last = self.rows(k)
-        pairs, states = matrices.shape[:2]
-        step = max(self.m - 1, 1)  # with one column, a diagonal is one cell and the step is never used
-        cells = self.n * self.m
-        offset = matrices.storage_offset() + first * self.m + (k - first)
-        return matrices.as_strided((states, last - first, pairs), (cells, step, states * cells), offset)
-
-    def cells(self, k: int) -> tuple[Tensor, Tensor]:
-        """Numbers of steps of x and of y after each cell [cells, pairs]; negative beyond the lengths."""
-        first, last = self.rows(k)
-        i = torch.arange(first, last, device=self.lengths.device)[:, None]
-        return self.lengths[:, 0] - 1 - i, self.lengths[:, 1] - 1 - (k - i)
-
-    def real(self, k: int) -> Tensor:
-        """Which cells of diagonal k lie within the lengths of their pair."""
-        x_left, y_left = self.cells(k)
-        return (x_left >= 0) & (y_left >= 0)
-
-    def ends(self, k: int) -> list[tuple[Tensor, Tensor]]:
-        """Where an alignment may end on diagonal k, at most one cell per pair and mask, and at what cost."""
-        x_left, y_left = self.cells(k)
-        corner = (x_left == 0) & (y_left == 0)
-        skip = torch.zeros_like(corner, dtype=torch.float64).masked_fill(~corner, self.recursion.skip)
-        found = []
-        if "y" in self.recursion.end:
-            found.append(((x_left == 0) & (y_left >= 0), skip))
-        if "x" in self.recursion.end:
-            found.append(((y_left == 0) & (x_left >= (1 if found else 0)), skip))
-        return found or [(corner, skip)]
-
-    def open(self, two: Tensor, k: int, offset: Tensor) -> None:
-        """Write late beginnings on diagonal k into the border, from where a path continues diagonally.
-
-        `two` holds diagonal k-2 relative to `offset`, row i at index i + 1.
-        """
-        if "y" in self.recursion.begin and 0 < k < self.m:
-            two[0, 0] = self.recursion.skip - offset
-        if "x" in self.recursion.begin and 0 < k < self.n:
-            two[0, k] = self.recursion.skip - offset
-
-    def before(self, one: Tensor, two: Tensor, k: int, closed: float = torch.inf) -> list[Tensor]:
-        """For each state, values [moves, cells, pairs] at the predecessors of diagonal k; `closed` at forbidden moves.
-
-        `one` and `two` hold diagonals k-1 and k-2, row i at index i + 1, behind a border.
-        """
-        first, last = self.rows(k)
-        reach = {(1, 1): two[:, first:last], (1, 0): one[:, first:last], (0, 1): one[:, first + 1 : last + 1]}
-        if self.recursion.up != "always":
-            reach[UP] = torch.full_like(reach[UP], closed)
-            if self.recursion.up == "first" and k < self.n:
-                reach[UP][:, k - first] = one[:, k]
-        return [torch.stack([reach[move[1:]][move[0]] for move in moves]) for moves in self.recursion.predecessors]
-
-
-@dataclass(frozen=True)
 class _Front:
     """The last two diagonals, relative to the offset and with a border: all that the sweep needs to go on."""
 
@@ -147,7 +69,7 @@ class _Front:
         nothing = cost.new_full((states, n + 1, pairs), torch.inf)
         return _Front(nothing, nothing.clone(), cost.new_zeros(pairs, dtype=torch.float64))
 
-    def advance(self, cost: Tensor, grid: _Grid, k: int) -> tuple[Tensor, "_Front"]:
+    def advance(self, cost: Tensor, grid: Grid, k: int) -> tuple[Tensor, "_Front"]:
         """Diagonal k relative to its minimum [states, cells, pairs], and the front after it."""
         first, last = grid.rows(k)
         if k == 0:
@@ -168,7 +90,7 @@ class _Front:
 class _Table:
     """The forward pass, kept or recomputed, from which the weights of any diagonal follow."""
 
-    def __init__(self, grid: _Grid, cost: Tensor, stored: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    def __init__(self, grid: Grid, cost: Tensor, stored: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
         self.grid, self.cost = grid, cost
         self.table, self.offsets, self.fronts, self.ends = stored
         self.every = grid.every if len(self.fronts) else 0
@@ -234,7 +156,7 @@ class _Table:
         return total[None]
 
 
-def _sweep(cost: Tensor, grid: _Grid, keep: bool) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+def _sweep(cost: Tensor, grid: Grid, keep: bool) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Value of each pair; and if `keep`, the table or fronts, the minimum of every diagonal, and all ends."""
     pairs, states = cost.shape[:2]
     count = len(grid.diagonals)
@@ -278,7 +200,7 @@ def _backward(table: _Table) -> Tensor:
 class _Flow:
     """What cells of later diagonals send back to their predecessors."""
 
-    def __init__(self, grid: _Grid, cost: Tensor) -> None:
+    def __init__(self, grid: Grid, cost: Tensor) -> None:
         self.grid = grid
         pairs, states, n, _ = cost.shape
         # what arrives at diagonals k-1 and k-2; row i at index i + 1
@@ -340,8 +262,8 @@ class _Value(torch.autograd.Function):
     """The value; its gradient is the expected alignment."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
-        grid = _Grid(cost.shape[2], cost.shape[3], lengths, recursion)
+    def forward(ctx: FunctionCtx, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
+        grid = Grid(*cost.shape[2:], lengths, recursion)
         value, stored = _sweep(cost, grid, keep=ctx.needs_input_grad[0])
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
@@ -362,11 +284,11 @@ class _Visits(torch.autograd.Function):
         *stored, recursion = rest
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
-        return _backward(_Table(_Grid(cost.shape[2], cost.shape[3], lengths, recursion), cost, tuple(stored)))
+        return _backward(_Table(Grid(*cost.shape[2:], lengths, recursion), cost, tuple(stored)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         cost, lengths, *stored = ctx.saved_tensors
-        table = _Table(_Grid(cost.shape[2], cost.shape[3], lengths, ctx.recursion), cost, tuple(stored))
+        table = _Table(Grid(*cost.shape[2:], lengths, ctx.recursion), cost, tuple(stored))
         return _hessian_product(table, grad.contiguous()), *[None] * (len(stored) + 2)

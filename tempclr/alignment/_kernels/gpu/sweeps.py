@@ -9,7 +9,8 @@ k = i + j is stored at row k mod m of the table, where every cell has a place of
 sweep back reads this table alone, never the cost.
 
 A Triton program takes each array and each size as an argument of its own, hence the long signatures. What the two
-sweeps do is in the functions before them, which Triton inlines.
+sweeps do is in the functions before them, which Triton inlines; their loops keep what travels in registers from one
+diagonal to the next.
 """
 
 from typing import no_type_check
