@@ -262,8 +262,8 @@ class _Value(torch.autograd.Function):
     """The value; its gradient is the expected alignment."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
-        grid = Grid(*cost.shape[2:], lengths, recursion)
+    def forward(ctx: Any, cost: Tensor, lengths: Tensor, recursion: Recursion) -> Tensor:
+        grid = Grid(cost.shape[2], cost.shape[3], lengths, recursion)
         value, stored = _sweep(cost, grid, keep=ctx.needs_input_grad[0])
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
@@ -284,11 +284,11 @@ class _Visits(torch.autograd.Function):
         *stored, recursion = rest
         ctx.save_for_backward(cost, lengths, *stored)
         ctx.recursion = recursion
-        return _backward(_Table(Grid(*cost.shape[2:], lengths, recursion), cost, tuple(stored)))
+        return _backward(_Table(Grid(cost.shape[2], cost.shape[3], lengths, recursion), cost, tuple(stored)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         cost, lengths, *stored = ctx.saved_tensors
-        table = _Table(Grid(*cost.shape[2:], lengths, ctx.recursion), cost, tuple(stored))
+        table = _Table(Grid(cost.shape[2], cost.shape[3], lengths, ctx.recursion), cost, tuple(stored))
         return _hessian_product(table, grad.contiguous()), *[None] * (len(stored) + 2)

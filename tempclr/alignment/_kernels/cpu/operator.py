@@ -159,7 +159,7 @@ def _(grad: Tensor, alignment: Tensor) -> Tensor:
     return torch.empty_like(alignment)
 
 
-def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     """Save the alignment for the backward pass, and the cost in case the gradient is differentiated again."""
     cost, lengths, gamma, smooth, skip, begin, end, up, drops, band, _, _ = inputs
     ctx.recursion = Recursion(gamma, smooth, begin, end, skip, up, drops, band)
@@ -168,7 +168,7 @@ def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.set_materialize_grads(False)  # or PyTorch would allocate zeros as large as the alignment
 
 
-def _gradient(ctx: FunctionCtx, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+def _gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     """The alignment times the incoming gradient; if that is differentiated again, by the diagonals kernel."""
     if grad is None:
         return (None,) * 12

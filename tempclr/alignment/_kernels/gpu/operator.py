@@ -8,6 +8,7 @@ The programs have been checked in Triton's interpreter and compiled for GPUs, bu
 
 import math
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -123,10 +124,11 @@ def _(
 
 def _recursion(gamma: float, smooth: bool, skip: float, rules: str) -> Recursion:
     """The recursion, from the arguments of the operator."""
-    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **dict(zip(_RULES, rules.split("/"), strict=True)))
+    ends: dict[str, Any] = dict(zip(_RULES, rules.split("/"), strict=True))
+    return Recursion(gamma=gamma, smooth=smooth, skip=skip, **ends)
 
 
-def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     """Save the visits for the backward pass, and the cost in case the gradient is differentiated again."""
     cost, lengths, gamma, smooth, skip, rules, _, _ = inputs
     ctx.recursion = _recursion(gamma, smooth, skip, rules)
@@ -134,7 +136,7 @@ def _save(ctx: FunctionCtx, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.mark_non_differentiable(output[1])
 
 
-def _gradient(ctx: FunctionCtx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+def _gradient(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     """The visits times the incoming gradient; if that is differentiated again, by the diagonals kernel."""
     cost, lengths, visits = ctx.saved_tensors
     if torch.is_grad_enabled():

@@ -22,8 +22,8 @@ triton = import_optional("triton", "gpu")
 tl = import_optional("triton.language", "gpu")
 
 # arguments that take any value without being compiled again
-SIZES = ("pairs", "height", "width", "span", "row_step", "column_step", "slots", "blocks", "tile_rows", "tile_columns")
-SIZES += ("tile_diagonal", "first_tile")
+SIZES = ["pairs", "height", "width", "span", "row_step", "column_step", "slots", "blocks", "tile_rows", "tile_columns"]
+SIZES += ["tile_diagonal", "first_tile"]
 
 
 @triton.jit
