@@ -31,10 +31,12 @@ quick: $(STAMP)  ## run the tests that take neither a browser nor a notebook nor
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
-lint: $(STAMP)  ## check style and types, and that notebooks carry no outputs
+lint: $(STAMP)  ## check style, types and JavaScript, and that notebooks carry no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deno lint --quiet widgets
+	$(BIN)/deno fmt --quiet --check --line-width 120 widgets/tempclr_widgets/static
 	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
 docs: $(STAMP)  ## build the site from docs/ and the executed notebooks; writes build/docs/html (SMOKE=1: tiny notebooks)

@@ -73,7 +73,7 @@ def explorer(sentences: int, clips: int, alignment: str) -> AlignmentExplorer:
     waves = [np.sin(down / 9 + k / 40) + np.cos(across / 7 - k / 25) for k in range(clips)]
     frames = (np.stack([np.stack([w, w[::-1], -w], -1) for w in waves]) * 60 + 128).clip(0, 255).astype(np.uint8)
     texts = [f"sentence {i} describes this step" for i in range(sentences)]
-    return AlignmentExplorer(cost, sentences=texts, frames=frames, measures=[alignment])
+    return AlignmentExplorer(cost, sentences=texts, frames=frames, alignments=[alignment])
 
 
 def seconds_in_page(page: Page, act: str, selector: str, repeats: int) -> list[float]:

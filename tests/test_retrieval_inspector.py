@@ -62,11 +62,11 @@ def test_ranks_and_first_videos_are_those_of_the_task(view: RetrievalInspector, 
 
 
 def test_a_rival_is_the_best_of_the_wrong_videos(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
-    for measure in SCORES:
-        from_browser(view, measure=measure)
+    for name in SCORES:
+        from_browser(view, score=name)
         for query in range(12):
             from_browser(view, query=query)
-            scores = retrieval.RETRIEVAL_SCORES[measure](*both)[query]
+            scores = retrieval.RETRIEVAL_SCORES[name](*both)[query]
             scores[query] = -torch.inf
             assert view.shown == (query, scores.argmax().item())
     from_browser(view, rival=3)
@@ -112,8 +112,8 @@ def test_a_model_is_inspected_by_what_it_embeds(generator: torch.Generator):
     steps = [torch.randn(4, 6, generator=generator) for _ in range(3)]
     pairs = [Pair(f"video {k}", each, each, torch.arange(4), tuple("abcd")) for k, each in enumerate(steps)]
     encoder = Projection(6, 5)
-    view = RetrievalInspector.of_model(TempCLR(encoder, encoder), pairs, measure="soft-DTW")
-    assert view.names == ["video 0", "video 1", "video 2"] and view.measure == "soft-DTW"
+    view = RetrievalInspector.of_model(TempCLR(encoder, encoder), pairs, score="soft-DTW")
+    assert view.names == ["video 0", "video 1", "video 2"] and view.score == "soft-DTW"
     assert view.ranks["DTW"].tolist() == [1, 1, 1]
 
 
@@ -146,7 +146,7 @@ def test_a_large_page_keeps_the_paragraphs_that_were_answered_worst(
         ({"sentences": [["a", "b"]] * 2}, "the sentences of each paragraph"),
         ({"sentences": ["ab"] * 3}, "the sentences of each paragraph"),
         ({"names": ["a"]}, "expected 3 names, got 1"),
-        ({"measure": "luck"}, "expected a measure of mean-pool, Cap.Avg., DTW, soft-DTW, got 'luck'"),
+        ({"score": "luck"}, "expected a score of mean-pool, Cap.Avg., DTW, soft-DTW, got 'luck'"),
         ({"gamma": 0.0}, "a gamma from 0.001 to 10"),
         ({"query": 3}, "a query from 0 to 2, got 3"),
         ({"videos": pad([torch.full((2, 3), torch.nan)] * 3)}, "finite"),

@@ -29,11 +29,11 @@ def test_a_warped_copy_costs_nothing():
     playground = SoftDTWPlayground([0, 1, 0], [0, 0, 1, 1, 0], gamma=0.0)
     assert playground.value == 0
     assert playground.path == [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4]]
-    assert playground.alignment.sum() == 5
+    assert playground.visits.sum() == 5
 
 
 def test_an_outlier_is_left_out_for_its_price():
-    playground = SoftDTWPlayground([0, 1, 0], [0, -5, 1, 0], measure="drop_dtw", gamma=0.0, drop_cost=0.25)
+    playground = SoftDTWPlayground([0, 1, 0], [0, -5, 1, 0], alignment="drop_dtw", gamma=0.0, drop_cost=0.25)
     assert playground.value == 0.25 and playground.path == [[0, 0], [1, 2], [2, 3]]
 
 
@@ -46,14 +46,14 @@ def test_every_setting_is_the_engines():
     for state, wanted in [
         ({"gamma": 0.5}, partial(tempclr.soft_dtw, gamma=0.5)),
         ({"band": 0.0}, partial(tempclr.soft_dtw, gamma=0.5, band=0.0)),
-        ({"measure": "otam"}, partial(tempclr.otam, gamma=0.5)),
-        ({"measure": "subsequence_dtw"}, partial(tempclr.alignment.subsequence_dtw, gamma=0.5)),
-        ({"measure": "drop_dtw"}, partial(tempclr.drop_dtw, drop_y=0.1, gamma=0.5)),
+        ({"alignment": "otam"}, partial(tempclr.otam, gamma=0.5)),
+        ({"alignment": "subsequence_dtw"}, partial(tempclr.alignment.subsequence_dtw, gamma=0.5)),
+        ({"alignment": "drop_dtw"}, partial(tempclr.drop_dtw, drop_y=0.1, gamma=0.5)),
         ({"gamma": 0.0}, partial(tempclr.drop_dtw, drop_y=0.1)),
     ]:
         from_browser(playground, **state)
         assert playground.value == wanted(cost).item()
-        torch.testing.assert_close(playground.alignment, tempclr.alignment_of(wanted, cost))
+        torch.testing.assert_close(playground.visits, tempclr.alignment_of(wanted, cost))
 
 
 def test_what_the_reader_draws_is_what_python_sees(tmp_path: Path):
@@ -81,7 +81,7 @@ def test_curves_of_one_step_are_aligned():
         ({"y": [0.0] * 121}, r"in y, got shape \(121,\)"),
         ({"x": [[1.0, 2.0]]}, r"in x, got shape \(1, 2\)"),
         ({"y": [1.0, float("nan")]}, "in y, got NaN or infinity"),
-        ({"measure": "dance"}, "expected a measure of dtw, otam"),
+        ({"alignment": "dance"}, "expected an alignment of dtw, otam"),
         ({"gamma": 0.0001}, "a gamma of 0 or from 0.001 to 10"),
         ({"band": -2.0}, "a band of >= 0 steps"),
         ({"drop_cost": -0.1}, "a finite drop_cost >= 0"),

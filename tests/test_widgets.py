@@ -19,7 +19,7 @@ from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 from recording import HOSTILE, asked, from_browser, state_of
 from tempclr_widgets import AlignmentExplorer, saved_page
-from tempclr_widgets.pictures import MOST_PIXELS, sheet_of
+from tempclr_widgets._pictures import MOST_PIXELS, sheet_of
 from tempclr_widgets.saved import VIEWS
 from tempclr_widgets.view import STATIC, View, module
 
@@ -36,7 +36,7 @@ def cost(generator: torch.Generator) -> torch.Tensor:
 
 @pytest.fixture
 def view(cost: torch.Tensor) -> AlignmentExplorer:
-    return AlignmentExplorer(cost, sentences=HOSTILE, measures=["dtw", "otam"])
+    return AlignmentExplorer(cost, sentences=HOSTILE, alignments=["dtw", "otam"])
 
 
 # known answers
@@ -52,7 +52,7 @@ def test_two_equal_sequences_cost_nothing():
 
 def test_a_single_step_is_aligned():
     answer, (alignment, _) = asked(AlignmentExplorer([[0.25]], sentences=["a"]), ask=["dtw"])
-    assert answer == {"answers": [{"kind": "dtw", "value": 0.25, "hard": 0.25}]}
+    assert answer == {"answers": [{"name": "dtw", "value": 0.25, "hard": 0.25}]}
     assert np.frombuffer(alignment, "<f4") == 1
 
 
@@ -85,7 +85,7 @@ def test_pictures_are_cut_from_their_sheet(generator: torch.Generator):
 
 
 def test_the_colours_are_those_of_the_figures():
-    (text,) = re.findall(r'bytesOf\("([^"]+)"\)', (STATIC / "view.js").read_text())
+    (text,) = re.findall(r"bytesOf\(`([^`]+)`\)", (STATIC / "colours.js").read_text())
     colours = matplotlib.colormaps[style.COSTS](np.arange(256), bytes=True)[:, :3]
     assert base64.b64decode(text) == colours.tobytes()
 
@@ -106,7 +106,7 @@ def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, 
 
 
 @pytest.mark.parametrize(
-    ("measure", "state", "function"),
+    ("name", "state", "function"),
     [
         ("dtw", {"band": 1.0}, partial(tempclr.soft_dtw, gamma=0.1, band=1.0)),
         ("otam", {}, partial(tempclr.otam, gamma=0.1)),
@@ -119,11 +119,11 @@ def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, 
         ),
     ],
 )
-def test_every_measure_is_answered_by_the_engine(
-    view: AlignmentExplorer, cost: torch.Tensor, measure: str, state: dict, function: partial
+def test_every_alignment_is_answered_by_the_engine(
+    view: AlignmentExplorer, cost: torch.Tensor, name: str, state: dict, function: partial
 ):
     from_browser(view, **state)
-    answer, (alignment, _) = asked(view, ask=[measure])
+    answer, (alignment, _) = asked(view, ask=[name])
     assert answer["answers"][0]["value"] == pytest.approx(function(cost.double()).item())
     wanted = tempclr.alignment_of(function, cost.double()).float().numpy()
     np.testing.assert_allclose(np.frombuffer(alignment, "<f4").reshape(4, 7), wanted, atol=1e-6)
@@ -133,7 +133,7 @@ def test_what_the_browser_changes_is_answered_without_being_asked(view: Alignmen
     view.comm.sent.clear()
     from_browser(view, gamma=0.7, brush=["rows", 0, 1])
     ((data, _),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
-    assert [answer["kind"] for answer in data["content"]["answers"]] == ["dtw", "otam"]
+    assert [answer["name"] for answer in data["content"]["answers"]] == ["dtw", "otam"]
     assert data["content"]["answers"][0]["value"] == pytest.approx(view.values["dtw"]["soft"])
 
 
@@ -165,7 +165,7 @@ def test_a_view_is_saved_whole_in_every_form(view: AlignmentExplorer, suffix: st
     assert path.read_bytes().startswith(start)
 
 
-def test_the_figure_shows_costs_and_alignment_of_every_measure(view: AlignmentExplorer, cost: torch.Tensor):
+def test_the_figure_shows_alignment_of_every_function(view: AlignmentExplorer, cost: torch.Tensor):
     axes = [ax for ax in view.figure().axes if ax.get_images() and ax.get_title(loc="left") + ax.get_title()]
     assert len(axes) == 4
     np.testing.assert_allclose(np.asarray(axes[0].get_images()[0].get_array()), cost.double(), rtol=1e-6)
@@ -245,8 +245,8 @@ def test_what_a_notebook_has_saved_becomes_a_page_without_a_kernel(cost: torch.T
         ({"band": -2.0}, "band of >= 0 steps, or -1"),
         ({"drop_cost": float("inf")}, "finite drop_cost"),
         ({"drops": "z"}, "'y', 'x' or 'xy'"),
-        ({"measures": []}, "measures among dtw, otam"),
-        ({"measures": ["dwt"]}, "got \\['dwt'\\]"),
+        ({"alignments": []}, "alignments among dtw, otam"),
+        ({"alignments": ["dwt"]}, "got \\['dwt'\\]"),
         ({"starts": 1.0}, "video and starts together"),
     ],
 )
@@ -287,7 +287,13 @@ def test_a_video_travels_when_asked_for_and_in_a_page_but_not_in_the_notebook(tm
 
 
 def test_what_the_browser_may_not_set_is_refused(view: AlignmentExplorer):
-    for name, value in (("measures", ["dwt"]), ("measures", []), ("gamma", 0.0), ("arrangement", "x"), ("ink", 2.0)):
+    for name, value in (
+        ("alignments", ["dwt"]),
+        ("alignments", []),
+        ("gamma", 0.0),
+        ("arrangement", "x"),
+        ("ink", 2.0),
+    ):
         with pytest.raises(traitlets.TraitError):
             setattr(view, name, value)
 

@@ -40,25 +40,25 @@ def written(value: float) -> str:
 def shows(page: object, view: RetrievalInspector) -> None:
     """Wait until the page shows the task's numbers for what the view is set to."""
     for panel, video in zip(("right", "other"), view.shown, strict=True):
-        score = view._found[view.measure][view.query, video].item()
+        score = view._found[view.score][view.query, video].item()
         wanted = f"{view.names[video]} · score {written(score)}"
         expect(page.locator(f"[data-panel={panel}]")).to_have_text(wanted)
-    for measure, ranks in view.ranks.items():
+    for name, ranks in view.ranks.items():
         rank = f"{ranks[view.query].item():g}"
-        expect(page.locator(f"[data-rank='{measure}']")).to_have_text(f"{measure} {rank}")
-    if view.measure == "mean-pool":
+        expect(page.locator(f"[data-rank='{name}']")).to_have_text(f"{name} {rank}")
+    if view.score == "mean-pool":
         return
     columns = [page.locator(f"tbody td:nth-child({k})").all_inner_texts() for k in (2, 3)]
     for column, video in zip(columns, view.shown, strict=True):
         total = sum(float(text.replace("−", "-")) for text in column)
-        assert total == pytest.approx(view._found[view.measure][view.query, video].item(), abs=0.005)
+        assert total == pytest.approx(view._found[view.score][view.query, video].item(), abs=0.005)
 
 
 def test_every_measure_ranks_and_adds_up_as_the_task_does(page: object, view: RetrievalInspector, artifacts: Path):
     shows(page, view)
-    for measure in ("soft-DTW", "Cap.Avg.", "mean-pool", "DTW"):
-        page.get_by_role("button", name=measure, exact=True).click()
-        view.measure = measure
+    for score in ("soft-DTW", "Cap.Avg.", "mean-pool", "DTW"):
+        page.get_by_role("button", name=score, exact=True).click()
+        view.score = score
         shows(page, view)
     cost = view.cost(0, 0)
     first = -sum(cost[0, j].item() for i, j in tempclr.dtw_path(cost).tolist() if i == 0) / sum(cost.shape)

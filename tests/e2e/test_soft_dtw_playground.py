@@ -32,16 +32,16 @@ def shows(page: object, playground: SoftDTWPlayground) -> None:
     """Wait until the page shows the engine's numbers."""
     expect(page.locator("[data-kind=soft]")).to_contain_text(written(playground.value))
     hard = SoftDTWPlayground(
-        playground.x, playground.y, measure=playground.measure, gamma=0.0, band=playground.band,
+        playground.x, playground.y, alignment=playground.alignment, gamma=0.0, band=playground.band,
         drop_cost=playground.drop_cost,
     )  # fmt: skip
     expect(page.locator("[data-kind=hard]")).to_contain_text(f"hard: {written(hard.value)}")
 
 
 def test_every_control_has_the_engines_numbers(page: object, playground: SoftDTWPlayground, artifacts: Path):
-    for measure, name in (("otam", "OTAM"), ("subsequence_dtw", "Subsequence"), ("drop_dtw", "Drop-DTW")):
+    for alignment, name in (("otam", "OTAM"), ("subsequence_dtw", "Subsequence"), ("drop_dtw", "Drop-DTW")):
         page.get_by_role("button", name=name).click()
-        playground.measure = measure
+        playground.alignment = alignment
         shows(page, playground)
     page.get_by_role("slider", name="drop cost").focus()
     for _ in range(15):
@@ -53,7 +53,7 @@ def test_every_control_has_the_engines_numbers(page: object, playground: SoftDTW
     playground.gamma = 0.0
     shows(page, playground)
     page.get_by_role("button", name="Soft-DTW").click()
-    playground.measure = "dtw"
+    playground.alignment = "dtw"
     shows(page, playground)
     page.get_by_label("band: steps off").focus()
     page.keyboard.press("Home")

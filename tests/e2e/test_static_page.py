@@ -288,7 +288,7 @@ def test_the_clips_are_scrubbed_and_played(page: object):
 
 def test_a_clip_that_is_left_out_is_on_no_sentence(tmp_path: Path, open_page: Callable):
     cost = torch.tensor([[0.0, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.0]])
-    view = AlignmentExplorer(cost, sentences=["first", "second"], measures=["drop_dtw"], drop_cost=0.5)
+    view = AlignmentExplorer(cost, sentences=["first", "second"], alignments=["drop_dtw"], drop_cost=0.5)
     page = open_page(view.save(tmp_path / "view.html").as_uri())
     facts, caption = page.locator(".tf-facts"), page.locator(".tf-caption")
     page.get_by_label("position: clip").focus()
@@ -374,7 +374,7 @@ def test_a_video_is_scrubbed_and_played_in_step(
 
 
 def test_a_single_cell_is_explored(tmp_path: Path, open_page: Callable):
-    view = AlignmentExplorer([[0.5]], sentences=["only"], measures=["dtw", "otam", "drop_dtw", "subsequence_dtw"])
+    view = AlignmentExplorer([[0.5]], sentences=["only"], alignments=["dtw", "otam", "drop_dtw", "subsequence_dtw"])
     page = open_page(view.save(tmp_path / "one.html").as_uri())
     expect(page.locator("[data-kind=dtw]")).to_have_text("0.500 · hard 0.500")
     page.locator(".tc-map").first.focus()

@@ -1,9 +1,8 @@
-"""One alignment, explored: sentences, clips, costs and what several measures make of them, all linked."""
+"""One cost matrix, explored: sentences, clips, costs and their alignments, all linked."""
 
 import math
 import mimetypes
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +14,53 @@ from torch import Tensor
 
 import tempclr
 from tempclr.plots import alignment, style
-from tempclr_widgets.costs import checked_cost
-from tempclr_widgets.pictures import sheet_of
+from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
+from tempclr_widgets._checks import (
+    band_trait,
+    checked_band,
+    checked_cost,
+    checked_gamma,
+    checked_sentences,
+    gamma_trait,
+)
+from tempclr_widgets._packed import floats, ints
+from tempclr_widgets._pictures import sheet_of
 from tempclr_widgets.view import View, module
 
-MEASURES = {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
+HINTS = {
+    "dtw": "all sentences with all clips",
+    "otam": "every clip once; sentences may be left out at the ends",
+    "drop_dtw": "steps may be dropped, at a price",
+    "subsequence_dtw": "all sentences with the clips that fit best",
+}
 MOST_CELLS = 10_000_000
 MOST_VIDEO = 64 * 2**20  # bytes
 
 
 class AlignmentExplorer(View):
-    """A cost matrix under one or several alignments; whatever is brushed lights up everywhere.
+    """A cost matrix under one or several alignment functions, with its sentences and clips.
 
-    Brush sentences (in the list, or downwards in a matrix) to see their clips; brush clips (in the strip, or across
-    a matrix) to see their sentences. In a notebook the kernel aligns; in a saved page the page does.
+    Brush sentences, in their list or downwards in a matrix, to see their clips. Brush clips, in the strip or across a
+    matrix, to see their sentences. In a notebook the kernel computes the alignments; a saved page does so itself.
 
     Args:
         cost: n x m, rows are sentences and columns clips; finite or +inf, which forbids a cell. Kept in float32.
         sentences: Text of each row.
-        frames: 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]: pictures of each clip; they
-            are made smaller where all together would be large.
-        video: File that the clips are from, played and scrubbed in step with the path; at most 64 MB.
-        starts: Second of the video at which each clip begins, rising; or the seconds that every clip lasts.
-        measures: Shown at first, of "dtw", "otam", "drop_dtw" and "subsequence_dtw", the linked one first.
+        frames: Pictures of each clip in 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]. Large
+            ones are made smaller.
+        video: File that the clips are from, at most 64 MB; it plays and is scrubbed in step with the path.
+        starts: Second of the video at which each clip begins, rising; or how many seconds every clip lasts.
+        alignments: Shown at first, of "dtw", "otam", "drop_dtw" and "subsequence_dtw". The first one links sentences
+            and clips.
         gamma: Smoothing, 0.001 to 10, in the unit of the cost.
         band: Steps off the line between the corners, for "dtw"; -1 is no band.
         drop_cost: Price of leaving out a step, for "drop_dtw"; by default the median of the finite costs.
         drops: Which steps may be left out: clips "y", sentences "x", or both "xy".
 
     Raises:
-        ValueError: If the cost is not such a matrix, is empty or has more than ten million cells; if the sentences
-            are not n; or anything else does not match it or is out of its range; if the video is not there, is
-            too large, or has no `starts`.
+        ValueError: If the cost is not such a matrix, is empty or has more than ten million cells; if there are not n
+            sentences; if another argument does not match the cost or is out of range; or if the video does not
+            exist, is too large, or comes without `starts`.
 
     Example:
         >>> view = AlignmentExplorer([[0.0, 1.0], [1.0, 0.0]], sentences=["crack eggs", "whisk them"])
@@ -57,10 +71,10 @@ class AlignmentExplorer(View):
     title = "Alignment"
     _esm = module("alignment_explorer.js")
 
-    measures = traitlets.List(traitlets.Enum(list(MEASURES)), minlen=1, help="alignments shown").tag(sync=True)
+    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="that are shown").tag(sync=True)
     arrangement = traitlets.Enum(["beside", "blended"], "beside", help="panels").tag(sync=True)
-    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
-    band = traitlets.Float(-1.0, min=-1.0, help="steps off the line between the corners; -1 is none").tag(sync=True)
+    gamma = gamma_trait()
+    band = band_trait()
     drop_cost = traitlets.Float(0.0, help="price of leaving out a step").tag(sync=True)
     drops = traitlets.Enum(["y", "x", "xy"], "y", help="what may be left out: clips, sentences, both").tag(sync=True)
     ink = traitlets.Float(0.0, min=0.0, max=1.0, help="0 shows costs, 1 the soft alignment").tag(sync=True)
@@ -69,6 +83,9 @@ class AlignmentExplorer(View):
     area = traitlets.List(traitlets.Float(), help="[] or what is zoomed to: top, bottom, left, right").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
+    _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
+        sync=True
+    )
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _sheet = traitlets.Bytes(help="all pictures in one PNG or JPEG").tag(sync=True)
@@ -84,7 +101,7 @@ class AlignmentExplorer(View):
         frames: np.ndarray | None = None,
         video: Path | str | None = None,
         starts: float | Sequence[float] | None = None,
-        measures: Sequence[str] = ("dtw",),
+        alignments: Sequence[str] = ("dtw",),
         gamma: float = 0.1,
         band: float = -1.0,
         drop_cost: float | None = None,
@@ -92,15 +109,8 @@ class AlignmentExplorer(View):
     ) -> None:
         self._matrix = checked_cost(cost, MOST_CELLS)
         n, m = self._matrix.shape
-        if isinstance(sentences, str) or len(sentences) != n:
-            got = "one string" if isinstance(sentences, str) else len(sentences)
-            raise ValueError(f"expected {n} sentences for a cost of {n} rows, got {got}")
-        if not measures or not set(measures) <= set(MEASURES):
-            raise ValueError(f"expected measures among {', '.join(MEASURES)}, got {list(measures)}")
-        if not 0.001 <= gamma <= 10:
-            raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
-        if not (band == -1 or 0 <= band < math.inf):
-            raise ValueError(f"expected a band of >= 0 steps, or -1 for none, got {band}")
+        if not alignments or not set(alignments) <= set(ALIGNMENTS):
+            raise ValueError(f"expected alignments among {', '.join(ALIGNMENTS)}, got {list(alignments)}")
         if drops not in ("x", "y", "xy"):
             raise ValueError(f"expected drops to be 'y', 'x' or 'xy', got {drops!r}")
         finite = self._matrix[self._matrix.isfinite()]
@@ -112,52 +122,52 @@ class AlignmentExplorer(View):
         if (video is None) != (starts is None):
             raise ValueError("expected video and starts together: the seconds at which its clips begin")
         super().__init__(
-            measures=list(measures),
-            gamma=float(gamma),
-            band=float(band),
+            alignments=list(alignments),
+            gamma=checked_gamma(gamma),
+            band=checked_band(band),
             drop_cost=usual if drop_cost is None else float(drop_cost),
             drops=drops,
-            sentences=[str(text) for text in sentences],
+            sentences=checked_sentences(sentences, n),
             _shape=[n, m],
-            _cost=self._matrix.numpy().astype("<f4").tobytes(),
+            _cost=floats(self._matrix),
             _sheet=sheet,
             _sheet_shape=sheet_shape,
-            _clip_starts=b"" if starts is None else _checked_starts(starts, m).astype("<f4").tobytes(),
+            _clip_starts=b"" if starts is None else floats(_checked_starts(starts, m)),
             _video_type=kind,
         )
         self.on_msg(self._answer)
-        self.observe(lambda _: self._align(self.measures), ["measures", "gamma", "band", "drop_cost", "drops"])
+        self.observe(lambda _: self._align(self.alignments), ["alignments", "gamma", "band", "drop_cost", "drops"])
 
     @property
     def values(self) -> dict[str, dict[str, float | None]]:
-        """By measure its soft and hard cost, as shown now; None where no path exists."""
+        """Soft and hard cost of each alignment shown, by name, as set now; None where no path exists."""
         found = {}
-        for measure in self.measures:
-            soft, hard = (function(self._matrix).item() for function in self._functions(measure))
-            found[measure] = {"soft": _finite(soft), "hard": _finite(hard)}
+        for name in self.alignments:
+            soft, hard = (function(self._matrix).item() for function in self._functions(name))
+            found[name] = {"soft": _finite(soft), "hard": _finite(hard)}
         return found
 
     @property
     def brushed(self) -> tuple[list[int], list[int]]:
-        """Sentences and clips that are brushed; those of the other side are on the path of the first measure."""
+        """Brushed sentences and clips: those of one side, and those on the path of the first alignment."""
         if not self.brush:
             return [], []
         axis, first, last = self.brush
         own = 0 if axis == "rows" else 1
-        path = _path(self._functions(self.measures[0])[1], self._matrix)
+        path = _path(self._functions(self.alignments[0])[1], self._matrix)
         linked = path[(path[:, own] >= first) & (path[:, own] <= last)][:, 1 - own].unique().tolist()
         chosen = list(range(first, last + 1))
         return (chosen, linked) if axis == "rows" else (linked, chosen)
 
     def figure(self) -> Figure:
-        """Return costs with the hard path beside the soft alignment, one row per measure shown."""
+        """Return the costs with the hard path beside the soft alignment, one row per alignment shown."""
         with style.paper():
-            figure = Figure(figsize=(8.4, 2.7 * len(self.measures)), layout="constrained")
-            axes = figure.subplots(len(self.measures), 2, squeeze=False, sharey=True)
-            for measure, (left, right) in zip(self.measures, axes, strict=True):
-                soft, hard = self._functions(measure)
+            figure = Figure(figsize=(8.4, 2.7 * len(self.alignments)), layout="constrained")
+            axes = figure.subplots(len(self.alignments), 2, squeeze=False, sharey=True)
+            for name, (left, right) in zip(self.alignments, axes, strict=True):
+                soft, hard = self._functions(name)
                 path = _path(hard, self._matrix)
-                title = f"{MEASURES[measure]}, hard: {_written(hard(self._matrix).item())}"
+                title = f"{ALIGNMENTS[name]}, hard: {_written(hard(self._matrix).item())}"
                 shown: dict[str, Any] = {"path": path.numpy()} if len(path) else {}
                 alignment.cost_matrix(self._matrix.numpy(), labels=self.sentences, title=title, ax=left, **shown)
                 title = f"soft, gamma {self.gamma:g}: {_written(soft(self._matrix).item())}"
@@ -166,37 +176,31 @@ class AlignmentExplorer(View):
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state, and the video, which a page has no kernel to ask for."""
+        """Return the synchronized state, and the video, for which a page cannot ask a kernel."""
         return super().page_state() | ({"_video": self._video} if self._video else {})
 
-    def _functions(self, measure: str) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
-        """The soft and the hard value of a measure, as set now."""
-        if measure == "dtw":
-            band = None if self.band < 0 else self.band
-            return partial(tempclr.soft_dtw, gamma=self.gamma, band=band), partial(tempclr.dtw, band=band)
-        function = getattr(tempclr.alignment, measure)
-        if measure == "drop_dtw":
-            function = partial(function, **{f"drop_{axis}": self.drop_cost for axis in self.drops})
-        return partial(function, gamma=self.gamma), partial(function, gamma=0.0)
+    def _functions(self, name: str) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+        """The soft and the hard form of an alignment function, as set now."""
+        options = {"band": self.band, "drop_cost": self.drop_cost, "drops": self.drops}
+        return alignment_fn(name, gamma=self.gamma, **options), alignment_fn(name, gamma=0.0, **options)
 
     def _answer(self, _view: object, content: dict, _buffers: object) -> None:
-        """Send what the browser asks for: alignments of measures, or the video."""
+        """Send what the browser asks for: alignments by name, or the video."""
         if content.get("video") and self._video:
             self.send({"video": True}, buffers=[self._video])
-        self._align([measure for measure in content.get("ask", []) if measure in MEASURES])
+        self._align([name for name in content.get("ask", []) if name in ALIGNMENTS])
 
-    def _align(self, measures: Sequence[str]) -> None:
-        """Send the browser what measures make of the costs."""
+    def _align(self, names: Sequence[str]) -> None:
+        """Send the browser alignments of the costs."""
         answers, buffers = [], []
-        for measure in measures:
-            soft, hard = self._functions(measure)
+        for name in names:
+            soft, hard = self._functions(name)
             cost = self._matrix.clone().requires_grad_()
             value = soft(cost)
             (visits,) = torch.autograd.grad(value, cost)
             hard_value = _finite(hard(self._matrix).item())
-            answers.append({"kind": measure, "value": _finite(value.item()), "hard": hard_value})
-            path = _path(hard, self._matrix).numpy().astype("<i4")
-            buffers += [visits.numpy().astype("<f4").tobytes(), path.tobytes()]
+            answers.append({"name": name, "value": _finite(value.item()), "hard": hard_value})
+            buffers += [floats(visits), ints(_path(hard, self._matrix))]
         if answers:
             self.send({"answers": answers}, buffers=buffers)
 

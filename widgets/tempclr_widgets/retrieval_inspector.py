@@ -1,10 +1,9 @@
-"""One paragraph and the videos that were ranked for it: why the first one beat the right one."""
+"""One paragraph and the videos that are ranked for it: why the first one beat the right one."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
 import torch
 import traitlets
 from matplotlib.figure import Figure
@@ -17,57 +16,68 @@ from tempclr.metrics import ranks
 from tempclr.plots import alignment, style
 from tempclr.sequences import Pair, Sequences
 from tempclr.tasks import retrieval
+from tempclr_widgets._checks import checked_gamma, gamma_trait
+from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
 SCORES = list(retrieval.RETRIEVAL_SCORES)
+HINTS = {
+    "mean-pool": "cosine of the mean sentence and the mean clip: order does not count",
+    "Cap.Avg.": "mean over sentences of the most similar clip: order does not count",
+    "DTW": "minus the cost of the cheapest alignment, per sentence and clip",
+    "soft-DTW": "minus the soft minimum over alignments, per sentence and clip",
+}
 MOST_QUERIES = 5000
 TOP = 5  # ranked videos that are shown
-PAGE_BYTES = 3_000_000  # of costs in a saved page; the queries that were answered worst come first
+PAGE_BYTES = 3_000_000  # of costs in a saved page; the queries with the worst ranks come first
 
 
 class RetrievalInspector(View):
-    """Every paragraph with the videos that each measure ranks first, and two of them side by side.
+    """Every paragraph with the videos that each score ranks first, and two of them side by side.
 
-    Beside the video that is right stands another one, at first the best of the wrong ones: the costs of both with
-    their alignments, and what each sentence contributes to the difference of their scores.
+    The right video stands beside another one, at first the best of the wrong ones. Both are shown with their costs and
+    alignments, and with what each sentence contributes to the difference of their scores.
 
     Args:
         paragraphs: Embedded, at least two.
         videos: Embedded; number i is the right one for paragraph i.
         sentences: Texts of the steps of each paragraph.
         names: Of the videos; by default their numbers.
-        measure: Shown at first: "mean-pool", "Cap.Avg.", "DTW" or "soft-DTW", as of `tempclr.tasks.retrieval`.
+        score: Shown at first: "mean-pool", "Cap.Avg.", "DTW" or "soft-DTW", as in `tempclr.tasks.retrieval`.
         gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cosine cost.
         query: Paragraph shown at first.
 
     Raises:
         ValueError: If there are fewer than two or more than 5,000 paragraphs, not as many videos, or texts that do not
-            match; if embeddings are not finite, or anything else is out of its range.
+            match; if embeddings are not finite, or another argument is out of range.
 
     Example:
         >>> from tempclr.sequences import pad
         >>> steps = pad([torch.eye(3), torch.eye(3).flip(0)])
         >>> view = RetrievalInspector(steps, steps, sentences=[["a", "b", "c"], ["c", "b", "a"]])
-        >>> view.ranks["DTW"].tolist(), view.ranks["mean-pool"].tolist()  # who ignores order must guess
+        >>> view.ranks["DTW"].tolist(), view.ranks["mean-pool"].tolist()  # without order, the two are a tie
         ([1.0, 1.0], [1.5, 1.5])
     """
 
     title = "Retrieval"
     _esm = module("retrieval_inspector.js")
 
-    measure = traitlets.Enum(SCORES, "DTW", help="how videos are ranked").tag(sync=True)
+    score = traitlets.Enum(SCORES, "DTW", help="how videos are ranked").tag(sync=True)
     query = traitlets.Int(0, min=0, help="number of the paragraph").tag(sync=True)
     rival = traitlets.Int(-1, help="video beside the right one; -1 is the best of the wrong ones").tag(sync=True)
     search = traitlets.Unicode("", help="what the list of paragraphs is narrowed to").tag(sync=True)
-    wrong_only = traitlets.Bool(False, help="whether only paragraphs that missed their video are listed").tag(sync=True)
-    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
+    wrong_only = traitlets.Bool(False, help="list only paragraphs that missed their video").tag(sync=True)
+    gamma = gamma_trait()
 
     names = traitlets.List(traitlets.Unicode(), help="of the videos").tag(sync=True)
     sentences = traitlets.List(traitlets.List(traitlets.Unicode()), help="of each paragraph").tag(sync=True)
-    _ranks = traitlets.Bytes(help="float32 [measures, queries], from 1; ties count half").tag(sync=True)
-    _first = traitlets.Bytes(help="int32 [measures, queries, top] videos, the best first").tag(sync=True)
+    _choices = traitlets.List(
+        default_value=[[name, HINTS.get(name, "")] for name in SCORES], help="scores and hints"
+    ).tag(sync=True)
+    _ranks = traitlets.Bytes(help="float32 [scores, queries], from 1; ties count half").tag(sync=True)
+    _first = traitlets.Bytes(help="int32 [scores, queries, top] videos, the best first").tag(sync=True)
     _first_scores = traitlets.Bytes(help="float32, their scores").tag(sync=True)
-    _right_scores = traitlets.Bytes(help="float32 [measures, queries], scores of the right videos").tag(sync=True)
+    _right_scores = traitlets.Bytes(help="float32 [scores, queries], scores of the right videos").tag(sync=True)
     _costs = traitlets.Dict(help="by query: its videos, their clips, and float32 costs one after the other").tag(
         sync=True
     )
@@ -79,7 +89,7 @@ class RetrievalInspector(View):
         *,
         sentences: Sequence[Sequence[str]],
         names: Sequence[str] | None = None,
-        measure: str = "DTW",
+        score: str = "DTW",
         gamma: float = 0.1,
         query: int = 0,
     ) -> None:
@@ -97,16 +107,14 @@ class RetrievalInspector(View):
         named = [str(number) for number in range(count)] if names is None else [str(name) for name in names]
         if len(named) != count:
             raise ValueError(f"expected {count} names, got {len(named)}")
-        if measure not in SCORES:
-            raise ValueError(f"expected a measure of {', '.join(SCORES)}, got {measure!r}")
-        if not 0.001 <= gamma <= 10:
-            raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
+        if score not in SCORES:
+            raise ValueError(f"expected a score of {', '.join(SCORES)}, got {score!r}")
         if not 0 <= query < count:
             raise ValueError(f"expected a query from 0 to {count - 1}, got {query}")
         self._paragraphs, self._videos = paragraphs.to("cpu"), videos.to("cpu")
         super().__init__(
-            measure=measure,
-            gamma=float(gamma),
+            score=score,
+            gamma=checked_gamma(gamma),
             query=query,
             names=named,
             sentences=texts,
@@ -130,8 +138,8 @@ class RetrievalInspector(View):
 
     @property
     def ranks(self) -> dict[str, Tensor]:
-        """By measure, the rank of each paragraph's video, from 1; of ties, half count as before it."""
-        return {measure: ranks(scores) + 1 for measure, scores in self._found.items()}
+        """Rank of each paragraph's video by score, from 1; half of the ties count as before it."""
+        return {name: ranks(scores) + 1 for name, scores in self._found.items()}
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -145,9 +153,9 @@ class RetrievalInspector(View):
     def figure(self) -> Figure:
         """Return the costs of the right video and of the other one, on one colour scale, with their paths."""
         costs = [self.cost(self.query, video) for video in self.shown]
-        scores = [self._found[self.measure][self.query, video].item() for video in self.shown]
+        scores = [self._found[self.score][self.query, video].item() for video in self.shown]
         titles = [
-            f"{kind}, {style_name(self.names[video])}: {score:.3f}"
+            f"{kind}, {_shortened(self.names[video])}: {score:.3f}"
             for kind, video, score in zip(("right", "other"), self.shown, scores, strict=True)
         ]
         with style.paper():
@@ -155,17 +163,17 @@ class RetrievalInspector(View):
             axes = figure.subplots(1, 2, sharey=True)
             limits = alignment.shared_limits(*(cost.numpy() for cost in costs))
             for ax, cost, title in zip(axes, costs, titles, strict=True):
-                drawn: dict[str, Any] = {"path": tempclr.dtw_path(cost).numpy()} if "DTW" in self.measure else {}
+                drawn: dict[str, Any] = {"path": tempclr.dtw_path(cost).numpy()} if "DTW" in self.score else {}
                 alignment.cost_matrix(
                     cost.numpy(), labels=self.sentences[self.query], limits=limits, title=title,
                     colorbar=ax is axes[1], ax=ax, **drawn,
                 )  # fmt: skip
             axes[1].set_ylabel("")
-            figure.suptitle(f"{self.measure}: the right video has rank {self.ranks[self.measure][self.query]:g}")
+            figure.suptitle(f"{self.score}: the right video has rank {self.ranks[self.score][self.query]:g}")
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state with the costs of as many queries as a page shall hold, the worst first."""
+        """Return the synchronized state, with the costs of as many queries as a page may hold, the worst first."""
         kept: dict[str, dict] = {}
         state, size = super().page_state(), 0
         worst = torch.stack(list(self.ranks.values())).amax(0).argsort(descending=True, stable=True).tolist()
@@ -178,25 +186,25 @@ class RetrievalInspector(View):
         return state | {"_costs": kept}
 
     def _scores(self, gamma: float) -> dict[str, Tensor]:
-        """Scores of all pairs by measure."""
-        measures = dict(retrieval.RETRIEVAL_SCORES) | {"soft-DTW": partial(retrieval.soft_dtw, gamma=gamma)}
+        """Scores of all pairs, by name."""
+        score_fns = dict(retrieval.RETRIEVAL_SCORES) | {"soft-DTW": partial(retrieval.soft_dtw, gamma=gamma)}
         return {
-            name: retrieval.retrieve(self._paragraphs, self._videos, measures[name]).scores.float() for name in SCORES
+            name: retrieval.retrieve(self._paragraphs, self._videos, score_fns[name]).scores.float() for name in SCORES
         }
 
     def _ranked(self, gamma: float) -> dict[str, bytes]:
-        """Rank all videos, and return what the browser is told of it."""
+        """Rank all videos, and return what the browser needs of it."""
         self._found = found = self._scores(gamma)
         first = [scores.topk(min(TOP, len(scores)), dim=1) for scores in found.values()]
         return {
-            "_ranks": _floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
-            "_first": np.ascontiguousarray(torch.stack([each.indices for each in first]).numpy(), "<i4").tobytes(),
-            "_first_scores": _floats(torch.stack([each.values for each in first])),
-            "_right_scores": _floats(torch.stack([scores.diagonal() for scores in found.values()])),
+            "_ranks": floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
+            "_first": ints(torch.stack([each.indices for each in first])),
+            "_first_scores": floats(torch.stack([each.values for each in first])),
+            "_right_scores": floats(torch.stack([scores.diagonal() for scores in found.values()])),
         }
 
     def _rank_again(self) -> None:
-        """Let the browser know the ranks under another gamma."""
+        """Send the browser the ranks under another gamma."""
         with self.hold_sync():
             for name, content in self._ranked(self.gamma).items():
                 setattr(self, name, content)
@@ -204,32 +212,27 @@ class RetrievalInspector(View):
 
     def _rival(self, query: int) -> int:
         """The best of the wrong videos."""
-        scores = self._found[self.measure][query].clone()
+        scores = self._found[self.score][query].clone()
         scores[query] = -torch.inf
         return int(scores.argmax())
 
     def _costs_of(self, query: int) -> dict[str, Any]:
-        """Costs of a query with its own video and with those that any measure ranks first."""
+        """Costs of a query with its own video and with those that any score ranks first."""
         first = {
             int(video) for scores in self._found.values() for video in scores[query].topk(min(TOP, len(scores))).indices
         }
         compared = {self.rival} if query == self.query and 0 <= self.rival < len(self.names) else set()
         videos = [query, *sorted((first | compared) - {query})]
         costs = [self.cost(query, video) for video in videos]
-        joined = b"".join(np.ascontiguousarray(cost.numpy(), "<f4").tobytes() for cost in costs)
+        joined = b"".join(map(floats, costs))
         return {"videos": videos, "clips": [cost.shape[1] for cost in costs], "costs": joined}
 
     def _show_query(self) -> None:
-        """Tell the browser the costs of the paragraph that is looked at."""
+        """Send the browser the costs of the paragraph that is shown."""
         if self.query < len(self._paragraphs):
             self._costs = {str(self.query): self._costs_of(self.query)}
 
 
-def style_name(name: str) -> str:
+def _shortened(name: str) -> str:
     """A name short enough for a title."""
     return name if len(name) <= 24 else f"{name[:11]}…{name[-11:]}"
-
-
-def _floats(values: Tensor) -> bytes:
-    """Numbers as bytes for the browser."""
-    return np.ascontiguousarray(values.numpy(), "<f4").tobytes()

@@ -1,4 +1,4 @@
-"""The order loss, taken apart: wrong orders, what each costs, and where the gradient pulls the costs."""
+"""The order loss, taken apart: wrong orders, what each costs, and the gradient on the costs."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -13,47 +13,43 @@ from torch import Tensor
 
 import tempclr
 from tempclr import negatives
+from tempclr.experiments.choices import SHUFFLES
 from tempclr.losses import info_nce
 from tempclr.plots import alignment, style
-from tempclr_widgets.costs import checked_cost
+from tempclr_widgets._checks import checked_cost, checked_gamma, checked_sentences, gamma_trait
+from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
-KINDS: Mapping[str, negatives.Shuffle] = MappingProxyType(
-    {
-        "segments": negatives.permute_segments,
-        "clips": negatives.permute_clips,
-        "both": negatives.permute_both,
-        "sentences": negatives.permute_segments,
-        "swaps": negatives.swap_neighbours,
-        "blocks": negatives.move_blocks,
-        "reversed": negatives.reverse,
-    }
+# the package's shuffles, which move clips, and one that moves sentences: the function, and what it does in one line
+KINDS: Mapping[str, tuple[negatives.Shuffle, str]] = MappingProxyType(
+    {kind: (choice.resolve(), choice.help) for kind, choice in SHUFFLES.items()}
+    | {"sentences": (negatives.permute_segments, "sentences change places, clips stay")}
 )
 MOST_CELLS = 40_000
 MOST_ORDERS = 63
-PAGE_DRAWS = 8  # further draws that a saved page holds, since it has no kernel
+PAGE_DRAWS = 8  # that a saved page holds of each kind, since it has no kernel to draw more
 
 
 class ShuffleLab(View):
-    """The true order of one video against wrong ones, on one colour scale, with the order loss and its gradient.
+    """The true order of one video and wrong ones, on one colour scale, with the order loss and its gradient.
 
-    Choose what changes places, draw orders, and pick one to see why it costs more, or does not. The gradient says
-    which costs training will lower, and which it will raise.
+    Choose what changes places, draw orders, and pick one to see why it costs more or less. The gradient shows which
+    costs training lowers and which it raises.
 
     Args:
         cost: n x m, rows are sentences and columns clips, as `AlignmentExplorer` takes it.
         sentences: Text of each row.
-        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which stays between its segments.
+        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which stays in its place.
         shuffle: What changes places at first: whole "segments" of clips, "clips" within their segment, "both",
-            "sentences", neighbouring segments ("swaps"), a run of segments ("blocks"), or all ("reversed").
+            all ("reversed"), neighbouring segments ("swaps"), a run of segments ("blocks"), or "sentences".
         count: Wrong orders, 1 to 63; fewer where fewer exist. 31 as published.
         gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cost.
         temperature: Of the loss, 0.01 to 10.
         seed: Of the first draw.
 
     Raises:
-        ValueError: If an argument does not match the cost or is out of its range, or the video has no wrong order
-            of any kind.
+        ValueError: If an argument does not match the cost or is out of range, or if the video has no wrong order of any
+            kind.
 
     Example:
         >>> lab = ShuffleLab([[0.0, 1.0], [1.0, 0.0]], sentences=["crack eggs", "whisk them"], segments=[0, 1])
@@ -68,13 +64,14 @@ class ShuffleLab(View):
 
     shuffle = traitlets.Enum(list(KINDS), "segments", help="what changes places").tag(sync=True)
     seed = traitlets.Int(0, min=0, help="of the draw").tag(sync=True)
-    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
+    gamma = gamma_trait()
     temperature = traitlets.Float(1.0, min=0.01, max=10.0, help="of the order loss").tag(sync=True)
     order = traitlets.Int(0, min=0, help="number of the wrong order that is shown").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), help="of wrong orders that this video has").tag(sync=True)
+    _choices: Any = traitlets.List(help="key, name and hint of each of these kinds").tag(sync=True)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _orders = traitlets.Bytes(help="int32, order by order").tag(sync=True)
@@ -94,9 +91,7 @@ class ShuffleLab(View):
     ) -> None:
         self._matrix = checked_cost(cost, MOST_CELLS)
         n, m = self._matrix.shape
-        if isinstance(sentences, str) or len(sentences) != n:
-            got = "one string" if isinstance(sentences, str) else len(sentences)
-            raise ValueError(f"expected {n} sentences for a cost of {n} rows, got {got}")
+        self._texts = checked_sentences(sentences, n)
         numbers = [int(each) for each in segments]
         if len(numbers) != m or not set(numbers) <= {-1, *range(n)}:
             raise ValueError(f"expected a segment from -1 to {n - 1} for each of {m} clips, got {numbers[:8]}")
@@ -104,10 +99,10 @@ class ShuffleLab(View):
             raise ValueError(f"expected 1 to {MOST_ORDERS} wrong orders, got {count}")
         if shuffle not in KINDS:
             raise ValueError(f"expected shuffle to be one of {', '.join(KINDS)}, got {shuffle!r}")
-        for name, value, low in (("gamma", gamma, 0.001), ("temperature", temperature, 0.01)):
-            if not low <= value <= 10:
-                raise ValueError(f"expected a {name} from {low} to 10, got {value}")
-        self._count, self._texts, self._segments = count, [str(text) for text in sentences], numbers
+        if not 0.01 <= temperature <= 10:
+            raise ValueError(f"expected a temperature from 0.01 to 10, got {temperature}")
+        smoothing = checked_gamma(gamma)
+        self._count, self._segments = count, numbers
         kinds = [kind for kind in KINDS if len(self._draw(kind, seed))]
         if not kinds:
             raise ValueError(
@@ -117,25 +112,26 @@ class ShuffleLab(View):
         super().__init__(
             shuffle=shuffle if shuffle in kinds else kinds[0],
             seed=seed,
-            gamma=float(gamma),
+            gamma=smoothing,
             temperature=float(temperature),
             sentences=self._texts,
             segments=numbers,
             kinds=kinds,
+            _choices=[[kind, kind.capitalize(), KINDS[kind][1]] for kind in kinds],
             _shape=[n, m],
-            _cost=self._matrix.numpy().astype("<f4").tobytes(),
+            _cost=floats(self._matrix),
         )
         self._redraw()
         self.observe(lambda _: self._redraw(), ["shuffle", "seed"])
 
     @property
     def orders(self) -> Tensor:
-        """Wrong orders as shown, [count, steps]: place by place, the clip (or sentence) that stands there."""
+        """Wrong orders as shown, [count, steps]: for each place, the clip (or sentence) that stands there."""
         return self._draw(self.shuffle, self.seed)
 
     @property
     def distances(self) -> Tensor:
-        """Soft-DTW of the true order, first, and of each wrong one."""
+        """Soft-DTW of the true order, which comes first, and of each wrong one."""
         return tempclr.soft_dtw(self._reordered(self._matrix), gamma=self.gamma)
 
     @property
@@ -177,9 +173,9 @@ class ShuffleLab(View):
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state, and draws of other seeds, for which a page has no kernel to ask."""
+        """Return the synchronized state, and draws of further seeds, for which a page cannot ask a kernel."""
         draws = {
-            f"{kind} {seed}": np.ascontiguousarray(self._draw(kind, seed).numpy(), "<i4").tobytes()
+            f"{kind} {seed}": ints(self._draw(kind, seed))
             for kind in self.kinds
             for seed in range(self.seed, self.seed + PAGE_DRAWS)
         }
@@ -194,20 +190,20 @@ class ShuffleLab(View):
         captions = torch.tensor([numbers[text] for text in texts])
         generator = torch.Generator().manual_seed(seed)
         drawn = negatives.wrong_orders(
-            segments[None], self._count, KINDS[kind], captions=captions[None], generator=generator
+            segments[None], self._count, KINDS[kind][0], captions=captions[None], generator=generator
         )
         return drawn[0]
 
     def _redraw(self) -> None:
-        """Draw the orders that are asked for, and tell the browser."""
+        """Draw the orders that are asked for, and send them to the browser."""
         if self.shuffle not in self.kinds:
             return
         with self.hold_sync():
-            self._orders = np.ascontiguousarray(self.orders.numpy(), "<i4").tobytes()
+            self._orders = ints(self.orders)
             self._drawn = [self.shuffle, self.seed]
 
     def _reordered(self, cost: Tensor) -> Tensor:
-        """Costs in true order, first, and in each wrong one."""
+        """Costs in true order, which comes first, and in each wrong one."""
         axis = 0 if self.shuffle == "sentences" else 1
         return torch.stack([cost, *(cost.index_select(axis, order) for order in self.orders)])
 

@@ -1,8 +1,7 @@
-"""Two curves to draw, and what soft-DTW and its relatives make of them: for teaching."""
+"""Two curves to draw, and how soft-DTW and its relatives align them: for teaching."""
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,28 +12,35 @@ from torch import Tensor
 
 import tempclr
 from tempclr.plots import alignment, series, style
-from tempclr_widgets.alignment_explorer import MEASURES
+from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
+from tempclr_widgets._checks import band_trait, checked_band, checked_gamma, gamma_trait
 from tempclr_widgets.view import View, module
 
+HINTS = {
+    "dtw": "all of x with all of y, from the first steps to the last",
+    "otam": "every step of y once; first and last steps of x may be left out",
+    "drop_dtw": "steps of y may be left out, at a price each",
+    "subsequence_dtw": "all of x with the part of y that fits best",
+}
 MOST = 120  # steps of a curve
 
 
 class SoftDTWPlayground(View):
     """Two curves, drawn by mouse or by keyboard, with their cost matrix, path and alignment.
 
-    The cost of a step of x with a step of y is the square of their difference. Whatever is drawn or moved is
-    aligned at once, in the browser; the numbers here are the engine's.
+    The cost of a step of x with a step of y is the square of their difference. The browser aligns
+    whatever is drawn at once; the numbers of this class are the package's own.
 
     Args:
         x: Values of the curve above, 1 to 120 finite numbers; by default a bump.
         y: Values of the curve below; by default the same bump, later and slower.
-        measure: "dtw", "otam", "drop_dtw" or "subsequence_dtw".
+        alignment: By name: "dtw", "otam", "drop_dtw" or "subsequence_dtw".
         gamma: Smoothing, 0 or 0.001 to 10, in the unit of the cost; 0 is the hard minimum.
         band: Steps off the line between the corners, for "dtw"; -1 is no band.
         drop_cost: Price of leaving out a step of y, for "drop_dtw".
 
     Raises:
-        ValueError: If a curve is empty, too long or not finite, or anything else is out of its range.
+        ValueError: If a curve is empty, too long or not finite, or another argument is out of range.
 
     Example:
         >>> playground = SoftDTWPlayground([0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], gamma=0.0)
@@ -47,36 +53,35 @@ class SoftDTWPlayground(View):
 
     x = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the curve above").tag(sync=True)
     y = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the curve below").tag(sync=True)
-    measure = traitlets.Enum(list(MEASURES), "dtw", help="which alignment").tag(sync=True)
-    gamma = traitlets.Float(0.1, min=0.0, max=10.0, help="smoothing, in the unit of the cost; 0 is hard").tag(sync=True)
-    band = traitlets.Float(-1.0, min=-1.0, help="steps off the line between the corners; -1 is none").tag(sync=True)
+    alignment = traitlets.Enum(list(ALIGNMENTS), "dtw", help="how the curves are aligned").tag(sync=True)
+    gamma = gamma_trait(0.0)
+    band = band_trait()
     drop_cost = traitlets.Float(0.1, min=0.0, help="price of leaving out a step of y").tag(sync=True)
     cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
+    _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
+        sync=True
+    )
 
     def __init__(
         self,
         x: Sequence[float] | None = None,
         y: Sequence[float] | None = None,
         *,
-        measure: str = "dtw",
+        alignment: str = "dtw",
         gamma: float = 0.1,
         band: float = -1.0,
         drop_cost: float = 0.1,
     ) -> None:
-        if measure not in MEASURES:
-            raise ValueError(f"expected a measure of {', '.join(MEASURES)}, got {measure!r}")
-        if not (gamma == 0 or 0.001 <= gamma <= 10):
-            raise ValueError(f"expected a gamma of 0 or from 0.001 to 10, got {gamma}")
-        if not (band == -1 or 0 <= band < math.inf):
-            raise ValueError(f"expected a band of >= 0 steps, or -1 for none, got {band}")
+        if alignment not in ALIGNMENTS:
+            raise ValueError(f"expected an alignment of {', '.join(ALIGNMENTS)}, got {alignment!r}")
         if not 0 <= drop_cost < math.inf:
             raise ValueError(f"expected a finite drop_cost >= 0, got {drop_cost}")
         super().__init__(
             x=_curve(_bump(24, 8, 2.5) if x is None else x, "x"),
             y=_curve(_bump(30, 19, 4.0) if y is None else y, "y"),
-            measure=measure,
-            gamma=float(gamma),
-            band=float(band),
+            alignment=alignment,
+            gamma=checked_gamma(gamma, hard=True),
+            band=checked_band(band),
             drop_cost=float(drop_cost),
         )
 
@@ -92,8 +97,8 @@ class SoftDTWPlayground(View):
         return self._function(self.gamma)(self.cost).item()
 
     @property
-    def alignment(self) -> Tensor:
-        """How often each cell is matched, [n, m], as set now."""
+    def visits(self) -> Tensor:
+        """How often each cell is matched, [n, m], as set now: the expected alignment."""
         return tempclr.alignment_of(self._function(self.gamma), self.cost)
 
     @property
@@ -107,23 +112,18 @@ class SoftDTWPlayground(View):
         with style.paper():
             figure = Figure(figsize=(10.2, 2.9), layout="constrained")
             left, middle, right = figure.subplots(1, 3)
-            series.two_way(np.array(self.x), np.array(self.y), path, title=MEASURES[self.measure], ax=left)
+            series.two_way(np.array(self.x), np.array(self.y), path, title=ALIGNMENTS[self.alignment], ax=left)
             names: dict[str, Any] = {"xlabel": "step of y", "ylabel": "step of x"}
             hard = self._function(0.0)(cost).item()
             title = f"costs and path: {hard:.3f}"
             alignment.cost_matrix(cost.numpy(), path=path, title=title, unit="squared difference", ax=middle, **names)
             title = f"alignment, gamma {self.gamma:g}: {self.value:.3f}"
-            alignment.soft_alignment(self.alignment.numpy(), title=title, ax=right, **names)
+            alignment.soft_alignment(self.visits.numpy(), title=title, ax=right, **names)
         return figure
 
     def _function(self, gamma: float) -> Callable[..., Tensor]:
-        """The measure with this smoothing."""
-        if self.measure == "dtw":
-            band = None if self.band < 0 else self.band
-            return partial(tempclr.dtw, band=band) if gamma == 0 else partial(tempclr.soft_dtw, gamma=gamma, band=band)
-        if self.measure == "drop_dtw":
-            return partial(tempclr.drop_dtw, drop_y=self.drop_cost, gamma=gamma)
-        return partial(getattr(tempclr.alignment, self.measure), gamma=gamma)
+        """The alignment function with this smoothing."""
+        return alignment_fn(self.alignment, gamma=gamma, band=self.band, drop_cost=self.drop_cost)
 
 
 def _curve(values: Sequence[float], name: str) -> list[float]:

@@ -18,7 +18,8 @@ import tempclr
 from tempclr._util.files import atomic_write, read_arrays
 from tempclr.plots import alignment, style, training
 from tempclr.training.history import read_history
-from tempclr_widgets.costs import checked_cost
+from tempclr_widgets._checks import checked_cost, checked_gamma, gamma_trait
+from tempclr_widgets._packed import floats
 from tempclr_widgets.view import View, module
 
 CURVES = {
@@ -79,7 +80,7 @@ class TrainingMonitor(View):
     seconds = traitlets.Float(0.0, help="per step, lately").tag(sync=True)
     ended = traitlets.Unicode("", help="why training ended").tag(sync=True)
     look = traitlets.Int(-1, help="number of the look that is shown; -1 is the last").tag(sync=True)
-    gamma = traitlets.Float(0.1, min=0.001, max=10.0, help="smoothing, in the unit of the cost").tag(sync=True)
+    gamma = gamma_trait()
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     _names = traitlets.List(traitlets.List(traitlets.Unicode()), help="key and name of each curve").tag(sync=True)
@@ -93,8 +94,6 @@ class TrainingMonitor(View):
     ) -> None:
         if steps < 1:
             raise ValueError(f"expected at least one step of training, got {steps}")
-        if not 0.001 <= gamma <= 10:
-            raise ValueError(f"expected a gamma from 0.001 to 10, got {gamma}")
         if isinstance(sentences, str):
             raise ValueError("expected a list of sentences, got one string")
         self._folder = None if folder is None else Path(folder)
@@ -103,7 +102,7 @@ class TrainingMonitor(View):
         self._sent = self._heard = -math.inf
         super().__init__(
             steps=steps,
-            gamma=float(gamma),
+            gamma=checked_gamma(gamma),
             sentences=[str(text) for text in sentences],
             _names=[[key, name] for key, name in CURVES.items()],
         )
@@ -270,9 +269,9 @@ class TrainingMonitor(View):
             self.step = int(table[-1, 0]) if len(table) else 0
             lately = [each["seconds"] for each in self._records[-20:] if each.get("seconds") is not None]
             self.seconds = float(np.median(lately)) if lately else 0.0
-            self._curves = thinned(table, MOST_RECORDS).astype("<f4").tobytes()
+            self._curves = floats(thinned(table, MOST_RECORDS))
             self._look_steps = list(self._looks)
-            self._costs = b"".join(np.ascontiguousarray(each, "<f4").tobytes() for each in self._looks.values())
+            self._costs = b"".join(map(floats, self._looks.values()))
 
 
 def thinned(table: np.ndarray, most: int) -> np.ndarray:

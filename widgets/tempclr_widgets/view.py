@@ -31,8 +31,9 @@ from matplotlib.figure import Figure
 from tempclr._util.files import atomic_write, write_text
 
 STATIC = Path(__file__).parent / "static"
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
+COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # that has its lines for itself
 PICTURES = (".png", ".svg")
 # what anywidget keeps for itself, and is of no use in a page
 OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
@@ -55,7 +56,7 @@ h1 {{ font: 600 17px/1.3 system-ui, sans-serif; margin: 18px 16px 2px; }}</style
 <script type="application/json" id="tempclr-state">{state}</script>
 <script type="module">
 {module}
-openPage({{ render }});
+view_js.openPage({{ render }});
 </script>
 </body>
 </html>
@@ -67,33 +68,45 @@ POLICY = (
 
 
 @cache
-def module(name: str) -> str:
-    """Return an ES module of `static/` and all that it imports, each once, as one text without imports.
+def module(name: str | Path) -> str:
+    """Return an ES module and all that it imports, each file once, as one text without imports and comments.
+
+    Args:
+        name: A file of the package's `static/`, or the path of a file of your own. What it imports as `"./other.js"`
+            is looked for beside it, and then in `static/`.
 
     Raises:
-        ValueError: If a file is not there.
+        ValueError: If a file does not exist.
     """
+    own = Path(name)
+    folders = (own.parent, STATIC) if own.is_absolute() else (STATIC,)
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:
-        path = STATIC / name
-        if not path.is_file():
-            raise ValueError(f"expected a module in {STATIC}, found no {name}")
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if path is None:
+            raise ValueError(f"expected a module in {' or '.join(map(str, folders))}, found no {name}")
         text = path.read_text(encoding="utf-8")
-        for needed in IMPORT.findall(text):
+        for _, needed in IMPORT.findall(text):
             if needed not in texts:
                 add(needed)
-        texts[name] = IMPORT.sub("", text)
+        text = IMPORT.sub(lambda found: f"const {found[1]} = {_identifier(found[2])};", text)
+        texts[name] = COMMENT.sub("", text)
 
-    add(name)
+    add(own.name)
     *shared, last = texts
-    return "\n".join([*(_enclosed(texts[each]) for each in shared), texts[last]])
+    return "\n".join([*(_enclosed(each, texts[each]) for each in shared), texts[last]])
 
 
-def _enclosed(text: str) -> str:
-    """A shared module as an expression, so that only what it exports can be seen by the others."""
-    names = ", ".join(EXPORT.findall(text))
-    return f"const {{ {names} }} = (() => {{\n{EXPORT.sub('', text)}return {{ {names} }};\n}})();"
+def _enclosed(name: str, text: str) -> str:
+    """A module as an object of what it exports; the rest of it cannot be seen by others."""
+    exports = ", ".join(EXPORT.findall(text))
+    return f"const {_identifier(name)} = (() => {{\n{EXPORT.sub('', text)}return {{ {exports} }};\n}})();"
+
+
+def _identifier(name: str) -> str:
+    """The name of a module's object."""
+    return re.sub(r"\W", "_", name)
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,7 @@ class View(anywidget.AnyWidget):
 
     @classmethod
     def page_of(cls, state: Mapping[str, object], *, height: int = 760) -> Page:
-        """Return the page of a view of this class in a given state."""
+        """Return the page of a view of this class that was left in a given state."""
         return _page(cls.title, str(cls._esm), state, height)
 
     def page_state(self) -> dict[str, object]:

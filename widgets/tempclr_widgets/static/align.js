@@ -67,10 +67,19 @@ export function bandOf(n, m, radius) {
 }
 
 /** Costs, moves and tables behind a border of Infinity, so that no step asks whether a cell exists. */
-function gridOf(cost, n, m, { band = null, begin = "", end = "", skip = 0, up = "always", dropX = null, dropY = null }) {
-  if (!(n >= 1 && m >= 1) || cost.length !== n * m) throw new RangeError(`expected ${n} x ${m} costs, got ${cost.length}`);
+function gridOf(
+  cost,
+  n,
+  m,
+  { band = null, begin = "", end = "", skip = 0, up = "always", dropX = null, dropY = null },
+) {
+  if (!(n >= 1 && m >= 1) || cost.length !== n * m) {
+    throw new RangeError(`expected ${n} x ${m} costs, got ${cost.length}`);
+  }
   const drops = (dropX === null ? "" : "x") + (dropY === null ? "" : "y");
-  if (drops && (begin || end || up !== "always" || band !== null)) throw new RangeError("expected either drops or open ends or a band");
+  if (drops && (begin || end || up !== "always" || band !== null)) {
+    throw new RangeError("expected either drops or open ends or a band");
+  }
   const pad = drops ? 1 : 0; // a first row and column hold the drops before the first match
   const rows = n + pad, columns = m + pad, width = columns + 1;
   const matched = new Float64Array((rows + 1) * width).fill(Infinity);
@@ -79,7 +88,9 @@ function gridOf(cost, n, m, { band = null, begin = "", end = "", skip = 0, up = 
     const base = (i + 1 + pad) * width + 1 + pad;
     for (let j = 0; j < m; j++) {
       const value = cost[i * m + j];
-      if (!(value > -Infinity)) throw new RangeError(`expected costs that are finite or +Infinity, got ${value} at ${i}, ${j}`);
+      if (!(value > -Infinity)) {
+        throw new RangeError(`expected costs that are finite or +Infinity, got ${value} at ${i}, ${j}`);
+      }
       if (inside === null || inside(i, j)) matched[base + j] = value;
     }
   }
@@ -89,9 +100,23 @@ function gridOf(cost, n, m, { band = null, begin = "", end = "", skip = 0, up = 
     up: moves.findIndex(([, move]) => move === UP),
   }));
   return {
-    n, m, pad, rows, columns, width, matched, states, begin, end, skip, up, drops,
-    dropX: dropX === null ? null : stepCosts(dropX, n, "dropX"), dropY: dropY === null ? null : stepCosts(dropY, m, "dropY"),
-    tables: states.map(() => new Float64Array((rows + 1) * width)), values: new Float64Array(8),
+    n,
+    m,
+    pad,
+    rows,
+    columns,
+    width,
+    matched,
+    states,
+    begin,
+    end,
+    skip,
+    up,
+    drops,
+    dropX: dropX === null ? null : stepCosts(dropX, n, "dropX"),
+    dropY: dropY === null ? null : stepCosts(dropY, m, "dropY"),
+    tables: states.map(() => new Float64Array((rows + 1) * width)),
+    values: new Float64Array(8),
   };
 }
 
@@ -116,7 +141,9 @@ function look(grid, state, i, j, cell, skip) {
   }
   if (grid.drops) return least;
   if (grid.up !== "always" && !(grid.up === "first" && j === 0)) values[up] = Infinity;
-  if ((j === 0 && i > 0 && grid.begin.includes("x")) || (i === 0 && j > 0 && grid.begin.includes("y"))) values[0] = skip;
+  if ((j === 0 && i > 0 && grid.begin.includes("x")) || (i === 0 && j > 0 && grid.begin.includes("y"))) {
+    values[0] = skip;
+  }
   least = Math.min(values[0], values[1], values[2]);
   return least;
 }
@@ -139,11 +166,14 @@ function forward(grid, gamma, skip) {
         let least;
         if (plain) { // the same as `look`, where most time is spent
           const table = tables[0];
-          const a = (values[0] = table[cell - width - 1]), b = (values[1] = table[cell - width]), c = (values[2] = table[cell - 1]);
+          const a = (values[0] = table[cell - width - 1]),
+            b = (values[1] = table[cell - width]),
+            c = (values[2] = table[cell - 1]);
           least = a <= b ? (a <= c ? a : c) : b <= c ? b : c;
         } else least = look(grid, s, i, j, cell, skip);
         if (least === Infinity) continue;
-        tables[s][cell] = own + (gamma === 0 ? least : least - gamma * Math.log(total(values, states[s].from.length, least, gamma)));
+        tables[s][cell] = own +
+          (gamma === 0 ? least : least - gamma * Math.log(total(values, states[s].from.length, least, gamma)));
       }
     }
   }
@@ -170,8 +200,8 @@ function endsOf({ rows, columns, width, states, tables, end }, skip) {
     const cell = (i + 1) * width + j + 1;
     for (let s = 0; s < states.length; s++) found.push({ s, cell, value: tables[s][cell] + extra });
   };
-  if (end.includes("x")) for (let i = 0; i < rows - 1; i++) add(i, columns - 1, skip);
-  if (end.includes("y")) for (let j = 0; j < columns - 1; j++) add(rows - 1, j, skip);
+  if (end.includes("x")) { for (let i = 0; i < rows - 1; i++) add(i, columns - 1, skip); }
+  if (end.includes("y")) { for (let j = 0; j < columns - 1; j++) add(rows - 1, j, skip); }
   add(rows - 1, columns - 1, 0);
   return found;
 }

@@ -1,228 +1,290 @@
-// The order loss, taken apart: wrong orders drawn in Python, everything about them computed here.
+// The order loss, taken apart: wrong orders are drawn in Python, everything about them is computed here.
 
 import { align } from "./align.js";
-import { buttons, bytesOf, clamp, colourOf, element, floats, keep, label, limits, mount, on, oncePerFrame, slider, written } from "./view.js";
-import { heatMap } from "./heat_map.js";
+import { colourOf } from "./colours.js";
+import {
+  button,
+  buttons,
+  chooseByKeys,
+  costScale,
+  gammaSlider,
+  numberedSentences,
+  panel,
+  powerSlider,
+} from "./controls.js";
+import { heatMap, inkColour, whitePath } from "./heat_map.js";
+import { clamp, floats, ints, limits, unpacked, written } from "./numbers.js";
+import { orderLoss, reordered } from "./order_loss.js";
+import { element, keep, mount, on, oncePerFrame } from "./view.js";
 
-const NAMES = {
-  segments: ["Segments", "whole segments of clips change places"], clips: ["Clips", "clips change places within their segment"],
-  both: ["Both", "segments change places, and clips within them"], sentences: ["Sentences", "sentences change places, clips stay"],
-  swaps: ["Swaps", "two neighbouring segments change places: the hardest"], blocks: ["Blocks", "a run of segments moves elsewhere"], reversed: ["Reversed", "segments from last to first"],
-};
 const ALL_SHOWN = 48; // clips up to which each is a block of the ribbon
+const TITLES = ["True order", "Wrong order", "Gradient of the loss"];
+const FACTS = ["loss", "true order", "this wrong order", "preferred to it", "cheaper wrong orders"];
+const GRADIENT = "Gradient in nats per unit of cost: training lowers blue costs and raises orange ones.";
+const MISSING = "These orders are drawn in Python, which does not answer. Run the cell again, or save the view as a " +
+  "page, which holds some orders of every kind.";
 
 const STYLE = `
 .ts { display: grid; gap: 16px; }
-.ts-facts { display: flex; flex-wrap: wrap; gap: 4px 22px; } .ts-facts strong { font-size: 15px; }
-.ts-orders { display: flex; gap: 2px; align-items: end; height: 108px; padding: 4px 2px 0; border-radius: 6px; overflow-x: auto; overflow-y: hidden; }
-.ts-order { flex: 1 1 8px; min-width: 6px; max-width: 34px; height: var(--tall); background: var(--soft); opacity: .55; border-radius: 3px 3px 0 0; cursor: pointer; }
-.ts-order[data-true] { background: var(--tint); opacity: 1; cursor: default; } .ts-order[aria-selected=true] { background: var(--accent); opacity: 1; }
-.ts-key { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 12px; color: var(--soft); } .ts-key i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-inline-end: 5px; }
+.ts-facts { display: flex; flex-wrap: wrap; gap: 4px 22px; }
+.ts-facts strong { font-size: 15px; }
+.ts-orders {
+  display: flex; gap: 2px; align-items: end; height: 108px; padding: 4px 2px 0; border-radius: 6px; overflow-x: auto;
+  overflow-y: hidden;
+}
+.ts-order {
+  flex: 1 1 8px; min-width: 6px; max-width: 34px; height: var(--tall); background: var(--soft); opacity: .55;
+  border-radius: 3px 3px 0 0; cursor: pointer;
+}
+.ts-order[data-true] { background: var(--tint); opacity: 1; cursor: default; }
+.ts-order[aria-selected=true] { background: var(--accent); opacity: 1; }
+.ts-key { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 12px; color: var(--soft); }
+.ts-key i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-inline-end: 5px; }
 .ts-panels { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px 18px; align-items: start; }
-.ts-name { display: flex; flex-wrap: wrap; gap: 0 10px; padding-inline-start: 38px; margin-bottom: 4px; }
-.ts-ribbon { display: flex; gap: 1px; margin: 2px 6px 0 38px; height: 17px; } .ts-ribbon span { flex: var(--clips) 0 0; min-width: 0; overflow: hidden; border-radius: 3px; font-size: 10px; line-height: 17px; text-align: center; color: #fff; }
+.ts-ribbon { display: flex; gap: 1px; margin: 2px 6px 0 var(--margin); height: 17px; }
+.ts-ribbon span {
+  flex: var(--clips) 0 0; min-width: 0; overflow: hidden; border-radius: 3px; font-size: 10px; line-height: 17px;
+  text-align: center; color: #fff;
+}
 .ts-ribbon span[data-none] { background: var(--line); color: var(--soft); }
-.ts .ts-words { font-size: 12px; padding-inline-start: 38px; min-height: 1.45em; margin-top: 2px; }
-.ts-foot { display: flex; flex-wrap: wrap; gap: 4px 22px; align-items: center; font-size: 12px; color: var(--soft); }
-.ts-scale { display: inline-flex; gap: 6px; align-items: center; } .ts-scale canvas { width: 110px; height: 8px; border-radius: 4px; }
-.ts-list { columns: 2 260px; column-gap: 24px; font-size: 12px; margin: 0; padding-inline-start: 26px; overflow-wrap: anywhere; }
-@container (max-width: 640px) { .ts-panels { grid-template-columns: minmax(0, 1fr); } .ts-name, .ts .ts-words { padding-inline-start: 0; } .tc-slider { max-width: none; } }
+.ts .ts-words { font-size: 12px; padding-inline-start: var(--margin); min-height: 1.45em; margin-top: 2px; }
+.ts-foot {
+  display: flex; flex-wrap: wrap; gap: 4px 22px; align-items: center; font-size: 12px; color: var(--soft);
+}
+.ts-list {
+  columns: 2 260px; column-gap: 24px; font-size: 12px; margin: 0; padding-inline-start: 26px; overflow-wrap: anywhere;
+}
+@container (max-width: 640px) {
+  .ts-panels { grid-template-columns: minmax(0, 1fr); }
+  .ts .ts-words { padding-inline-start: 0; }
+  .tc-slider { max-width: none; }
+}
 `;
 
 function render({ model, el }) {
   const root = mount(el, STYLE);
-  const [n, m] = model.get("_shape"), cost = floats(model.get("_cost")), sentences = model.get("sentences"), segments = model.get("segments");
-  const [low, high] = limits(cost);
-  let orders = [], shown = null, found = null, cursor = null, waiting = 0;
-
-  // ---- controls
-
-  const kinds = buttons({ name: "change", options: model.get("kinds").map((kind) => [kind, ...NAMES[kind]]), change: (value) => keep(model, { shuffle: value, order: 0 }) });
-  const draw = element("button", { type: "button", title: "draw other wrong orders" }, "Draw others");
-  draw.addEventListener("click", () => {
-    const seed = model.get("seed") + 1;
-    keep(model, { seed: model.baked && !draws()[`${model.get("shuffle")} ${seed}`] ? firstSeed() : seed, order: 0 });
-    root.say("Other orders are drawn.");
-  });
-  const power = (name, hint, min, max, key) => slider({
-    name, hint, min, max, step: 0.05, place: Math.log10, show: (value) => String(Number(value.toPrecision(3))),
-    read: (at) => clamp(Number((10 ** Number(at)).toPrecision(3)), 10 ** min, 10 ** max), change: (value) => keep(model, { [key]: value }),
-  });
-  const gamma = power("gamma", "gamma: smoothing, in the unit of the cost", -3, 1, "gamma");
-  const temperature = power("temperature", "temperature of the loss, in the unit of the summed cost", -2, 1, "temperature");
-  const draws = () => model.get("_draws") ?? {};
-  const firstSeed = () => Math.min(...Object.keys(draws()).map((name) => Number(name.split(" ")[1])));
-
-  // ---- parts
-
-  const fact = (name) => {
-    const value = element("strong");
-    return { box: element("span", { "data-fact": name }, element("span", { class: "tc-soft" }, `${name} `), value), value };
-  };
-  const facts = Object.fromEntries(["loss", "true order", "this wrong order", "told from it", "cheaper wrong orders"].map((name) => [name, fact(name)]));
-  const bars = element("div", { class: "ts-orders", role: "listbox", tabindex: 0, "aria-label": "wrong orders by cost. Arrow keys choose one." });
-  const dot = (colour, text) => element("span", {}, element("i", { ".style": `background: var(${colour})` }), text);
-  const key = element("div", { class: "ts-key" }, "soft-DTW of each order, the cheapest first:", dot("--tint", "true order"), dot("--accent", "shown"), dot("--soft", "other wrong orders"));
-  const height = (wide) => clamp(wide * clamp(n / m, 0.4, 1), Math.min(150, n * 30), 280);
-  const panels = ["True order", "Wrong order", "Gradient of the loss"].map((name, k) => {
-    const value = element("span", { class: "tc-soft", "data-panel": k }), ribbon = element("div", { class: "ts-ribbon", "aria-hidden": "true" }), words = element("p", { class: "ts-words tc-soft" });
-    const map = heatMap(root, { name, n, m, height, cursor: (i, j, kind) => visit(k, i, j, kind), brush: () => visit(k) });
-    return { map, value, ribbon, words, box: element("section", { "aria-label": name }, element("div", { class: "ts-name" }, element("strong", {}, name), value), map.box, ribbon, words) };
-  });
-  const scale = element("span", { class: "ts-scale" });
-  const missing = element("p", { class: "tc-problem", role: "alert", hidden: true }, "These orders are drawn in Python, which does not answer: run the cell again, or save the view as a page, which holds some of every kind.");
-  root.onEnd(() => clearTimeout(waiting));
-  const list = element("ol", { class: "ts-list", start: 0, "aria-label": "sentences" }, ...sentences.map((text) => element("li", {}, label(text || "(empty)"))));
-  root.append(element("div", { class: "ts" },
-    element("div", { class: "tc-bar" }, kinds.box, draw), element("div", { class: "tc-bar" }, gamma.box, temperature.box),
-    missing, element("div", { class: "ts-facts" }, ...Object.values(facts).map(({ box }) => box)), element("div", {}, bars, key),
-    element("div", { class: "ts-panels" }, ...panels.map(({ box }) => box)), element("div", { class: "ts-foot" }, scale, "Gradient in nats per unit of cost: blue costs are lowered by training, orange ones raised."), list));
-
-  // ---- what there is
-
-  const onRows = () => model.get("shuffle") === "sentences";
-  const chosen = () => clamp(model.get("order"), 0, orders.length - 1);
-
-  function readOrders() {
-    const kind = model.get("shuffle"), [known, seed] = model.get("_drawn"), steps = kind === "sentences" ? n : m;
-    let bytes = known === kind && seed === model.get("seed") ? model.get("_orders") : null;
-    if (!bytes && model.baked) {
-      const kept = draws()[`${kind} ${model.get("seed")}`];
-      bytes = kept && bytesOf(kept.base64);
-    }
-    if (!bytes) return false; // the kernel is drawing
-    const all = new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    orders = Array.from({ length: all.length / steps }, (_, k) => all.subarray(k * steps, (k + 1) * steps));
-    return orders.length > 0;
-  }
-
-  /** Costs with their columns, or rows, in an order. */
-  function reordered(order) {
-    const made = new Float32Array(n * m), rows = onRows();
-    for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) made[i * m + j] = rows ? cost[order[i] * m + j] : cost[i * m + order[j]];
-    return made;
-  }
-
-  /** Distances, the loss, and the gradient of the loss on the costs in true order. */
-  function compute() {
-    const g = model.get("gamma"), t = model.get("temperature"), rows = onRows();
-    const all = [cost, ...orders.map(reordered)].map((each, k) => align(each, n, m, { gamma: g, path: k === 0 }));
-    const values = all.map(({ value }) => value), least = Math.min(...values);
-    const weights = values.map((value) => Math.exp((least - value) / t)), sum = weights.reduce((a, b) => a + b, 0);
-    const shares = weights.map((weight) => weight / sum), gradient = new Float32Array(n * m);
-    all.forEach(({ alignment }, k) => {
-      const by = ((k === 0 ? 1 : 0) - shares[k]) / t, order = orders[k - 1];
-      for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) gradient[k === 0 ? i * m + j : rows ? order[i] * m + j : i * m + order[j]] += by * alignment[i * m + j];
-    });
-    const loss = least === Infinity ? Infinity : (values[0] - least) / t + Math.log(sum);
-    return { values, shares, gradient, loss, path: all[0].path };
-  }
-
-  // ---- drawing
-
-  const drawAll = oncePerFrame(() => {
-    draw.disabled = model.get("shuffle") === "reversed"; // there is only one
-    kinds.set(model.get("shuffle")), gamma.set(model.get("gamma")), temperature.set(model.get("temperature"));
-    const known = readOrders();
+  const [n, m] = model.get("_shape"), cost = floats(model.get("_cost")), [low, high] = limits(cost);
+  const view = { root, model, n, m, cost, low, high, segments: model.get("segments"), orders: [] };
+  Object.assign(view, { shown: null, found: null, cursor: null });
+  view.onRows = () => model.get("shuffle") === "sentences";
+  view.chosen = () => clamp(model.get("order"), 0, view.orders.length - 1);
+  const controls = controlsOf(view);
+  assemble(view, controls);
+  let waiting = 0;
+  const drawChosen = oncePerFrame(() => drawShown(view));
+  const draw = oncePerFrame(() => {
+    controls.draw();
+    const known = readOrders(view);
     clearTimeout(waiting);
-    if (known) missing.hidden = true;
-    else waiting = setTimeout(() => (missing.hidden = false), model.baked ? 0 : 1500);
+    if (known) view.missing.hidden = true;
+    else waiting = setTimeout(() => (view.missing.hidden = false), model.baked ? 0 : 1500);
     if (!known) return;
-    found = compute();
-    drawOrders();
+    view.found = orderLoss(view, view.orders, view.onRows(), model.get("gamma"), model.get("temperature"));
+    drawOrders(view);
     drawChosen();
   });
-
-  function drawOrders() {
-    const { values } = found, finite = values.filter((value) => value < Infinity), [least, most] = limits(finite);
-    const ranked = values.map((_, k) => k).sort((a, b) => values[a] - values[b]);
-    bars.replaceChildren(...ranked.map((k) => {
-      const ground = Math.min(0, least), tall = values[k] === Infinity ? 1 : Math.max(0.03, (values[k] - ground) / (most - ground || 1));
-      const bar = element("div", { class: "ts-order", id: `${root.id}-o${k}`, role: "option", "data-order": k - 1, "data-true": k === 0, "aria-disabled": k === 0 || null, ".style": `--tall: ${100 * tall}%`, "aria-label": `${k === 0 ? "true order" : `wrong order ${k}`}, ${written(values[k])}`, title: `${k === 0 ? "true order" : `wrong order ${k}`}: ${written(values[k])}` });
-      if (k > 0) bar.addEventListener("click", () => keep(model, { order: k - 1 }));
-      return bar;
-    }));
-  }
-
-  const drawChosen = oncePerFrame(() => {
-    if (!found || !orders.length) return;
-    const k = chosen(), order = orders[k], { values, shares, gradient, loss } = found, made = reordered(order);
-    shown = { made, order };
-    for (const bar of bars.children) bar.setAttribute("aria-selected", String(Number(bar.dataset.order) === k));
-    bars.setAttribute("aria-activedescendant", `${root.id}-o${k + 1}`);
-    const wrong = align(made, n, m, { gamma: 0 });
-    const white = { colour: "#ffffff", shift: 0 };
-    panels[0].map.show({ layers: [{ values: cost, low, high }], paths: [{ cells: found.path, ...white }] });
-    panels[1].map.show({ layers: [{ values: made, low, high }], paths: [{ cells: wrong.path, ...white }] });
-    const most = gradient.reduce((top, value) => Math.max(top, Math.abs(value)), 1e-12), part = (sign) => gradient.map((value) => Math.max(0, sign * value) / most);
-    panels[2].map.show({ layers: [{ tints: [{ values: part(1), colour: root.colour("--tint") ?? [0, 90, 140] }, { values: part(-1), colour: root.colour("--accent") ?? [194, 65, 12] }] }], paths: [] });
-    panels[0].value.textContent = written(values[0]), panels[1].value.textContent = written(values[k + 1]);
-    panels[2].value.textContent = `up to ${written(most)}`;
-    drawRibbon(panels[0].ribbon, null), drawRibbon(panels[1].ribbon, onRows() ? null : order), drawRibbon(panels[2].ribbon, null);
-    panels[1].words.textContent = onRows() ? `sentences in the order ${[...order].slice(0, 24).join(", ")}${n > 24 ? ", …" : ""}` : "";
-    facts.loss.value.textContent = `${written(loss)} nats`;
-    facts["true order"].value.textContent = written(values[0]);
-    facts["this wrong order"].value.textContent = written(values[k + 1]);
-    facts["told from it"].value.textContent = shares[0] + shares[k + 1] > 0 ? `${Math.round((100 * shares[0]) / (shares[0] + shares[k + 1]))} %` : "no path";
-    facts["cheaper wrong orders"].value.textContent = `${values.slice(1).filter((value) => value < values[0]).length} of ${orders.length}`;
-    drawFound();
-  });
-
-  /** Blocks of the sentences that clips show, clip by clip or run by run. */
-  function drawRibbon(box, order) {
-    const runs = [];
-    for (let at = 0; at < m; at++) {
-      const clip = order ? order[at] : at, last = runs.at(-1);
-      if (last && segments[clip] === last.segment && (m > ALL_SHOWN || clip === last.clip + 1)) (last.size += 1), (last.clip = clip);
-      else runs.push({ segment: segments[clip], clip, size: 1 });
-    }
-    box.replaceChildren(...runs.map(({ segment, size }) => {
-      const [red, green, blue] = colourOf(Math.round((165 * Math.max(0, segment)) / Math.max(1, n - 1)));
-      const style = segment < 0 ? `--clips: ${size}` : `--clips: ${size}; background: rgb(${red}, ${green}, ${blue})`;
-      return element("span", { ".style": style, "data-none": segment < 0, title: segment < 0 ? "background" : `clips of sentence ${segment}` }, segment < 0 ? "" : String(segment));
-    }));
-  }
-
-  function visit(k, i, j, kind) {
-    cursor = i === undefined ? null : { k, i, j };
-    panels.forEach(({ map }, at) => map.show({ cursor: cursor && cursor.k === at ? [i, j] : null }));
-    drawFound();
-    if (kind === "key") root.say(panels[k].words.textContent);
-  }
-
-  function drawFound() {
-    panels.forEach(({ words }, at) => {
-      if (at === 1 && onRows() && cursor?.k !== 1) return;
-      words.textContent = "";
-    });
-    if (!cursor || !found) return;
-    const { k, i, j } = cursor, cell = i * m + j, wrong = k === 1;
-    const clip = wrong && !onRows() ? shown.order[j] : j, row = wrong && onRows() ? shown.order[i] : i;
-    const value = k === 2 ? `gradient ${written(found.gradient[cell])}` : `cost ${written((wrong ? shown.made : cost)[cell])}`;
-    panels[k].words.textContent = `sentence ${row}, clip ${clip}${segments[clip] >= 0 ? ` (of sentence ${segments[clip]})` : ""}: ${value}`;
-  }
-
-  // ---- what the reader does
-
-  bars.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
-    if (by === undefined || !found) return;
-    event.preventDefault();
-    const ranked = [...bars.children].map((bar) => Number(bar.dataset.order)).filter((order) => order >= 0);
-    const next = ranked[clamp(ranked.indexOf(chosen()) + by, 0, ranked.length - 1)];
-    keep(model, { order: next });
-    bars.querySelector(`[data-order="${next}"]`).scrollIntoView({ block: "nearest", inline: "nearest" });
-  });
-
-  const ends = element("canvas", { width: 256, height: 1 }), context = ends.getContext("2d"), strip = context.createImageData(256, 1);
-  for (let at = 0; at < 256; at++) strip.data.set([...colourOf(at), 255], 4 * at);
-  context.putImageData(strip, 0, 0);
-  scale.append("cost ", written(low, 2), ends, written(high, 2));
-
-  on(root, model, { "change:shuffle change:seed change:_orders change:_drawn change:gamma change:temperature": drawAll, "change:order": drawChosen });
-  root.onTheme(() => drawChosen());
-  drawAll();
+  const settings = ["shuffle", "seed", "_orders", "_drawn", "gamma", "temperature"];
+  on(root, model, { [settings.map((each) => `change:${each}`).join(" ")]: draw, "change:order": drawChosen });
+  root.onTheme(drawChosen);
+  root.onEnd(() => clearTimeout(waiting));
+  draw();
   return root.dispose;
+}
+
+// ---- controls and parts
+
+/** Makes the controls. Returns { boxes, draw }. */
+function controlsOf({ root, model }) {
+  const change = (value) => keep(model, { shuffle: value, order: 0 });
+  const kinds = buttons({ name: "change", options: model.get("_choices"), change });
+  const gamma = gammaSlider(model), hint = "temperature of the loss, in the unit of the summed cost";
+  const temperature = powerSlider(model, "temperature", { hint, low: -2, high: 1 });
+  const again = button("Draw others", "draw other wrong orders", () => {
+    const seed = model.get("seed") + 1, kept = model.get("_draws") ?? {};
+    const first = () => Math.min(...Object.keys(kept).map((name) => Number(name.split(" ")[1])));
+    const known = !model.baked || kept[`${model.get("shuffle")} ${seed}`];
+    keep(model, { seed: known ? seed : first(), order: 0 });
+    root.say("Other orders are drawn.");
+  });
+  const draw = () => {
+    again.disabled = model.get("shuffle") === "reversed"; // there is only one
+    kinds.set(model.get("shuffle"));
+    gamma.set(model.get("gamma"));
+    temperature.set(model.get("temperature"));
+  };
+  const bar = (...boxes) => element("div", { class: "tc-bar" }, ...boxes);
+  return { boxes: [bar(kinds.box, again), bar(gamma.box, temperature.box)], draw };
+}
+
+/** Puts the parts of the view in their places. */
+function assemble(view, controls) {
+  const { root, model, low, high } = view;
+  view.facts = Object.fromEntries(FACTS.map((name) => [name, element("strong")]));
+  const facts = FACTS.map((name) =>
+    element("span", { "data-fact": name }, element("span", { class: "tc-soft" }, `${name} `), view.facts[name])
+  );
+  view.bars = element("div", {
+    class: "ts-orders",
+    role: "listbox",
+    tabindex: 0,
+    "aria-label": "wrong orders by cost. Arrow keys choose one.",
+  });
+  chooseByKeys(view.bars, {
+    choices: () => [...view.bars.children].map((bar) => Number(bar.dataset.order)).filter((order) => order >= 0),
+    now: view.chosen,
+    choose(order) {
+      keep(model, { order });
+      view.bars.querySelector(`[data-order="${order}"]`).scrollIntoView({ block: "nearest", inline: "nearest" });
+    },
+  });
+  view.panels = TITLES.map((name, k) => panelOf(view, name, k));
+  view.missing = element("p", { class: "tc-problem", role: "alert", hidden: true }, MISSING);
+  const dot = (colour, text) => element("span", {}, element("i", { ".style": `background: var(${colour})` }), text);
+  const dots = [dot("--tint", "true order"), dot("--accent", "shown"), dot("--soft", "other wrong orders")];
+  const key = element("div", { class: "ts-key" }, "soft-DTW of each order, the cheapest first:", ...dots);
+  root.append(element(
+    "div",
+    { class: "ts" },
+    ...controls.boxes,
+    view.missing,
+    element("div", { class: "ts-facts" }, ...facts),
+    element("div", {}, view.bars, key),
+    element("div", { class: "ts-panels" }, ...view.panels.map(({ box }) => box)),
+    element("div", { class: "ts-foot" }, costScale(low, high), GRADIENT),
+    numberedSentences(model.get("sentences"), { class: "ts-list" }),
+  ));
+}
+
+/** Returns a panel: { map, value, ribbon, words, box }. */
+function panelOf(view, name, k) {
+  const { root, n, m } = view, value = element("span", { class: "tc-soft", "data-panel": k });
+  const ribbon = element("div", { class: "ts-ribbon", "aria-hidden": "true" });
+  const words = element("p", { class: "ts-words tc-soft" });
+  const map = heatMap(root, {
+    name,
+    n,
+    m,
+    height: (wide) => clamp(wide * clamp(n / m, 0.4, 1), Math.min(150, n * 30), 280),
+    cursor: (i, j, kind) => visit(view, k, i, j, kind),
+    brush: () => visit(view, k),
+  });
+  return { map, value, ribbon, words, box: panel(name, [value], map.box, ribbon, words) };
+}
+
+/** Reads the orders that are to be shown. Returns whether they are there; else the kernel is drawing them. */
+function readOrders(view) {
+  const { model, n, m, onRows } = view, kind = model.get("shuffle"), seed = model.get("seed");
+  const [known, drawn] = model.get("_drawn"), steps = onRows() ? n : m;
+  let bytes = known === kind && drawn === seed ? model.get("_orders") : null;
+  if (!bytes && model.baked) bytes = unpacked((model.get("_draws") ?? {})[`${kind} ${seed}`]);
+  if (!bytes) return false;
+  const all = ints(bytes);
+  view.orders = Array.from({ length: all.length / steps }, (_, k) => all.subarray(k * steps, (k + 1) * steps));
+  return view.orders.length > 0;
+}
+
+// ---- drawing
+
+function drawOrders({ root, model, bars, found: { values } }) {
+  const [least, most] = limits(values.filter((value) => value < Infinity)), ground = Math.min(0, least);
+  const ranked = values.map((_, k) => k).sort((a, b) => values[a] - values[b]);
+  bars.replaceChildren(...ranked.map((k) => {
+    const share = (values[k] - ground) / (most - ground || 1),
+      tall = values[k] === Infinity ? 1 : Math.max(0.03, share);
+    const name = k === 0 ? "true order" : `wrong order ${k}`;
+    const bar = element("div", {
+      class: "ts-order",
+      id: `${root.id}-o${k}`,
+      role: "option",
+      "data-order": k - 1,
+      "data-true": k === 0,
+      "aria-disabled": k === 0 || null,
+      ".style": `--tall: ${100 * tall}%`,
+      "aria-label": `${name}, ${written(values[k])}`,
+      title: `${name}: ${written(values[k])}`,
+    });
+    if (k > 0) bar.addEventListener("click", () => keep(model, { order: k - 1 }));
+    return bar;
+  }));
+}
+
+/** Draws the order that is chosen, beside the true one. */
+function drawShown(view) {
+  const { root, n, cost, low, high, bars, panels, found, orders, onRows } = view;
+  if (!found || !orders.length) return;
+  const k = view.chosen(), order = orders[k], made = reordered(view, order, onRows());
+  view.shown = { made, order };
+  for (const bar of bars.children) bar.setAttribute("aria-selected", String(Number(bar.dataset.order) === k));
+  bars.setAttribute("aria-activedescendant", `${root.id}-o${k + 1}`);
+  const [right, wrong, slope] = panels, { path } = align(made, n, view.m, { gamma: 0 });
+  right.map.show({ layers: [{ values: cost, low, high }], paths: whitePath(found.path) });
+  wrong.map.show({ layers: [{ values: made, low, high }], paths: whitePath(path) });
+  const most = found.gradient.reduce((top, value) => Math.max(top, Math.abs(value)), 1e-12);
+  const part = (sign) => found.gradient.map((value) => Math.max(0, sign * value) / most);
+  const tints = [["--tint", 1], ["--accent", -1]];
+  const inks = tints.map(([colour, sign]) => ({ values: part(sign), colour: inkColour(root, colour) }));
+  slope.map.show({ layers: [{ tints: inks }], paths: [] });
+  right.value.textContent = written(found.values[0]);
+  wrong.value.textContent = written(found.values[k + 1]);
+  slope.value.textContent = `up to ${written(most)}`;
+  panels.forEach(({ ribbon }) => drawRibbon(view, ribbon, ribbon === wrong.ribbon && !onRows() ? order : null));
+  const places = `${[...order].slice(0, 24).join(", ")}${n > 24 ? ", …" : ""}`;
+  wrong.words.textContent = onRows() ? `sentences in the order ${places}` : "";
+  drawFacts(view, k);
+  drawWords(view);
+}
+
+function drawFacts({ facts, found: { values, shares, loss }, orders }, k) {
+  const both = shares[0] + shares[k + 1], cheaper = values.slice(1).filter((value) => value < values[0]).length;
+  const texts = {
+    loss: `${written(loss)} nats`,
+    "true order": written(values[0]),
+    "this wrong order": written(values[k + 1]),
+    "preferred to it": both > 0 ? `${Math.round((100 * shares[0]) / both)} %` : "no path",
+    "cheaper wrong orders": `${cheaper} of ${orders.length}`,
+  };
+  for (const name of FACTS) facts[name].textContent = texts[name];
+}
+
+/** Draws blocks of the sentences that clips show, clip by clip or run by run. */
+function drawRibbon({ n, m, segments }, box, order) {
+  const runs = [];
+  for (let at = 0; at < m; at++) {
+    const clip = order ? order[at] : at, last = runs.at(-1);
+    if (last && segments[clip] === last.segment && (m > ALL_SHOWN || clip === last.clip + 1)) {
+      last.size += 1;
+      last.clip = clip;
+    } else runs.push({ segment: segments[clip], clip, size: 1 });
+  }
+  box.replaceChildren(...runs.map(({ segment, size }) => {
+    const none = segment < 0,
+      [red, green, blue] = colourOf(Math.round((165 * Math.max(0, segment)) / Math.max(1, n - 1)));
+    const style = `--clips: ${size}${none ? "" : `; background: rgb(${red}, ${green}, ${blue})`}`;
+    const title = none ? "background" : `clips of sentence ${segment}`;
+    return element("span", { ".style": style, "data-none": none, title }, none ? "" : String(segment));
+  }));
+}
+
+/** Looks at a cell of a panel; without a cell, at none. */
+function visit(view, k, i, j, kind) {
+  view.cursor = i === undefined ? null : { k, i, j };
+  view.panels.forEach(({ map }, at) => map.show({ cursor: view.cursor && at === k ? [i, j] : null }));
+  drawWords(view);
+  if (kind === "key") view.root.say(view.panels[k].words.textContent);
+}
+
+/** Says what is known of the cell that is looked at. */
+function drawWords({ m, cost, cursor, found, shown, segments, panels, onRows }) {
+  panels.forEach(({ words }, at) => {
+    if (!(at === 1 && onRows() && cursor?.k !== 1)) words.textContent = "";
+  });
+  if (!cursor || !found) return;
+  const { k, i, j } = cursor, cell = i * m + j, wrong = k === 1;
+  const clip = wrong && !onRows() ? shown.order[j] : j, row = wrong && onRows() ? shown.order[i] : i;
+  const price = `cost ${written((wrong ? shown.made : cost)[cell])}`;
+  const value = k === 2 ? `gradient ${written(found.gradient[cell])}` : price;
+  const own = segments[clip] >= 0 ? ` (of sentence ${segments[clip]})` : "";
+  panels[k].words.textContent = `sentence ${row}, clip ${clip}${own}: ${value}`;
 }
 
 export default { render };

@@ -1,0 +1,43 @@
+"""The alignment functions that a reader can choose in a view, by name."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from tempclr import alignment
+
+# as functions of `tempclr.alignment`, with what buttons and titles call them
+ALIGNMENTS: Mapping[str, str] = MappingProxyType(
+    {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
+)
+
+
+def alignment_fn(
+    name: str, *, gamma: float, band: float = -1.0, drop_cost: float = 0.0, drops: str = "y"
+) -> Callable[..., Tensor]:
+    """Return an alignment function of the table as a view has set it.
+
+    Args:
+        name: Key of `ALIGNMENTS`.
+        gamma: Smoothing; 0 is the hard minimum.
+        band: Steps off the line between the corners, for "dtw"; negative is no band.
+        drop_cost: Price of leaving out a step, for "drop_dtw".
+        drops: Axes of which steps may be left out, for "drop_dtw": "x", "y" or "xy".
+    """
+    if name == "dtw":
+        within = None if band < 0 else band
+        if gamma == 0:
+            return partial(alignment.dtw, band=within)
+        return partial(alignment.soft_dtw, gamma=gamma, band=within)
+    if name == "drop_dtw":
+        prices: dict[str, Any] = {f"drop_{axis}": drop_cost for axis in drops}
+        return partial(alignment.drop_dtw, gamma=gamma, **prices)
+    return partial(getattr(alignment, name), gamma=gamma)
+
+
+def labelled(hints: Mapping[str, str]) -> list[list[str]]:
+    """Return the table as buttons: key, name and hint of each."""
+    return [[key, name, hints[key]] for key, name in ALIGNMENTS.items()]
