@@ -87,7 +87,7 @@ def write(run: Path, folder: Path, *, smoke: bool) -> None:
     replace_widgets(notebook, saved_page)
     cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     notebook.cells = [*cells[:1], nbformat.v4.new_markdown_cell(_note(run, smoke)), *cells[1:]]
-    _save(notebook, folder / f"{run.name}.ipynb")
+    _save(notebook, folder / f"{run.name}.ipynb", places=f"{run.parent}/")
 
 
 def write_unexecuted(notebooks: Path, folder: Path) -> None:
@@ -114,13 +114,13 @@ def _note(run: Path, smoke: bool) -> str:
     return f"```{{note}}\n{text}\n```"
 
 
-def _save(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write a notebook as a page."""
+def _save(notebook: nbformat.NotebookNode, path: Path, *, places: str = "") -> None:
+    """Write a notebook as a page, without the place of its run on this machine."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    path.write_text(nbformat.writes(notebook).replace(places, "runs/") if places else nbformat.writes(notebook))
 
 
 def _current(job: Job) -> bool:
