@@ -21,7 +21,7 @@ def shown() -> Exhibit:
 
 
 @pytest.mark.parametrize("pictures", [True, False])
-def test_what_is_saved_is_shown(shown: Exhibit, tmp_path: Path, pictures: bool):
+def test_a_saved_pair_is_shown_as_it_was(shown: Exhibit, tmp_path: Path, pictures: bool):
     kept = shown if pictures else Exhibit(shown.name, shown.cost, shown.sentences)
     alignment_file.save(tmp_path, kept)
     found = alignment_file.of_run(tmp_path)

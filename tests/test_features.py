@@ -40,7 +40,7 @@ def write(folder: Path, *entries: object) -> None:
 
 
 def random_folder(folder: Path, videos: int) -> list[dict]:
-    """Videos of random features, of different kinds of floats, with segments that overlap and are no whole seconds."""
+    """Videos of random features of several float types, with segments that overlap and have fractional bounds."""
     numbers, entries = np.random.default_rng(0), []
     folder.mkdir()
     for video in range(videos):
@@ -59,7 +59,7 @@ def random_folder(folder: Path, videos: int) -> list[dict]:
 
 
 def at_once(folder: Path, entry: dict, background: bool, tokens: int) -> Pair:
-    """One video, read whole, row by row."""
+    """The slow, obvious version: one video, read whole, row by row."""
     rows = torch.from_numpy(np.load(folder / f"{entry['video']}.npy").astype(np.float32))
     own: list[list[int]] = [[] for _ in entry["sentences"]]
     segments = []
@@ -83,7 +83,7 @@ def at_once(folder: Path, entry: dict, background: bool, tokens: int) -> Pair:
 
 
 def check_equal(one: Pair, other: Pair) -> None:
-    """Nothing differs, not even in kind."""
+    """Assert that two pairs are equal, types included."""
     assert (one.name, one.captions) == (other.name, other.captions)
     for part in ("sentences", "clips", "segments"):
         torch.testing.assert_close(getattr(one, part), getattr(other, part), rtol=0, atol=0)
@@ -92,7 +92,7 @@ def check_equal(one: Pair, other: Pair) -> None:
 # known answers
 
 
-def test_rows_belong_to_the_sentence_at_their_middle(folder: Path):
+def test_a_row_belongs_to_the_sentence_whose_segment_holds_its_middle(folder: Path):
     (pair,) = pairs(folder, "train", embed)
     # middles at 1, 3, 5, 7, 9, 11 seconds; 5 is the first that only the second segment holds
     assert pair.segments.tolist() == [0, 0, 1, 1, 1]
@@ -118,10 +118,10 @@ def test_rows_between_bounds_are_the_tokens_of_a_clip(folder: Path):
     assert torch.equal(pair.clips, torch.stack((rows[:3], rows[2:5])))  # row 2 is in both; each is cut to 3
 
 
-def test_sentences_that_overlap_an_earlier_one_are_left_out_greedily(folder: Path, caplog: pytest.LogCaptureFixture):
+def test_sentences_that_overlap_an_earlier_one_can_be_dropped(folder: Path, caplog: pytest.LogCaptureFixture):
     sentences = ["one", "two", "three", "four"]
     write(folder, {**ENTRY, "sentences": sentences, "segments": [[0, 4], [3, 8], [4, 8], [7, 12]]})
-    (pair,) = pairs(folder, "train", embed, drop_overlapping=True)  # "three" overlaps "two" alone, which is not kept
+    (pair,) = pairs(folder, "train", embed, drop_overlapping=True)  # "three" overlaps only "two", which is dropped
     assert pair.captions == ("one", "three") and pair.segments.tolist() == [0, 0, 1, 1]
     assert caplog.messages == ["2 of 4 train sentences overlap an earlier one and are left out"]
 
@@ -149,7 +149,7 @@ def test_only_the_split_that_was_asked_for_is_read(folder: Path):
 
 
 @pytest.mark.parametrize("kept", [{}, {"background": True}, {"tokens": 4}, {"tokens": 40}])
-def test_a_pair_that_is_drawn_is_the_one_that_is_read_at_once(kept: dict, tmp_path: Path):
+def test_lazy_reading_gives_what_reading_the_whole_file_gives(kept: dict, tmp_path: Path):
     folder = tmp_path / "features"
     entries = random_folder(folder, 8)
     found = pairs(folder, "train", embed, **kept)
@@ -172,7 +172,7 @@ def test_features_are_read_when_they_are_drawn_and_not_kept(folder: Path):
         assert found[0].clips.unique().tolist() == parts[0].clips.unique().tolist() == [value]
 
 
-def test_parts_of_what_is_drawn_are_those_of_a_list(tmp_path: Path):
+def test_slices_of_lazy_pairs_are_those_of_a_list(tmp_path: Path):
     random_folder(tmp_path / "features", 12)
     found = pairs(tmp_path / "features", "train", embed, tokens=6)
     lazy, eager = (excerpts(each, 8, 4, generator=torch.Generator().manual_seed(3)) for each in (found, list(found)))
@@ -233,7 +233,7 @@ def test_a_video_in_two_lines_is_refused(folder: Path):
         labelled(folder, "train", clips=2)
 
 
-def test_what_needs_no_numbers_is_checked_in_all_files_before_any_is_read(folder: Path):
+def test_shapes_of_all_files_are_checked_before_numbers_are_read(folder: Path):
     np.save(folder / "pasta.npy", np.full((6, 3), np.nan, np.float32))
     write(folder, ENTRY, {**ENTRY, "video": "absent"})
     with pytest.raises(ValueError, match=r"absent\.npy, found no file"):
@@ -243,7 +243,7 @@ def test_what_needs_no_numbers_is_checked_in_all_files_before_any_is_read(folder
         pairs(folder, "train", embed)
 
 
-def test_a_file_that_breaks_later_is_refused_when_it_is_drawn(folder: Path):
+def test_a_file_that_is_damaged_later_is_refused_when_it_is_drawn(folder: Path):
     found = pairs(folder, "train", embed)
     np.save(folder / "pasta.npy", np.full((6, 3), np.nan, np.float32))
     with pytest.raises(ValueError, match="finite features, got NaN or infinity in the clips of pasta"):
@@ -255,7 +255,7 @@ def test_a_file_that_breaks_later_is_refused_when_it_is_drawn(folder: Path):
         found[1]
 
 
-def test_clips_of_tokens_that_cannot_be_made_are_refused(folder: Path):
+def test_impossible_clips_of_tokens_are_refused(folder: Path):
     with pytest.raises(ValueError, match="no background if tokens > 0, got 4 and True"):
         pairs(folder, "train", embed, tokens=4, background=True)
     np.save(folder / "pasta.npy", np.zeros((6, 3), np.float32))
@@ -301,7 +301,7 @@ def test_pickled_features_are_refused(folder: Path):
         pairs(folder, "train", embed)
 
 
-def test_files_that_are_cut_short_or_archives_are_refused(folder: Path):
+def test_truncated_files_and_archives_are_refused(folder: Path):
     whole = (folder / "pasta.npy").read_bytes()
     for content in (whole[:-4], whole[:20], b""):
         (folder / "pasta.npy").write_bytes(content)

@@ -8,7 +8,7 @@ from tempclr.training.loop import TrainConfig
 # laws
 
 
-def test_what_is_written_is_read(tmp_path: Path):
+def test_a_run_is_read_as_it_was_written(tmp_path: Path):
     run = Run(tmp_path / "run", config=TrainConfig(), note="ü <b>")
     assert not is_done(run.folder)
     run.finish({"R@1": 0.25})
@@ -34,7 +34,7 @@ def test_a_result_that_is_not_a_number_is_refused(tmp_path: Path):
     assert not is_done(tmp_path)
 
 
-def test_a_run_that_is_not_there_is_refused(tmp_path: Path):
+def test_a_missing_run_is_refused(tmp_path: Path):
     for read in (read_params, read_metrics):
         with pytest.raises(ValueError, match="expected a finished run"):
             read(tmp_path)

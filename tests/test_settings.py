@@ -1,4 +1,4 @@
-"""Where numbers have to lie."""
+"""Parameters of dataclasses: their ranges and types."""
 
 from dataclasses import dataclass
 
@@ -27,13 +27,13 @@ class Settings:
         (Range(0, 1, most_open=True), "from 0 to less than 1", (0, 0.99), (1,)),
     ],
 )
-def test_a_range_says_what_it_holds(within: Range, words: str, inside: tuple, outside: tuple):
+def test_a_range_contains_what_its_text_says(within: Range, words: str, inside: tuple, outside: tuple):
     assert str(within) == words
     assert all(value in within for value in inside)
     assert not any(value in within for value in (*outside, float("nan")))
 
 
-def test_fields_that_are_right_pass():
+def test_valid_fields_pass():
     validate(Settings(), {"steps": AT_LEAST_ONE, "rate": SHARE})
     validate(Settings(rate=1), {"rate": SHARE})  # a whole number is a number
 
@@ -53,6 +53,6 @@ def test_fields_that_are_right_pass():
         (Settings(rate=float("inf")), "expected rate to be finite, got inf"),
     ],
 )
-def test_fields_that_are_wrong_are_refused(settings: Settings, message: str):
+def test_invalid_fields_are_refused(settings: Settings, message: str):
     with pytest.raises(ValueError, match=message):
         validate(settings, {"steps": AT_LEAST_ONE, "rate": SHARE})

@@ -10,7 +10,7 @@ from tempclr.encoders import tune
 # known answers
 
 
-def test_the_model_to_be_trained_gives_the_embeddings_before():
+def test_the_trainable_model_gives_the_frozen_embeddings_at_first():
     sentences = ["slice the onion", "Déjà vu, twice!", "a long one " * 200]
     encoder = sentence_encoder().eval()
     with torch.no_grad():
@@ -22,7 +22,7 @@ def test_the_model_to_be_trained_gives_the_embeddings_before():
 # laws
 
 
-def test_sentences_that_mean_alike_are_closer_than_others():
+def test_sentences_of_similar_meaning_are_closer():
     found = sentence_embeddings(["slice the onion", "cut the onion into pieces", "park the car"])
     assert found.shape == (3, 384)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
@@ -30,7 +30,7 @@ def test_sentences_that_mean_alike_are_closer_than_others():
 
 
 @pytest.mark.slow
-def test_it_works_without_a_network():
+def test_embedding_needs_no_network():
     program = """
 import socket
 def refuse(*_): raise OSError("no network")

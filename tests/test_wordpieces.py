@@ -42,7 +42,7 @@ def test_a_limit_keeps_the_first_pieces(vocabulary: Path):
 # refusals
 
 
-def test_what_has_no_pieces_is_refused(vocabulary: Path, tmp_path: Path):
+def test_sentences_without_words_and_wrong_vocabularies_are_refused(vocabulary: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="expected at least one sentence, got none"):
         word_pieces([], vocabulary)
     with pytest.raises(ValueError, match="expected a word in every sentence, got ' '"):

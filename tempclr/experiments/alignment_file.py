@@ -1,7 +1,7 @@
-"""What a view shows of a run: one pair of sequences as a cost matrix, its sentences and its pictures.
+"""The pair of sequences that a view shows of a run: its cost matrix, sentences and pictures.
 
-alignment.npz   written by a notebook that looks at one pair; read without a model
-best.pt         of a training run: the pair is embedded anew, by the weights that validated best
+alignment.npz   written by a notebook that shows one pair; read without a model
+best.pt         of a training run: the pair is embedded again, with the best weights by validation
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Exhibit:
     cost: Float[np.ndarray, "n m"]  # rows are sentences, columns clips
     sentences: tuple[str, ...]
     frames: UInt8[np.ndarray, "m frames height width 3"] | None = None
-    gamma: float = 0.1  # smoothing it begins with, in the unit of the cost
+    gamma: float = 0.1  # initial smoothing, in the unit of the cost
 
 
 def save(folder: Path | str, exhibit: Exhibit) -> None:
@@ -38,20 +38,20 @@ def save(folder: Path | str, exhibit: Exhibit) -> None:
 
 
 def of_run(folder: Path | str, video: int | None = None) -> Exhibit:
-    """Return what can be shown of a run.
+    """Return the pair to show of a run.
 
     Args:
-        folder: Of a training run; of a run of 04_explore; or of another run over training runs that lie beside
+        folder: Folder of a training run, of a run of 04_explore, or of a run that compares training runs beside
             it, of which the last is taken.
-        video: Which video of the test split, by default the first; an exploration has one alone.
+        video: Number of a video of the test split, by default 0. A run of 04_explore has only one.
 
     Raises:
-        ValueError: If the folder is no such run, its file is damaged, or there is no such video.
+        ValueError: If the folder holds no such run, its file is damaged, or there is no such video.
     """
     folder = Path(folder)
     if (folder / FILE).is_file():
         if video is not None:
-            raise ValueError(f"expected no video for {folder}, which shows one pair alone, got {video}")
+            raise ValueError(f"expected no video for {folder}, which shows only one pair, got {video}")
         return _load(folder / FILE)
     if (folder / "best.pt").is_file():
         return of_training(open_trained(folder), video or 0)

@@ -1,10 +1,10 @@
 """One run is one folder of plain files.
 
-params.json     what the result depends on, written first
-history.jsonl   one line per step, written by `train` as it happens
+params.json     everything that the result depends on, written first
+history.jsonl   one line per training step, written by `train` at once
 last.pt best.pt checkpoints
-metrics.json    the result, written last: a run without it is not done
-env.json        how it was executed (by the launcher), with notebook.ipynb and report.html
+metrics.json    the result, written last; a run without it is not finished
+env.json        how the launcher executed it, with notebook.ipynb and report.html
 """
 
 import json
@@ -17,12 +17,12 @@ from tempclr.training.history import read_history as read_history
 
 
 class Run:
-    """A run's folder, open for writing.
+    """The folder of a run, open for writing.
 
     Args:
-        folder: Made if it is not there.
-        params: Plain values or dataclasses, by name. A folder that already has others is refused,
-            so that a run is continued only as what it was.
+        folder: Created if it does not exist.
+        params: Plain values or dataclasses, by name. A folder with other parameters is refused, so
+            that a run is continued only with the same ones.
 
     Raises:
         ValueError: If the folder holds a run with other parameters.
@@ -43,12 +43,12 @@ class Run:
             raise ValueError(f"{self.folder} holds a run with other parameters; delete it or choose another folder")
 
     def finish(self, metrics: Mapping[str, object]) -> None:
-        """Write the result, which marks the run as done."""
+        """Write the result, which marks the run as finished."""
         write_text(self.folder / "metrics.json", _json(metrics))
 
 
 def read_params(folder: Path | str) -> dict:
-    """Return what a run was given."""
+    """Return the parameters of a run."""
     return _read(Path(folder) / "params.json")
 
 
@@ -56,7 +56,7 @@ def read_metrics(folder: Path | str) -> dict:
     """Return the result of a run.
 
     Raises:
-        ValueError: If the run is not done.
+        ValueError: If the run is not finished.
     """
     return _read(Path(folder) / "metrics.json")
 
@@ -74,5 +74,5 @@ def _read(path: Path) -> dict:
 
 
 def _json(content: object) -> str:
-    """Readable JSON; NaN and infinity are refused, since JSON has neither."""
+    """Readable JSON; refuses NaN and infinity, which JSON cannot hold."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
