@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-LONG = {"browser", "kernel", "slow"}  # marks of the tests that `make quick` leaves out
+LONG = {"kernel": 10, "browser": 3, "slow": 1}  # marks that `make quick` leaves out, and about how long such tests take
 
 settings.register_profile("laws", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("laws")
@@ -22,7 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-    long = Counter(item.path for item in items if LONG & {mark.name for mark in item.iter_markers()})
+    long = Counter()
+    for item in items:
+        long[item.path] += max((LONG.get(mark.name, 0) for mark in item.iter_markers()), default=0)
     items.sort(key=lambda item: -long[item.path])
 
 
@@ -60,7 +62,7 @@ def _kernels_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     async def refuse(*_: object, **__: object) -> None:
         pytest.fail("expected @pytest.mark.kernel on a test that executes a notebook")
 
-    if not LONG & {mark.name for mark in request.node.iter_markers()}:
+    if not any(mark.name in LONG for mark in request.node.iter_markers()):
         monkeypatch.setattr("jupyter_client.manager.AsyncKernelManager.start_kernel", refuse)
 
 

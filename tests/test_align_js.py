@@ -15,6 +15,7 @@ import tempclr
 from tempclr.alignment._kernels.band import band_mask
 
 NODE = shutil.which("node")
+pytestmark = [] if NODE else pytest.mark.browser
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 ANSWER = """

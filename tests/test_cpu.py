@@ -17,6 +17,8 @@ from tempclr.alignment._kernels.recursion import Recursion
 pytest.importorskip("numba")
 from tempclr.alignment._kernels.cpu import operator
 
+pytestmark = pytest.mark.slow
+
 GAMMAS = [0.0, 1e-4, 0.01, 1.0, 1000.0]
 AXES = ["", "x", "y", "xy"]
 
@@ -315,7 +317,6 @@ def test_without_gradient_no_table_is_kept():
     assert operator._align(cost.detach()[:, None], full(cost), *fields, False, 0)[1].numel() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @pytest.mark.parametrize("rule", [VARIANTS["open ends"], VARIANTS["soft drops"]])
 @pytest.mark.usefixtures("unchecked_shapes")
@@ -365,7 +366,6 @@ print("compiled", len(functions))
 """
 
 
-@pytest.mark.slow
 def test_a_training_step_compiles_as_one_graph_that_still_checks_its_input():
     # in a process of its own: what checks shapes in tests cannot be traced
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=600, check=False)

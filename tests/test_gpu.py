@@ -20,6 +20,8 @@ from tempclr.alignment._kernels.gpu import operator
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("TRITON_INTERPRET is set to something else than 1, and there is no GPU", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 RECURSIONS = {
     "soft": Recursion(gamma=0.2),
     "hard": Recursion(),
@@ -111,7 +113,6 @@ def test_every_shape_equals_the_diagonals(size: tuple[int, int], device: str, ge
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [1e-3, 0.1])
 @LANES
 def test_single_precision_stays_exact_far_from_zero(gamma: float, lanes: int, device: str, generator: torch.Generator):
@@ -141,7 +142,6 @@ def test_without_gradient_nothing_is_kept(device: str, generator: torch.Generato
     assert visits.numel() == 0
 
 
-@pytest.mark.slow
 def test_second_derivatives_match_finite_differences(device: str, generator: torch.Generator):
     cost = torch.rand(1, 1, 2, 3, generator=generator, dtype=torch.float64).to(device).requires_grad_()
     lengths = torch.tensor([[2, 3]], device=device)
@@ -172,7 +172,6 @@ def test_a_training_step_equals_that_of_the_diagonals(device: str, monkeypatch: 
     torch.testing.assert_close(moved[1][1], moved[0][1])
 
 
-@pytest.mark.slow
 def test_programs_compile_for_every_generation_without_spills_or_needless_barriers(root: Path):
     """Read off the machine code: no register is spilled, and up to 128 lanes there is no barrier between them."""
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}

@@ -117,6 +117,7 @@ def check(kernel: str, case: tuple) -> None:
         assert visits[0, -1, -1].item() == pytest.approx(1, abs=rounding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["diagonals", "cpu"])
 @settings(max_examples=300)
 @given(CASES)
@@ -128,6 +129,7 @@ def test_values_visits_and_entropy_equal_the_enumeration_of_all_paths(kernel: st
         assert kernel == "cpu" and "times gamma" in str(error), error
 
 
+@pytest.mark.slow
 @settings(max_examples=12, phases=[Phase.explicit, Phase.generate])  # shrinking would take minutes
 @given(CASES)
 def test_the_triton_programs_equal_the_enumeration_of_all_paths(case: tuple):

@@ -71,6 +71,7 @@ def test_each_entry_equals_its_pair_computed_alone(ragged: tuple[Sequences, Sequ
             torch.testing.assert_close(found[row, column], alignment_fn(tempclr.cosine_cost(x[row], y[column])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alignment_fn", ALIGNMENTS.values(), ids=ALIGNMENTS)
 @pytest.mark.parametrize("at_a_time", [1, 2, 3, 9])
 def test_tiles_change_neither_values_nor_gradients(ragged: tuple[Sequences, Sequences], alignment_fn, at_a_time: int):

@@ -262,6 +262,7 @@ def test_padding_is_never_read_by_any_variant(variant: Callable):
     assert all(each.isfinite().all() for each in padded)
 
 
+@pytest.mark.slow
 @EACH
 def test_derivatives_of_every_variant_match_finite_differences(variant: Callable):
     cost = random_cost(2, 3, 4).requires_grad_()
