@@ -53,7 +53,7 @@ def permute_both(layout: Layout, rows: int, generator: Generator, *, within: flo
         Yang et al., "TempCLR", ICLR 2023, section 3.2.
     """
     if not 0 <= within <= 1:
-        raise ValueError(f"expected the probability `within` from 0 to 1, got {within}")
+        raise ValueError(f"expected a probability within from 0 to 1, got {within}")
     coarse, fine = permute_segments(layout, rows, generator), permute_clips(layout, rows, generator)
     inside = torch.rand(coarse.moves.shape, generator=generator, device=layout.run.device) < within
     places = torch.where(inside[..., None], fine.places, coarse.places)
