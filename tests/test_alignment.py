@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment._kernels import reference
+from tempclr.alignment._kernels import enumeration, reference
 from tempclr.alignment._kernels.recursion import Recursion
 
 GAMMAS = [1e-4, 0.01, 0.1, 1.0, 1000.0]
@@ -30,7 +30,7 @@ def derivatives(function: Callable[[Tensor], Tensor], cost: Tensor) -> tuple[Ten
 
 def path_costs(cost: Tensor) -> Tensor:
     """The summed cost of every path."""
-    paths = reference.alignments(*cost.shape, Recursion())
+    paths = enumeration.alignments(*cost.shape, Recursion())
     return torch.stack([sum(cost[i, j] for _, i, j in cells) for _, cells in paths])
 
 
@@ -44,7 +44,7 @@ seeds = st.integers(0, 1000)
 def test_at_zero_cost_it_counts_delannoy_paths(n: int, m: int, paths: int):
     assert math.exp(-tempclr.soft_dtw(torch.zeros(n, m, dtype=torch.float64), gamma=1.0)) == pytest.approx(paths)
     if n * m <= 25:
-        assert len(reference.alignments(n, m, Recursion())) == paths
+        assert len(enumeration.alignments(n, m, Recursion())) == paths
 
 
 def test_the_two_corners_and_a_third_of_each_side_path():
@@ -152,7 +152,7 @@ def test_the_expected_cost_is_the_value_plus_gamma_times_the_entropy_of_paths(si
 def test_the_hard_path_is_a_path_and_costs_what_dtw_says(size: tuple[int, int], seed: int):
     cost = random_cost(*size, seed)[0]
     path = [tuple(cell) for cell in tempclr.dtw_path(cost).tolist()]
-    assert reference.is_path(path) and path[0] == (0, 0) and path[-1] == (size[0] - 1, size[1] - 1)
+    assert enumeration.is_path(path) and path[0] == (0, 0) and path[-1] == (size[0] - 1, size[1] - 1)
     torch.testing.assert_close(sum(cost[i, j] for i, j in path), tempclr.dtw(cost))
 
 

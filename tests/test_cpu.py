@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tempclr.alignment._kernels import diagonals, reference
+from tempclr.alignment._kernels import diagonals, enumeration, reference
 from tempclr.alignment._kernels.band import band_mask
 from tempclr.alignment._kernels.recursion import Recursion
 
@@ -149,7 +149,7 @@ def test_ties_of_hard_alignments_choose_one_path(rule: Recursion, lanes: int):
     assert ((gradient == 0) | (gradient == 1)).all()
     assert torch.equal((gradient * cost).sum((1, 2, 3)), value)
     for pair in gradient.sum(1):
-        assert reference.is_path(list(map(tuple, pair.nonzero().tolist())))
+        assert enumeration.is_path(list(map(tuple, pair.nonzero().tolist())))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1])

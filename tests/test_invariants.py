@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tempclr.alignment._kernels import choose, reference
+from tempclr.alignment._kernels import choose, enumeration
 from tempclr.alignment._kernels.recursion import AXES, Recursion
 
 GAMMAS = st.sampled_from([0.0, 1e-4, 1e-2, 1.0, 1e3])
@@ -47,7 +47,7 @@ class Truth:
 
 def truth(cost: Tensor, recursion: Recursion) -> Truth | None:
     """The truth about a pair, or nothing if no alignment exists."""
-    found = reference.alignments(*cost.shape[1:], recursion)
+    found = enumeration.alignments(*cost.shape[1:], recursion)
     totals = torch.tensor(
         [begun + sum(cost[cell].item() for cell in cells) for begun, cells in found], dtype=torch.float64
     )

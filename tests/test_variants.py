@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tempclr
-from tempclr.alignment._kernels import diagonals, reference
+from tempclr.alignment._kernels import diagonals, enumeration, reference
 from tempclr.alignment._kernels.band import band_mask
 from tempclr.alignment._kernels.recursion import Recursion
 
@@ -107,7 +107,7 @@ def drop_dtw_by_enumeration(cost: Tensor, drop_x: Tensor | None, drop_y: Tensor 
                 totals.append(price)
             if x and y:
                 kept = cost[x][:, y]
-                for _, cells in reference.alignments(*kept.shape, Recursion()):
+                for _, cells in enumeration.alignments(*kept.shape, Recursion()):
                     totals.append(price + sum(kept[i, j] for _, i, j in cells))
     totals = torch.stack(totals)
     return totals.amin() if gamma == 0 else -gamma * torch.logsumexp(-totals / gamma, 0)
@@ -166,7 +166,7 @@ def test_the_reference_equals_the_enumeration_of_all_alignments(size: tuple[int,
     if recursion.drops == "xy" or recursion.begin + recursion.end == "xyxy":
         size = (min(size[0], 3), min(size[1], 3))
     cost = emissions(recursion, *size, seed, pairs=1)[0]
-    totals = [sum((cost[cell] for cell in cells), price) for price, cells in reference.alignments(*size, recursion)]
+    totals = [sum((cost[cell] for cell in cells), price) for price, cells in enumeration.alignments(*size, recursion)]
     totals = torch.stack(totals) if totals else torch.tensor([torch.inf], dtype=torch.float64)
     if recursion.gamma == 0 or totals.isinf().all():
         expected = totals.amin()

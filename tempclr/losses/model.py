@@ -1,5 +1,6 @@
 """The model that is trained: two encoders, and the objective over a batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -12,7 +13,6 @@ from tempclr.losses._stable_repr import stable_repr
 from tempclr.losses.order_term import OrderTerm
 from tempclr.losses.schedule import Schedule
 from tempclr.losses.units import UnitTerm
-from tempclr.losses.within_video import WithinVideoTerm
 from tempclr.sequences import Batch
 
 
@@ -40,7 +40,8 @@ class TempCLR(nn.Module):
     Args:
         text: Encoder of sentences.
         video: Encoder of clips, to the same dimension.
-        unit: The unit term, contrasted across videos, or within each for supervised fine-tuning.
+        unit: The unit term: `UnitTerm`, `WithinVideoTerm` for supervised fine-tuning, or another frozen dataclass that
+            is called as they are.
         order: The order term.
         weight: Share of the order term, 0 to 1, or a function of the share of training that is done. At 0 the term
             is not computed.
@@ -60,7 +61,7 @@ class TempCLR(nn.Module):
         text: nn.Module,
         video: nn.Module,
         *,
-        unit: UnitTerm | WithinVideoTerm = UnitTerm(),
+        unit: Callable[..., tuple[Tensor, int]] = UnitTerm(),
         order: OrderTerm = OrderTerm(),
         weight: float | Schedule = 0.7,
         chunk: int = 64,

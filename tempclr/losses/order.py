@@ -9,7 +9,7 @@ from tempclr.alignment import AlignmentFn, soft_dtw
 from tempclr.costs import cosine_cost
 from tempclr.losses.contrast import info_nce
 from tempclr.losses.temperature import check_temperature
-from tempclr.negatives import Orders
+from tempclr.negatives import Orders, as_orders
 
 
 def order_loss(
@@ -54,7 +54,7 @@ def order_loss(
         Yang et al., "TempCLR", ICLR 2023, section 3.2.
     """
     check_temperature(temperature)
-    orders = _checked_orders(orders, positive, lengths)
+    orders = as_orders(orders, len(positive), positive.shape[1], lengths)
     cost, own = permuted_costs(anchor, positive, orders.values, debiased=debiased)
     each = info_nce(order_distances(cost, own, lengths, alignment_fn), with_true(orders.found), temperature)
     return each.sum() / orders.found.any(1).sum().clamp(min=1)
@@ -123,20 +123,3 @@ def _by_columns(cost: Tensor, orders: Tensor) -> Tensor:
     """Costs [batch, orders, n, m], with the columns in each order."""
     cost = cost[:, None].expand(-1, orders.shape[1], -1, -1)
     return cost.gather(3, orders[:, :, None, :].expand(cost.shape))
-
-
-def _checked_orders(orders: Orders | Tensor, positive: Tensor, lengths: Tensor | None) -> Orders:
-    """Orders of each sequence; refuses those that are not permutations of the true steps or move padding."""
-    batch, m = positive.shape[:2]
-    values = orders.values if isinstance(orders, Orders) else orders
-    values = values.expand(batch, -1, -1) if values.ndim == 2 else values
-    if values.ndim != 3 or values.shape[0] != batch or values.shape[1] == 0 or values.shape[2] != m:
-        raise ValueError(f"expected orders [count, {m}] or [{batch}, count, {m}], got {tuple(values.shape)}")
-    if not values.is_meta:
-        steps = torch.arange(m, device=values.device)
-        if not torch.equal(values.sort(-1).values, steps.expand_as(values)):
-            raise ValueError(f"expected every order to be a permutation of 0 to {m - 1}")
-        if lengths is not None and not ((values == steps) | (steps < lengths[:, 1, None, None])).all():
-            raise ValueError("expected orders that leave padding in place, got one that moves it")
-    found = orders.found if isinstance(orders, Orders) else torch.ones_like(values[..., 0], dtype=torch.bool)
-    return Orders(values, found)

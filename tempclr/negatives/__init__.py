@@ -20,16 +20,17 @@ or the same sequence again, are discarded. No orders are enumerated, and no code
 
 from tempclr.negatives.layout import Layout as Layout
 from tempclr.negatives.layout import even_segments as even_segments
+from tempclr.negatives.more_shuffles import mixture as mixture
+from tempclr.negatives.more_shuffles import move_blocks as move_blocks
+from tempclr.negatives.more_shuffles import reverse as reverse
+from tempclr.negatives.more_shuffles import swap_neighbours as swap_neighbours
 from tempclr.negatives.orders import Orders as Orders
+from tempclr.negatives.orders import as_orders as as_orders
 from tempclr.negatives.orders import contents_of as contents_of
 from tempclr.negatives.orders import shuffled_orders as shuffled_orders
 from tempclr.negatives.orders import wrong_orders as wrong_orders
 from tempclr.negatives.shuffles import Proposal as Proposal
 from tempclr.negatives.shuffles import Shuffle as Shuffle
-from tempclr.negatives.shuffles import mixture as mixture
-from tempclr.negatives.shuffles import move_blocks as move_blocks
 from tempclr.negatives.shuffles import permute_both as permute_both
 from tempclr.negatives.shuffles import permute_clips as permute_clips
 from tempclr.negatives.shuffles import permute_segments as permute_segments
-from tempclr.negatives.shuffles import reverse as reverse
-from tempclr.negatives.shuffles import swap_neighbours as swap_neighbours

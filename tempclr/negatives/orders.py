@@ -122,6 +122,26 @@ def shuffled_orders(steps: int, count: int, *, generator: Generator) -> Int[Tens
     return wrong_orders(torch.arange(steps, device=generator.device)[None], count, generator=generator)[0]
 
 
+def as_orders(orders: Orders | Tensor, batch: int, steps: int, lengths: Int[Tensor, "batch 2"] | None) -> Orders:
+    """Return orders of each sequence of a batch, from those of `wrong_orders` or from given permutations.
+
+    Raises:
+        ValueError: If an order is not a permutation of the steps, or moves padding.
+    """
+    values = orders.values if isinstance(orders, Orders) else orders
+    values = values.expand(batch, -1, -1) if values.ndim == 2 else values
+    if values.ndim != 3 or values.shape[0] != batch or values.shape[1] == 0 or values.shape[2] != steps:
+        raise ValueError(f"expected orders [count, {steps}] or [{batch}, count, {steps}], got {tuple(values.shape)}")
+    if not values.is_meta:
+        true = torch.arange(steps, device=values.device)
+        if not torch.equal(values.sort(-1).values, true.expand_as(values)):
+            raise ValueError(f"expected every order to be a permutation of 0 to {steps - 1}")
+        if lengths is not None and not ((values == true) | (true < lengths[:, 1, None, None])).all():
+            raise ValueError("expected orders that leave padding in place, got one that moves it")
+    found = orders.found if isinstance(orders, Orders) else torch.ones_like(values[..., 0], dtype=torch.bool)
+    return Orders(values, found)
+
+
 def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, "batch steps"]:
     """Return a hash of each step: equal where steps are equal in every bit, and practically nowhere else."""
     flat = values.detach().reshape(*values.shape[:2], -1).contiguous().view(torch.uint8)

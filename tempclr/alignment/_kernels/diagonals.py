@@ -31,7 +31,8 @@ from torch.autograd.function import once_differentiable
 
 from tempclr.alignment._kernels.band import within
 from tempclr.alignment._kernels.grid import Grid
-from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion, curvature, minimum
+from tempclr.alignment._kernels.recursion import DIAGONAL, LEFT, UP, Recursion
+from tempclr.alignment._kernels.soft_minimum import curvature, minimum
 
 LONG = 1 << 24  # from this many cells per pair on, the table is computed twice instead of kept
 

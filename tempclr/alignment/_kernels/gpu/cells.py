@@ -16,7 +16,7 @@ HARD, SOFT, SMOOTH = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 @triton.jit
 @no_type_check
 def least_of(values, gamma, KIND: tl.constexpr):
-    """Return the minimum of choices, as `recursion.minimum` defines it."""
+    """Return the minimum of choices, as `soft_minimum.minimum` defines it."""
     least = values[0]
     for t in tl.static_range(1, len(values)):
         least = tl.minimum(least, values[t])

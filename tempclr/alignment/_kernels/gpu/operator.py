@@ -18,7 +18,8 @@ from tempclr.alignment._kernels import diagonals
 from tempclr.alignment._kernels.band import within
 from tempclr.alignment._kernels.gpu import sweeps
 from tempclr.alignment._kernels.gpu.plan import Plan
-from tempclr.alignment._kernels.recursion import OutOfRangeError, Recursion, minimum
+from tempclr.alignment._kernels.recursion import OutOfRangeError, Recursion
+from tempclr.alignment._kernels.soft_minimum import minimum
 
 
 def alignment_cost(
