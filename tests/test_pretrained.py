@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel
 from tempclr.data.text import sentence_embeddings
 from tempclr.data.wordpieces import word_pieces
 from tempclr.encoders import BertShape, TextBert, VideoBert, load_bert, load_published
-from tempclr.encoders.safe_checkpoint import load_with_stand_ins
+from tempclr.encoders.safe_checkpoint import load_with_placeholders
 
 TINY = BertShape(dim=8, heads=2, inner=12, words=20, positions=16, begin=3, end=4)
 UNUSED_NAMES = {
@@ -295,7 +295,7 @@ def test_files_of_any_age_with_containers_of_any_class_are_read(
 @pytest.mark.parametrize("zipped", [True, False])
 def test_containers_keep_what_they_hold(tmp_path: Path, zipped: bool):
     torch.save(settings(), tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
-    content, _ = load_with_stand_ins(tmp_path / "x.pt")
+    content, _ = load_with_placeholders(tmp_path / "x.pt")
     (found, _) = content["here"]
     assert found["counted"] == {"a": [1], "b": [2]} and found["empty"] == {}
     assert found["queue"] == [1, 2] and found["list"] == ["a", "b"] and found["names"] == [] and found["one"] == ["a"]
@@ -308,7 +308,7 @@ def test_a_class_that_the_program_lets_in_is_replaced_as_well(tmp_path: Path):
     torch.save({"here": [Slots()]}, tmp_path / "x.pt")
     with torch.serialization.safe_globals([Slots]):
         before = set(torch.serialization.get_safe_globals())
-        content, names = load_with_stand_ins(tmp_path / "x.pt")
+        content, names = load_with_placeholders(tmp_path / "x.pt")
         assert Slots in before and set(torch.serialization.get_safe_globals()) == before
     assert names == (f"{__name__}.Slots",) and not isinstance(content["here"][0], Slots)
 

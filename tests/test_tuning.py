@@ -87,7 +87,7 @@ def test_layernorms_of_any_encoder_are_found():
 def test_what_cannot_be_tuned_is_refused(both: nn.ModuleDict):
     with pytest.raises(ValueError, match="expected all, layernorm or lora, got 'head'"):
         tune(both, "head")
-    with pytest.raises(ValueError, match="expected a LayerNorm in Linear, found no weight to train"):
+    with pytest.raises(ValueError, match="expected a LayerNorm in Linear, found nothing to train"):
         tune(nn.Linear(2, 2), "layernorm")
     with pytest.raises(ValueError, match="expected linear maps named query, value in Projection, found none"):
         tune(Projection(2, 2), "lora")

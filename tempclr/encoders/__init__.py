@@ -10,7 +10,7 @@ their lengths. `encode` runs either on padded sequences.
     context          a transformer over the steps of a sequence
     bert             the paper's own encoders of video tokens and of text, on the library transformers
     pretrained       weights of BERT, and published checkpoints of VideoCLIP and TempCLR
-    safe_checkpoint  checkpoints of torch, read without running anything in them
+    safe_checkpoint  checkpoints of torch, read without creating the objects in them
     tuning           which parameters are trained: all, LayerNorms alone, low-rank updates
 """
 

@@ -1,7 +1,7 @@
 """The paper's encoders: BERT over the tokens of one clip, and over the word pieces of one sentence.
 
-Both encode one step at a time and pool by a mean, so no feature sees another clip or sentence. They are
-built on the library transformers (extra `paper`), which is imported when one is made.
+Both encode one step at a time and pool by a mean, so no embedding depends on another clip or sentence. They are
+built on the library transformers (extra `paper`), which is imported when an encoder is created.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from tempclr.sequences import check_lengths, step_mask
 
 @dataclass(frozen=True)
 class BertShape:
-    """What a BERT is made of, apart from its layers; the default is bert-base-uncased."""
+    """The shape of a BERT, without its number of layers; the default is bert-base-uncased."""
 
     dim: int = 768  # of tokens and embeddings
     heads: int = 12
-    inner: int = 3072  # width of the perceptron in every layer
-    words: int = 30_522  # word pieces of the vocabulary
+    inner: int = 3072  # width of the MLP in every layer
+    words: int = 30_522  # word pieces in the vocabulary
     positions: int = 512
     dropout: float = 0.1  # of embeddings, attention and updates, in training
-    begin: int = 101  # [CLS], number in the vocabulary, as is the next
-    end: int = 102  # [SEP]
+    begin: int = 101  # [CLS], index in the vocabulary
+    end: int = 102  # [SEP], index in the vocabulary
 
     def __post_init__(self) -> None:
         if self.heads < 1 or self.dim % self.heads:
@@ -38,7 +38,7 @@ class BertShape:
             )
 
     def model(self, layers: int) -> nn.Module:
-        """Return an untrained BERT of that many layers, without the pooler, which nothing here uses.
+        """Return an untrained BERT with that many layers, without the pooler, which is not used.
 
         Raises:
             ValueError: If the extra `paper` is not installed.
@@ -53,22 +53,22 @@ class BertShape:
             max_position_embeddings=self.positions,
             hidden_dropout_prob=self.dropout,
             attention_probs_dropout_prob=self.dropout,
-            attn_implementation="sdpa",  # takes masks of True and False as they are
+            attn_implementation="sdpa",  # takes boolean masks
         )
         return library.BertModel(config, add_pooling_layer=False)
 
 
 class VideoBert(nn.Module):
-    """One embedding per clip, from its tokens: a perceptron on each, BERT over [CLS] tokens [SEP], their mean.
+    """One embedding per clip, from its tokens: an MLP on each, BERT over [CLS] tokens [SEP], then their mean.
 
-    The mean runs over the tokens and [SEP], without [CLS], as published; [SEP] stands at the position
-    after the largest clip, however long the clip is.
+    As published, the mean is over the tokens and [SEP], without [CLS], and [SEP] always has the position after the
+    longest possible clip.
 
     Args:
         shape: Of the BERT.
-        layers: Of the BERT; 6 as published.
+        layers: Of the BERT; published: 6.
         features: Width of a token; 512 for S3D at one token per second.
-        most: Tokens that a clip may have; 32 as published.
+        most: Most tokens of a clip; published: 32.
 
     Raises:
         ValueError: If the BERT has too few positions, or the extra `paper` is not installed.
@@ -85,7 +85,7 @@ class VideoBert(nn.Module):
         self.bert = self.shape.model(layers)
 
     def extra_repr(self) -> str:
-        """Return what no part of it tells."""
+        """Return the settings that no submodule shows."""
         return f"{self.shape}, most={self.most}"
 
     def forward(
@@ -95,10 +95,10 @@ class VideoBert(nn.Module):
 
         Args:
             tokens: Of each clip, padded at the end.
-            lengths: True tokens of each clip. Without, tokens at its end that are 0 throughout are padding.
+            lengths: True tokens of each clip. By default, tokens of zeros at the end are padding.
 
         Raises:
-            ValueError: If a clip has no token or too many, or a token another width.
+            ValueError: If a clip has no token or too many, or tokens have another width.
         """
         tokens, mask = self._real(tokens, lengths)
         states = self._states(tokens, mask, begin=True)
@@ -108,9 +108,9 @@ class VideoBert(nn.Module):
     def tokens(
         self, tokens: Float[Tensor, "clips tokens features"], lengths: Int[Tensor, " clips"] | None = None
     ) -> Float[Tensor, "clips tokens dim"]:
-        """Return one embedding per token, in sight of the others of its clip, 0 at padding.
+        """Return one embedding per token, in the context of its clip, and 0 at padding.
 
-        So the published models localise actions; [CLS] is not looked at, as in their code.
+        The published models localise actions in this way; as in their code, [CLS] is masked.
         Arguments and errors are those of `forward`.
         """
         real, mask = self._real(tokens, lengths)
@@ -118,7 +118,7 @@ class VideoBert(nn.Module):
         return nn.functional.pad(states, (0, 0, 0, tokens.shape[1] - real.shape[1]))
 
     def _real(self, tokens: Tensor, lengths: Tensor | None) -> tuple[Tensor, Bool[Tensor, "clips tokens"]]:
-        """Tokens, and True where they are real; refuses wrong shapes and lengths."""
+        """Tokens, and a mask that is True where they are real; refuses wrong shapes and lengths."""
         features = self.videomlp.features
         if tokens.ndim != 3 or tokens.shape[2] != features:
             raise ValueError(f"expected clips [clips, tokens, {features}], got {tuple(tokens.shape)}")
@@ -127,12 +127,12 @@ class VideoBert(nn.Module):
     def _states(
         self, tokens: Float[Tensor, "clips tokens features"], mask: Bool[Tensor, "clips tokens"], *, begin: bool
     ) -> Float[Tensor, "clips tokens+2 dim"]:
-        """What the last layer says of [CLS], each token and [SEP]."""
+        """States of [CLS], each token and [SEP] after the last layer."""
         clips, length = mask.shape
         marks = torch.tensor([self.shape.begin, self.shape.end], device=mask.device).expand(clips, 2)
         words: Any = self.bert.embeddings
         first, last = words.word_embeddings(marks).split(1, 1)
-        video = self.videomlp(tokens.masked_fill(~mask[..., None], 0))  # padding may hold anything, NaN too
+        video = self.videomlp(tokens.masked_fill(~mask[..., None], 0))  # padding may hold anything, even NaN
         places = torch.arange(length + 2, device=mask.device)
         places[-1] = self.most + 1
         seen = torch.cat((torch.full_like(mask[:, :1], begin), mask, torch.ones_like(mask[:, :1])), 1)
@@ -147,15 +147,15 @@ class VideoBert(nn.Module):
 class TextBert(nn.Module):
     """One embedding per sentence, from its word pieces: BERT over [CLS] pieces [SEP], then their mean.
 
-    The mean runs over the pieces and [SEP], without [CLS], as published. It takes numbers of word pieces,
-    such as `media.wordpieces.word_pieces` returns, so it needs no vocabulary.
+    As published, the mean is over the pieces and [SEP], without [CLS]. The input is indices of word pieces, as from
+    `data.wordpieces`, so no vocabulary is needed.
 
     Args:
         shape: Of the BERT.
-        layers: Of the BERT; 12 as published.
-        most: Word pieces that a sentence may have; 61 as published (96 in all, less 32 video tokens, [CLS]
+        layers: Of the BERT; published: 12.
+        most: Most word pieces of a sentence; published: 61 (96 in all, less 32 video tokens, [CLS]
             and two [SEP]).
-        pool_begin: Whether [CLS] takes part in the mean, as in Sentence-BERT.
+        pool_begin: Whether the mean includes [CLS], as in Sentence-BERT.
 
     Raises:
         ValueError: If the BERT has too few positions, or the extra `paper` is not installed.
@@ -173,7 +173,7 @@ class TextBert(nn.Module):
         self.bert = self.shape.model(layers)
 
     def extra_repr(self) -> str:
-        """Return what no part of it tells."""
+        """Return the settings that no submodule shows."""
         return f"{self.shape}, most={self.most}, pool_begin={self.pool_begin}"
 
     def forward(
@@ -182,11 +182,11 @@ class TextBert(nn.Module):
         """Return one embedding per sentence.
 
         Args:
-            pieces: Numbers of the word pieces of each sentence, without [CLS] and [SEP], padded at the end.
-            lengths: True word pieces of each sentence. Without, zeros at its end ([PAD]) are padding.
+            pieces: Indices of the word pieces of each sentence, without [CLS] and [SEP], padded at the end.
+            lengths: True word pieces of each sentence. By default, zeros at the end ([PAD]) are padding.
 
         Raises:
-            ValueError: If a sentence has no word piece or too many, or a number is not of the vocabulary.
+            ValueError: If a sentence has no word piece or too many, or an index is not in the vocabulary.
         """
         if pieces.ndim != 2 or pieces.is_floating_point():
             raise ValueError(
@@ -195,7 +195,7 @@ class TextBert(nn.Module):
         pieces, mask = _real(pieces, pieces != 0, lengths, self.most)
         pieces = pieces.long().masked_fill(~mask, 0)
         self._check_vocabulary(pieces)
-        inside = nn.functional.pad(mask, (2, 0), value=True)  # [CLS], pieces and [SEP]: one place after another
+        inside = nn.functional.pad(mask, (2, 0), value=True)  # [CLS], pieces and [SEP], without gaps
         pieces = nn.functional.pad(pieces, (1, 1))
         pieces[:, 0] = self.shape.begin
         pieces = pieces.scatter(1, inside.sum(1, keepdim=True) - 1, self.shape.end)
@@ -205,7 +205,7 @@ class TextBert(nn.Module):
         return _mean(states, inside) if self.pool_begin else _mean(states[:, 1:], inside[:, 1:])
 
     def _check_vocabulary(self, pieces: Tensor) -> None:
-        """Refuse numbers beyond the vocabulary, or negative ones."""
+        """Refuse indices outside of the vocabulary."""
         if pieces.is_meta or pieces.numel() == 0:
             return
         least, greatest = (int(value) for value in pieces.aminmax())
@@ -216,7 +216,7 @@ class TextBert(nn.Module):
 def _real(
     tokens: Tensor, nonzero: Bool[Tensor, "steps tokens"], lengths: Tensor | None, most: int
 ) -> tuple[Tensor, Bool[Tensor, "steps kept"]]:
-    """Tokens, at most so many, with True where they are real: by their lengths, or up to the last that is not 0."""
+    """At most `most` tokens, and which are real: by their lengths, or up to the last that is not 0."""
     steps, count = nonzero.shape
     if lengths is None:
         lengths = (nonzero * torch.arange(1, count + 1, device=nonzero.device)).amax(1) if count else nonzero.sum(1)
@@ -229,12 +229,12 @@ def _real(
 
 
 def _mean(states: Float[Tensor, "steps tokens dim"], mask: Bool[Tensor, "steps tokens"]) -> Float[Tensor, "steps dim"]:
-    """Mean over the tokens of a mask."""
+    """Mean over the tokens where the mask is True."""
     return states.masked_fill(~mask[..., None], 0).sum(1) / mask.sum(1, keepdim=True)
 
 
 def _check_positions(shape: BertShape, most: int) -> None:
-    """Refuse steps of more tokens than there are positions."""
+    """Refuse more tokens per step than there are positions."""
     if not 1 <= most <= shape.positions - 2:
         raise ValueError(
             f"expected 1 to {shape.positions - 2} tokens per step ({shape.positions} positions less [CLS] and [SEP]), "

@@ -1,6 +1,6 @@
-"""Weights that others trained: a local BERT, and the published checkpoints of VideoCLIP and TempCLR.
+"""Pretrained weights: a local BERT, and the published checkpoints of VideoCLIP and TempCLR.
 
-Nothing but tensors and plain containers is made of a file: no code runs that it names.
+Only tensors and plain containers are created from a file; no code that it names is run.
 """
 
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ from torch import Tensor
 
 from tempclr._util.optional import import_optional
 from tempclr.encoders.bert import TextBert, VideoBert
-from tempclr.encoders.safe_checkpoint import load_with_stand_ins
+from tempclr.encoders.safe_checkpoint import load_with_placeholders
 
-UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # ends of names that no result depends on
-WRAPPER = "mmmodel."  # fairseq's, before every name
-SHOWN = 8  # names in a message
+UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # suffixes of names that no result depends on
+WRAPPER = "mmmodel."  # fairseq's prefix of every name
+SHOWN = 8  # names listed in a message
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of the names of a checkpoint."""
+    """What was done with each name of a checkpoint."""
 
     loaded: tuple[str, ...]
-    unused: tuple[str, ...]  # of parts that do not take part: BERT's pooler and its table of positions
-    missing: tuple[str, ...]  # weights of the model that the checkpoint lacks; they stay as they were
+    unused: tuple[str, ...]  # of parts that are not needed: BERT's pooler and its table of positions
+    missing: tuple[str, ...]  # parameters that the checkpoint lacks; they keep their values
     unknown: tuple[str, ...]  # names that the model lacks
-    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; each was replaced by a stand-in
+    kept_out: tuple[str, ...] = ()  # classes and functions that the file names; placeholders took their place
 
 
 def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict: bool = True) -> Loaded:
@@ -40,18 +40,19 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     `VideoBert()` and `TextBert()` have the published shape.
 
     Args:
-        path: Of the file, also one of an old version of torch. Of what it holds, only tensors and plain containers
-            are made; objects of any class, such as its settings' `argparse.Namespace`, are replaced by stand-ins.
-        video: Gets the weights under `video_encoder`.
-        text: Gets those under `text_encoder`.
-        strict: Whether missing and unknown names are refused; without, they are only reported.
+        path: Of the file, also one of an old version of torch. Only its tensors and plain containers are
+            created; placeholders replace objects of any class, such as the `argparse.Namespace` of its settings.
+        video: Receives the weights under `video_encoder`.
+        text: Receives those under `text_encoder`.
+        strict: Whether to refuse missing and unknown names; otherwise they are only reported.
 
     Returns:
-        What became of each name. Half-precision weights become those of the encoders' own type.
+        What was done with each name. Weights are converted to the encoders' own precision.
 
     Raises:
-        ValueError: If the file is missing, holds other objects or another layout, a weight is there twice, has
-            another shape or is not finite, or (strict) names are missing or unknown. The encoders are then as before.
+        ValueError: If the file is missing, or holds other objects or another layout; if a weight occurs twice, has
+            another shape or is not finite; or (strict) if names are missing or unknown. The encoders are then
+            unchanged.
 
     Source:
         github.com/facebookresearch/fairseq, examples/MMPT; github.com/yyuncong/TempCLR.
@@ -70,16 +71,16 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
 def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
     """Load a BERT from a local folder (`model.safetensors`), the state before any training on videos.
 
-    Layers beyond the encoder's are left out, so that a `VideoBert` gets the first 6 of bert-base-uncased,
-    as published; its perceptron stays as it was. Download the folder once, such as by
+    Layers beyond the encoder's are ignored: as published, a `VideoBert` gets the first 6 of bert-base-uncased.
+    Its MLP is unchanged. Download the folder once, for example with
     `huggingface-cli download google-bert/bert-base-uncased`.
 
     Returns:
-        What became of each name.
+        What was done with each name.
 
     Raises:
         ValueError: If there is no such file, weights are missing or have another shape, or the extra
-            `paper` is not installed. The encoder is then as before.
+            `paper` is not installed. The encoder is then unchanged.
     """
     path = Path(folder) / "model.safetensors"
     if not path.is_file():
@@ -88,14 +89,14 @@ def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
         stored = import_optional("safetensors.torch", "paper").load_file(path)
     except import_optional("safetensors", "paper").SafetensorError as error:
         raise ValueError(f"expected {path} to be a file of safetensors: {error}") from error
-    # the oldest files call scale and shift of a LayerNorm gamma and beta
+    # the oldest files name scale and shift of a LayerNorm gamma and beta
     weights = {
         name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight").replace("Norm.beta", "Norm.bias"): tensor
         for name, tensor in stored.items()
     }
     stack: Any = encoder.bert.encoder
     layers = len(stack.layer)
-    # left out: further layers, and the heads of its own training
+    # ignored: further layers, and the heads of BERT's own training
     weights = {
         name: tensor for name, tensor in weights.items() if not _beyond(name, layers) and not name.startswith("cls.")
     }
@@ -103,16 +104,16 @@ def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
 
 
 def _beyond(name: str, layers: int) -> bool:
-    """Whether a name is of a layer that an encoder of so many does not have."""
+    """Whether a name belongs to a layer beyond the given number."""
     parts = name.split(".")
     return parts[:2] == ["encoder", "layer"] and int(parts[2]) >= layers
 
 
 def _state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors of a checkpoint by name, and what was kept out of it."""
+    """The tensors of a checkpoint by name, and the classes that were replaced."""
     if not path.is_file():
         raise ValueError(f"expected a checkpoint at {path}, found none")
-    content, kept_out = load_with_stand_ins(path)
+    content, kept_out = load_with_placeholders(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and key in content:
             content = content[key]
@@ -127,14 +128,14 @@ def _state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a tensor of real or whole numbers, each of which is there."""
+    """Whether a value is a dense tensor of floating-point or whole numbers."""
     if not isinstance(value, Tensor) or value.is_nested or value.layout != torch.strided or value.is_meta:
         return False
     return value.is_floating_point() or value.dtype in (torch.int64, torch.int32)
 
 
 def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: bool, expected: str) -> Loaded:
-    """Copy weights by name to those of models, once everything is known to fit."""
+    """Copy weights by name, after all of them were checked."""
     loaded, missing = weights.keys() & targets.keys(), targets.keys() - weights.keys()
     rest = weights.keys() - targets.keys()
     unused = {name for name in rest if f".{name}".endswith(UNUSED)}
@@ -160,18 +161,18 @@ def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: 
 
 
 def _listed(names: list[str] | tuple[str, ...]) -> str:
-    """The first names of many."""
+    """The first names, and how many follow."""
     rest = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _after(names: tuple[str, ...]) -> str:
-    """Names behind their number."""
+    """Names in brackets, after their number."""
     return f" ({_listed(names)})" if names else ""
 
 
 def _described(content: object) -> str:
-    """What stands where weights were expected."""
+    """What was found in place of weights."""
     if isinstance(content, Mapping):
         return f"a dict of {_listed(sorted(str(key) for key in content)) or 'nothing'}"
     return type(content).__name__

@@ -23,11 +23,11 @@ class Projection(nn.Module):
 class MLP(nn.Module):
     """The paper's projection of video features: linear, GELU, LayerNorm, linear.
 
-    Its parts bear the names of the published checkpoints.
+    The submodules are named as in the published checkpoints.
 
     Args:
-        features: Width of what comes in; 512 for S3D.
-        dim: Width of the hidden layer and of what comes out.
+        features: Width of the input; 512 for S3D.
+        dim: Width of the hidden layer and of the output.
 
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, section 3.2.

@@ -1,4 +1,4 @@
-"""Places in a sequence as rotations, so that attention sees how far apart two steps are."""
+"""Rotary position embedding: attention depends on how far apart two steps are."""
 
 import torch
 from jaxtyping import Float, Int
@@ -8,20 +8,20 @@ from torch import Tensor
 def rotate(
     x: Float[Tensor, "*batch steps dim"], places: Int[Tensor, " steps"], *, base: float = 10_000.0
 ) -> Float[Tensor, "*batch steps dim"]:
-    """Return vectors of which every pair of components k and k + dim / 2 is turned by place * base^(-2 k / dim).
+    """Return vectors with each pair of components k and k + dim / 2 rotated by place * base^(-2 k / dim).
 
-    The dot product of two of them depends on their places by the difference alone.
+    The dot product of two such vectors depends on their places only through the difference.
 
     Args:
         x: Queries or keys of attention; dim is even.
-        places: Of each step.
-        base: Decides the longest wave, 2 pi base.
+        places: Position of each step.
+        base: Sets the longest wavelength, 2 pi base.
 
     Raises:
         ValueError: If dim is odd.
 
     Example:
-        At place 0 nothing turns, at place 3 the first pair turns by 3 radians:
+        At place 0 nothing rotates; at place 3 the first pair rotates by 3 radians:
 
         >>> rotate(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 3]))
         tensor([[ 1.0000,  0.0000],
@@ -33,7 +33,7 @@ def rotate(
     dim = x.shape[-1]
     if dim % 2:
         raise ValueError(f"expected vectors of an even dimension, got {dim}")
-    precise = torch.promote_types(x.dtype, torch.float32)  # half precision cannot tell far places apart
+    precise = torch.promote_types(x.dtype, torch.float32)  # half precision cannot resolve large places
     waves = base ** (-torch.arange(0, dim, 2, device=x.device, dtype=precise) / dim)
     angles = places.to(precise)[:, None] * waves
     cos, sin = angles.cos(), angles.sin()

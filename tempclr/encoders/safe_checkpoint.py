@@ -1,8 +1,9 @@
-"""Files of torch that hold more than tensors: only these and plain containers are made, stand-ins replace the rest.
+"""Checkpoints of torch that hold Python objects beside tensors, read without creating the objects.
 
-`torch.load` with `weights_only=True` makes nothing else by itself, and refuses a file that names anything else, such
-as the settings of a training. Here the file is first read as a list of instructions, without carrying out any, to learn
-which classes and functions it names and whether their objects are filled like a dict or like a list.
+`torch.load` with `weights_only=True` creates tensors and plain containers alone, and refuses a file that names any
+other class, such as that of its settings. Here the pickle is first scanned, without executing it, for the classes and
+functions that it names, and for whether their objects are filled like a dict or like a list. Placeholders then take
+their place.
 """
 
 import io
@@ -18,22 +19,24 @@ from typing import Any
 import torch
 
 
-def load_with_stand_ins(path: Path) -> tuple[object, tuple[str, ...]]:
-    """Return what a file holds that `torch.save` wrote as it does by default, also long ago, and what was replaced.
+def load_with_placeholders(path: Path) -> tuple[object, tuple[str, ...]]:
+    """Return the content of a file written by `torch.save`, of any version, and the names that were replaced.
 
-    An object of a class that is not let in becomes a dict or a list, if it is filled like one, or else an
-    empty object; so does what a function returns. Nothing that the file names is imported or called.
+    The placeholder of an object is a dict or a list if the object is filled like one, otherwise an empty object; the
+    same holds for what a function returns. Nothing that the file names is imported or called.
 
     Raises:
-        ValueError: If it is no such file, is damaged, or names a module that could do harm even so.
+        ValueError: If it is not such a file, is damaged, or names something that `torch.load` blocks in any case.
     """
     try:
-        instructions = _instructions(path)
-        filled = _filled(instructions)
-        with _nothing_let_in():
-            names = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(_alone(instructions))))
-            stand_ins: list[Any] = [(type("StandIn", (filled.get(name, _Empty),), {}), name) for name in names]
-            torch.serialization.add_safe_globals(stand_ins)
+        pickled = _pickle(path)
+        filled = _filled(pickled)
+        with _no_safe_globals():
+            names = tuple(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(_without_tensors(pickled))))
+            placeholders: list[Any] = [
+                (type("Placeholder", (filled.get(name, _EmptyPlaceholder),), {}), name) for name in names
+            ]
+            torch.serialization.add_safe_globals(placeholders)
             return torch.load(path, map_location="cpu", weights_only=True), names
     except Exception as error:  # damaged or unsafe files fail in many ways
         raise ValueError(
@@ -43,8 +46,8 @@ def load_with_stand_ins(path: Path) -> tuple[object, tuple[str, ...]]:
 
 
 @contextmanager
-def _nothing_let_in() -> Iterator[None]:
-    """Forget for a while which classes the program allows torch to make."""
+def _no_safe_globals() -> Iterator[None]:
+    """Clear the classes that the program allows torch to create, and restore them at the end."""
     before = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     try:
@@ -54,8 +57,8 @@ def _nothing_let_in() -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-class _Empty:
-    """In place of an object: it takes what it is given and forgets it."""
+class _EmptyPlaceholder:
+    """Replaces an object; ignores its arguments and its state."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -64,67 +67,72 @@ class _Empty:
         pass
 
 
-class _Mapping:
-    """In place of a class whose objects are filled like a dict."""
+class _DictPlaceholder:
+    """Replaces a class whose objects are filled like a dict."""
 
     def __new__(cls, *_: object) -> OrderedDict:  # type: ignore[misc]
         return OrderedDict()
 
 
-class _List:
-    """In place of a class whose objects are filled like a list."""
+class _ListPlaceholder:
+    """Replaces a class whose objects are filled like a list."""
 
     def __new__(cls, *_: object) -> list:  # type: ignore[misc]
         return []
 
 
-MARK = "("  # no name
-FILLING = {"SETITEM": _Mapping, "SETITEMS": _Mapping, "APPEND": _List, "APPENDS": _List}
+MARK = "("  # cannot be the name of a class
+FILLING = {  # opcodes that fill an object
+    "SETITEM": _DictPlaceholder,
+    "SETITEMS": _DictPlaceholder,
+    "APPEND": _ListPlaceholder,
+    "APPENDS": _ListPlaceholder,
+}
 
 
-def _instructions(path: Path) -> bytes:
-    """The pickle of a file's objects, without the numbers of its tensors."""
+def _pickle(path: Path) -> bytes:
+    """The pickle of a file's objects, without the data of its tensors."""
     with path.open("rb") as file:
         if file.read(4) == b"PK\x03\x04":
             with zipfile.ZipFile(file) as archive:
                 (name,) = (each for each in archive.namelist() if each.endswith("/data.pkl"))
                 return archive.read(name)
-        file.seek(0)  # as torch wrote before 1.6: several pickles, then the numbers
+        file.seek(0)  # before torch 1.6: several pickles, then the data
         for _ in ("a magic number", "the version", "the machine"):
-            _pass_over(file)
+            _skip_pickle(file)
         begin = file.tell()
-        _pass_over(file)
+        _skip_pickle(file)
         end = file.tell()
         file.seek(begin)
         return file.read(end - begin)
 
 
-def _pass_over(file: io.BufferedReader) -> None:
-    """Go to the end of a pickle."""
+def _skip_pickle(file: io.BufferedReader) -> None:
+    """Advance to the end of a pickle."""
     for _ in pickletools.genops(file):
         pass
 
 
-def _alone(instructions: bytes) -> io.BytesIO:
-    """A file of torch with these instructions and no tensors."""
+def _without_tensors(pickled: bytes) -> io.BytesIO:
+    """A file of torch with this pickle and no tensors."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("archive/data.pkl", instructions)
+        archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/version", "3\n")
     file.seek(0)
     return file
 
 
-def _filled(instructions: bytes) -> dict[str, type]:
-    """Stand-ins for those names whose objects are filled with items.
+def _filled(pickled: bytes) -> dict[str, type]:
+    """Placeholders for the names whose objects are filled with items.
 
-    The stack of the pickle is followed with, in the place of each object, the name of what made it.
+    The pickle is traced with a stack that holds, in place of each object, the name of the class that created it.
     """
     found: dict[str, type] = {}
     stack: list[str | None] = []
     memo: dict[int, str | None] = {}
     argument: Any
-    for code, argument, _ in pickletools.genops(instructions):
+    for code, argument, _ in pickletools.genops(pickled):
         if "PUT" in code.name:
             memo[argument] = stack[-1]
             continue
@@ -145,9 +153,9 @@ def _filled(instructions: bytes) -> dict[str, type]:
 
 
 def _taken(stack: list[str | None], wanted: list) -> list[str | None]:
-    """What an instruction takes from the stack."""
+    """What an opcode pops from the stack."""
     count = len(wanted)
-    if pickletools.markobject in wanted:  # all down to the last mark, and what is wanted below
+    if pickletools.markobject in wanted:  # everything above the last mark, the mark, and what is wanted below it
         count = stack[::-1].index(MARK) + 1 + wanted.index(pickletools.markobject)
     begin = len(stack) - count
     taken = stack[begin:]
@@ -156,6 +164,6 @@ def _taken(stack: list[str | None], wanted: list) -> list[str | None]:
 
 
 def _name(module: str, name: str) -> str:
-    """The name of a class or function, as torch calls it: that of today's Python."""
+    """The name of a class or function in today's Python, as torch uses it."""
     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     return f"{module}.{name}"

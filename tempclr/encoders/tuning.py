@@ -1,4 +1,4 @@
-"""Which weights are trained."""
+"""Which parameters are trained."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -17,19 +17,19 @@ def tune(
     rank: int = 8,
     targets: Sequence[str] = ("query", "value"),
 ) -> int:
-    """Freeze a model but for a choice of its weights, in place, and return how many numbers are trained.
+    """Freeze all but some parameters of a model, in place, and return how many numbers are trained.
 
-    Load weights before: "lora" puts new layers around those it targets, and so renames their weights.
+    Load weights first: "lora" wraps the layers that it targets, which renames their parameters.
 
     Args:
         model: An encoder, or a whole `TempCLR`.
         what: "all"; "layernorm", scale and shift of every LayerNorm, as in the paper's pre-training; or
-            "lora", low-rank updates of linear maps beside frozen ones (extra `paper`).
-        rank: Of the updates of "lora", >= 1; they start at 0, so the model starts as it was.
-        targets: Last parts of the names of the linear maps that "lora" updates; queries and values of BERT.
+            "lora", low-rank updates of frozen linear maps (extra `paper`).
+        rank: Of the updates of "lora", >= 1. Updates start at 0, so the outputs are the same at first.
+        targets: Last parts of the names of the linear maps that "lora" updates; by default queries and values of BERT.
 
     Raises:
-        ValueError: If the choice is unknown, the model has none of such weights, or the extra is not installed.
+        ValueError: If the choice is unknown, the model has no such parameters, or the extra is not installed.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, section 4.1: LayerNorms alone, 59,904 numbers on the published
@@ -47,7 +47,7 @@ def tune(
 
 
 def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
-    """Put low-rank updates beside the linear maps of those names; peft freezes everything else."""
+    """Add low-rank updates to the linear maps of those names; peft freezes everything else."""
     if rank < 1:
         raise ValueError(f"expected a rank of at least 1, got {rank}")
     found = [
@@ -63,8 +63,8 @@ def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
 
 
 def _trained(model: nn.Module, expected: str) -> int:
-    """How many numbers are trained; refuses none."""
+    """The number of trained numbers; refuses 0."""
     count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     if count == 0:
-        raise ValueError(f"expected {expected}, found no weight to train")
+        raise ValueError(f"expected {expected}, found nothing to train")
     return count
