@@ -253,7 +253,7 @@ def test_a_learnt_temperature_follows_its_gradient_both_ways_and_stays_above_its
 
 
 class Scaled:
-    """A distance as an object."""
+    """An alignment function as an object."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
@@ -262,7 +262,7 @@ class Scaled:
         return self.factor * soft_dtw(cost, lengths)
 
 
-def test_functions_are_described_alike_in_every_process_and_by_what_is_bound_to_them():
+def test_functions_have_a_stable_repr_with_their_bound_arguments():
     told = [
         stable_repr(value)
         for value in (

@@ -1,4 +1,4 @@
-"""Encoders that look across steps say so, or are refused before anything is shuffled too late."""
+"""Encoders that mix steps are contextual, or are refused before anything is shuffled too late."""
 
 import pytest
 import torch
@@ -13,9 +13,9 @@ from tempclr.sequences import Sequences, collate
 # laws
 
 
-def test_looking_whether_encoders_do_as_they_declare_changes_nothing(generator: torch.Generator):
+def test_checking_encoders_changes_nothing(generator: torch.Generator):
     noisy = nn.Sequential(Projection(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
-    noisy[0].eval()  # as one may freeze a part
+    noisy[0].eval()  # a frozen part
     trained = TempCLR(noisy, Projection(7, 8), order=OrderTerm(negatives=5))
     before = [buffer.clone() for buffer in trained.buffers()]
     state = torch.get_rng_state()
@@ -27,12 +27,12 @@ def test_looking_whether_encoders_do_as_they_declare_changes_nothing(generator: 
     assert trained(collate(pairs(2, generator)), generator=generator).order > 0
 
 
-def test_an_encoder_in_half_precision_is_taken_for_what_it_is(generator: torch.Generator):
+def test_an_encoder_in_half_precision_passes_the_check(generator: torch.Generator):
     deep = nn.Sequential(nn.Linear(7, 32), *(nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 32)) for _ in range(24)))
     clips = collate(pairs(3, generator)).clips
     check_per_step(deep.bfloat16(), Sequences(clips.values.bfloat16(), clips.lengths))
     with torch.autocast("cpu", torch.bfloat16):
-        check_per_step(deep, clips)  # frozen in half, under mixed precision
+        check_per_step(deep, clips)  # in half precision, under mixed precision
         check_per_step(deep.float(), clips)
 
 
@@ -40,7 +40,7 @@ def test_an_encoder_in_half_precision_is_taken_for_what_it_is(generator: torch.G
 
 
 class Learning(nn.Module):
-    """An encoder that learns to look across steps."""
+    """A per-step encoder that learns to mix steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Learning(nn.Module):
         return x + self.share * x.roll(1, 0)
 
 
-def test_an_encoder_that_begins_to_look_across_steps_later_is_refused_then(generator: torch.Generator):
+def test_an_encoder_that_begins_to_mix_steps_is_refused_then(generator: torch.Generator):
     learning = TempCLR(Projection(5, 8), Learning())
     batch = collate(pairs(3, generator))
     with pytest.raises(ValueError, match="expected Learning to encode every step by itself, got"):
@@ -61,7 +61,7 @@ def test_an_encoder_that_begins_to_look_across_steps_later_is_refused_then(gener
 
 
 class Mixing(nn.Module):
-    """An encoder that looks across steps and does not say so."""
+    """An encoder that mixes steps without being contextual."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -81,10 +81,10 @@ class Mixing(nn.Module):
 @pytest.mark.parametrize(
     "how", ["what came before", "what comes after", "the mean", "its place", "its neighbour, a little"]
 )
-def test_an_encoder_that_looks_across_steps_without_saying_so_is_refused(how: str, generator: torch.Generator):
+def test_an_encoder_that_mixes_steps_undeclared_is_refused(how: str, generator: torch.Generator):
     batch = collate(pairs(2, generator))
     mixing = TempCLR(Projection(5, 8), Mixing(how))
     with pytest.raises(ValueError, match="expected Mixing to encode every step by itself, got"):
         mixing(batch, generator=generator)
-    mixing.weight = 0.0  # where nothing is shuffled, it is nobody's business
+    mixing.weight = 0.0  # nothing is shuffled, so nothing is checked
     assert mixing(batch, generator=generator).unit.isfinite()
