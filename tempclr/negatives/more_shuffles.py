@@ -46,6 +46,7 @@ def mixture(*parts: tuple[Shuffle, float]) -> Shuffle:
     Example:
         Nine of ten orders are random, one is hard:
 
+        >>> from tempclr.negatives import permute_segments
         >>> shuffle = mixture((permute_segments, 0.9), (swap_neighbours, 0.1))
     """
     shares = torch.tensor([share for _, share in parts], dtype=torch.float64)
