@@ -64,8 +64,8 @@ def read_parameters(notebook: str | Path) -> list[Parameter]:
     cell = next(tagged, {"source": ""})
     source = "".join(cell["source"])  # one text or its lines
     try:
-        comments = _comments(source)
-        return [_parameter(line, comments.get(line.end_lineno or 0, "")) for line in ast.parse(source).body]
+        lines, comments = ast.parse(source).body, _comments(source)  # in this order: the parser's errors say more
+        return [_parameter(line, comments.get(line.end_lineno or 0, "")) for line in lines]
     except (ValueError, SyntaxError, tokenize.TokenError) as error:
         raise ValueError(f"cannot read the parameters of {path.name}: {error}") from error
 
