@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -119,7 +120,7 @@ class TempCLR(nn.Module):
 
     def _terms(self) -> list[tuple[str, object]]:
         """Fields of both terms by name, such as `order.negatives`."""
-        terms = (("unit", self.unit), ("order", self.order))
+        terms: list[tuple[str, Any]] = [("unit", self.unit), ("order", self.order)]
         return [(f"{name}.{field.name}", getattr(term, field.name)) for name, term in terms for field in fields(term)]
 
     def _weight_at(self, progress: float | None) -> float:
