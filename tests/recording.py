@@ -1,4 +1,4 @@
-"""A browser that is not there: what views send is kept, and what a reader would do is sent to them."""
+"""A stand-in for the browser: it keeps what views send, and sends them what a reader would do."""
 
 import json
 from html.parser import HTMLParser
@@ -10,7 +10,7 @@ HOSTILE = ["<b>x</b></script><script>alert(1)</script>", "<!-- $y$ \u2028 &amp;"
 
 
 class RecordingComm(BaseComm):
-    """A channel to a browser that is not there: it keeps what is sent."""
+    """A channel that keeps what is sent instead of passing it to a browser."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         self.sent: list[tuple[dict, list]] = []
@@ -21,17 +21,17 @@ class RecordingComm(BaseComm):
 
 
 def from_browser(view: View, **state: object) -> None:
-    """What a browser sends when the reader moves something."""
+    """Send a view the change of state that a reader makes in the browser."""
     view.comm.handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
 
 
 def tell(view: View, **content: object) -> None:
-    """Send the kernel a message."""
+    """Send a view a message, as the browser does."""
     view.comm.handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
 
 
 def asked(view: View, **content: object) -> tuple[dict, list]:
-    """What the kernel answers to a message."""
+    """Return the answer of a view to a message, and its buffers."""
     view.comm.sent.clear()
     tell(view, **content)
     ((data, buffers),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
@@ -39,7 +39,7 @@ def asked(view: View, **content: object) -> tuple[dict, list]:
 
 
 def state_of(page: str) -> dict:
-    """The data in a page, read as a browser does."""
+    """Return the state that a saved page holds, read as a browser reads it."""
 
     class Reader(HTMLParser):
         inside, text, scripts = False, "", 0

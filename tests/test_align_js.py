@@ -1,4 +1,4 @@
-"""The recursion of the saved pages, executed by node or a browser, against the project's own engine."""
+"""The JavaScript recursion of saved pages, run by node or a browser, gives the results of the Python functions."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ function answer(jobs) {
 
 @pytest.fixture(scope="module")
 def in_javascript(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[dict]], list[dict]]:
-    """Compute a list of jobs in one process."""
+    """Return a function that computes a list of jobs in one process."""
     program = module("align.js") + ANSWER
     if NODE:
         path = tmp_path_factory.mktemp("node") / "answer.mjs"
@@ -67,7 +67,7 @@ def in_javascript(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[di
 
 
 def job(cost: torch.Tensor, kind: str = "dtw", **options: object) -> dict:
-    """One matrix and what to do with it, as JSON."""
+    """A cost matrix and the options of its alignment, ready for JSON."""
     numbers = [None if value == torch.inf else value for value in cost.flatten().tolist()]
     n, m = cost.shape
     return {"cost": numbers, "n": n, "m": m, "kind": kind, "options": options}
@@ -77,8 +77,8 @@ def as_matrix(found: dict, cost: torch.Tensor) -> torch.Tensor:
     return torch.tensor(found["alignment"], dtype=torch.float64).reshape(cost.shape)
 
 
-def engine(kind: str, options: dict) -> Callable[..., torch.Tensor]:
-    """The project's function for a kind of alignment."""
+def package_fn(kind: str, options: dict) -> Callable[..., torch.Tensor]:
+    """The alignment function of the package, by name."""
     gamma = options["gamma"]
     if kind == "dtw":
         band = options["band"]
@@ -93,7 +93,7 @@ def engine(kind: str, options: dict) -> Callable[..., torch.Tensor]:
 
 
 def jobs_of(generator: torch.Generator) -> list[tuple[torch.Tensor, str, dict]]:
-    """Every kind of alignment, on matrices of many shapes, with forbidden cells and with ties."""
+    """Every alignment function on matrices of many shapes, with forbidden cells and with ties."""
     found = []
     for n, m in ((1, 1), (1, 6), (5, 1), (2, 2), (4, 7), (6, 5)):
         costs = torch.rand(n, m, generator=generator, dtype=torch.float64)
@@ -107,7 +107,7 @@ def jobs_of(generator: torch.Generator) -> list[tuple[torch.Tensor, str, dict]]:
                 each_y = torch.rand(m, generator=generator).tolist()
                 for drop_x, drop_y in ((None, 0.3), (0.2, None), (0.3, 0.2), (each_x, each_y), (None, each_y)):
                     found.append((cost, "drop_dtw", {"gamma": gamma, "dropX": drop_x, "dropY": drop_y}))
-    return found[::3]  # 3 divides no period of the lists, so that every option is seen
+    return found[::3]  # 3 divides no period of the lists, so that every option occurs
 
 
 # known answers
@@ -130,23 +130,23 @@ def test_without_a_path_nothing_is_matched(in_javascript: Callable):
 # laws
 
 
-def test_values_and_alignments_are_those_of_the_engine(in_javascript: Callable, generator: torch.Generator):
+def test_values_and_alignments_equal_the_package(in_javascript: Callable, generator: torch.Generator):
     jobs = jobs_of(generator)
     answers = in_javascript([job(cost, kind, **options) for cost, kind, options in jobs])
     paths = 0
     for (cost, kind, options), found in zip(jobs, answers, strict=True):
-        value = engine(kind, options)
+        value = package_fn(kind, options)
         where = f"{kind} {options} {cost.tolist()}"
         wanted = value(cost).item()
-        # the engine keeps OTAM's skip, a multiple of gamma, in float32
+        # the package keeps OTAM's skip, a multiple of gamma, in float32
         near = 1e-11 + (1e-7 * options["gamma"] if kind == "otam" else 0)
         assert float(found["value"]) == pytest.approx(wanted, rel=1e-11, abs=near), where
-        hard = engine(kind, options | {"gamma": 0.0})
+        hard = package_fn(kind, options | {"gamma": 0.0})
         assert float(found["hard"]) == pytest.approx(hard(cost).item(), rel=1e-12, abs=1e-12), where
         if wanted == torch.inf:
             assert found["path"] == [], where
             continue
-        if options["gamma"]:  # what float32 holds
+        if options["gamma"]:  # tolerances of float32
             torch.testing.assert_close(
                 as_matrix(found, cost),
                 tempclr.alignment_of(value, cost),
@@ -160,13 +160,13 @@ def test_values_and_alignments_are_those_of_the_engine(in_javascript: Callable, 
     assert paths > 100
 
 
-def test_of_paths_that_cost_the_same_the_engines_is_taken(in_javascript: Callable, generator: torch.Generator):
+def test_ties_are_broken_as_in_the_package(in_javascript: Callable, generator: torch.Generator):
     costs = [torch.randint(0, 2, (6, 9), generator=generator).double() for _ in range(40)]
     answers = in_javascript([job(cost, gamma=0.0, band=None) for cost in costs])
     assert [found["path"] for found in answers] == [tempclr.dtw_path(cost).tolist() for cost in costs]
 
 
-def test_a_band_holds_the_cells_of_the_engine(in_javascript: Callable):
+def test_a_band_allows_the_same_cells_as_the_package(in_javascript: Callable):
     jobs = [(n, m, radius) for n in (1, 2, 5, 8) for m in (1, 3, 8, 13) for radius in (0.0, 0.5, 2.0, 4.2)]
     answers = in_javascript([job(torch.zeros(n, m), gamma=1e3, band=radius) for n, m, radius in jobs])
     for (n, m, radius), found in zip(jobs, answers, strict=True):
@@ -190,6 +190,6 @@ def test_a_band_holds_the_cells_of_the_engine(in_javascript: Callable):
         ({"kind": "", "options": {"dropX": 1.0, "band": 2}}, "either drops or open ends or a band"),
     ],
 )
-def test_what_cannot_be_aligned_is_refused(in_javascript: Callable, changes: dict, message: str):
+def test_invalid_input_is_refused(in_javascript: Callable, changes: dict, message: str):
     (found,) = in_javascript([job(torch.zeros(2, 2), gamma=0.0, band=None) | changes])
     assert message in found["error"]

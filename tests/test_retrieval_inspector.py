@@ -1,4 +1,4 @@
-"""Ranked videos without a browser: ranks, rivals and costs are those of the task."""
+"""The retrieval inspector without a browser: ranks, rivals and costs equal those of the task."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def view(both: tuple[Sequences, Sequences]) -> RetrievalInspector:
 # known answers
 
 
-def test_order_is_what_tells_two_videos_of_the_same_steps_apart():
+def test_only_order_distinguishes_two_videos_of_the_same_steps():
     steps = pad([torch.eye(3), torch.eye(3).flip(0)])
     view = RetrievalInspector(steps, steps, sentences=[["a", "b", "c"], ["c", "b", "a"]])
     assert view.ranks["DTW"].tolist() == [1, 1] and view.ranks["Cap.Avg."].tolist() == [1.5, 1.5]
@@ -49,12 +49,12 @@ def test_order_is_what_tells_two_videos_of_the_same_steps_apart():
 # laws
 
 
-def test_ranks_and_first_videos_are_those_of_the_task(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
+def test_ranks_and_first_videos_equal_those_of_the_task(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
     first = np.frombuffer(view._first, "<i4").reshape(len(SCORES), 12, 5)
     right = np.frombuffer(view._right_scores, "<f4").reshape(len(SCORES), 12)
     shown = np.frombuffer(view._ranks, "<f4").reshape(len(SCORES), 12)
-    for k, (name, measure) in enumerate(retrieval.RETRIEVAL_SCORES.items()):
-        scores = measure(*both)
+    for k, (name, score_fn) in enumerate(retrieval.RETRIEVAL_SCORES.items()):
+        scores = score_fn(*both)
         np.testing.assert_allclose(shown[k], metrics.ranks(scores) + 1)
         np.testing.assert_allclose(right[k], scores.diagonal(), atol=1e-6)
         assert first[k].tolist() == scores.argsort(dim=1, descending=True)[:, :5].tolist()
@@ -87,9 +87,7 @@ def test_any_video_can_be_compared(view: RetrievalInspector):
         assert rival in view._costs["0"]["videos"]
 
 
-def test_costs_are_sent_for_the_paragraph_that_is_looked_at(
-    view: RetrievalInspector, both: tuple[Sequences, Sequences]
-):
+def test_only_costs_of_the_current_paragraph_are_sent(view: RetrievalInspector, both: tuple[Sequences, Sequences]):
     for query in (0, 5):
         from_browser(view, query=query)
         (kept,) = [view._costs[str(query)]]
@@ -108,7 +106,7 @@ def test_the_score_is_the_cost_of_an_alignment_per_step(view: RetrievalInspector
     assert view._found["DTW"][2, 4].item() == pytest.approx(wanted, abs=1e-6)
 
 
-def test_a_model_is_inspected_by_what_it_embeds(generator: torch.Generator):
+def test_a_model_is_inspected_through_its_embeddings(generator: torch.Generator):
     steps = [torch.randn(4, 6, generator=generator) for _ in range(3)]
     pairs = [Pair(f"video {k}", each, each, torch.arange(4), tuple("abcd")) for k, each in enumerate(steps)]
     encoder = Projection(6, 5)
@@ -117,7 +115,7 @@ def test_a_model_is_inspected_by_what_it_embeds(generator: torch.Generator):
     assert view.ranks["DTW"].tolist() == [1, 1, 1]
 
 
-def test_page_and_pictures_are_written_whole_and_escaped(view: RetrievalInspector, tmp_path: Path):
+def test_page_and_pictures_are_saved_with_escaped_text(view: RetrievalInspector, tmp_path: Path):
     for name in ("view.html", "view.png", "view.svg"):
         assert view.save(tmp_path / name).stat().st_size > 5000
     state = state_of((tmp_path / "view.html").read_text())
@@ -125,7 +123,7 @@ def test_page_and_pictures_are_written_whole_and_escaped(view: RetrievalInspecto
     assert state["names"][1] == "<i>1</i>" and len(json.dumps(state)) < 100_000
 
 
-def test_a_large_page_keeps_the_paragraphs_that_were_answered_worst(
+def test_a_large_page_keeps_the_paragraphs_with_the_worst_ranks(
     view: RetrievalInspector, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("tempclr_widgets.retrieval_inspector.PAGE_BYTES", 4000)
@@ -152,7 +150,7 @@ def test_a_large_page_keeps_the_paragraphs_that_were_answered_worst(
         ({"videos": pad([torch.full((2, 3), torch.nan)] * 3)}, "finite"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(arguments: dict, message: str):
+def test_invalid_arguments_are_refused(arguments: dict, message: str):
     given = {"paragraphs": pad([torch.ones(2, 3)] * 3), "videos": pad([torch.ones(2, 3)] * 3)}
     given |= {"sentences": [["a", "b"]] * 3} | arguments
     with pytest.raises(ValueError, match=message):

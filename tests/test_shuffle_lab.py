@@ -1,4 +1,4 @@
-"""Wrong orders without a browser: what is drawn, what it costs, and what the loss makes of it."""
+"""The shuffle lab without a browser: which orders it draws, what they cost, and the order loss."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def test_two_segments_have_one_wrong_order_and_its_loss():
     assert lab.loss == pytest.approx(math.log1p(math.exp(-2 / 0.5)), rel=0.05)
 
 
-def test_equal_costs_make_every_order_as_likely():
+def test_equal_costs_make_all_orders_equally_likely():
     lab = ShuffleLab(torch.ones(4, 7), sentences=list("abcd"), segments=SEGMENTS)
     assert lab.loss == pytest.approx(math.log(1 + len(lab.orders)))
     # what is lowered along the true order is raised along the others
@@ -50,7 +50,7 @@ def test_equal_costs_make_every_order_as_likely():
 # laws
 
 
-def test_the_loss_is_that_of_training(generator: torch.Generator):
+def test_the_loss_equals_that_of_training(generator: torch.Generator):
     x, y = torch.randn(4, 5, generator=generator).double(), torch.randn(7, 5, generator=generator).double()
     lab = ShuffleLab(tempclr.cosine_cost(x, y), sentences=list("abcd"), segments=SEGMENTS, temperature=0.7)
     wanted = order_loss(x[None], y[None], lab.orders, temperature=0.7)
@@ -58,7 +58,7 @@ def test_the_loss_is_that_of_training(generator: torch.Generator):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_gradient_is_a_difference_quotient(lab: ShuffleLab, kind: str):
+def test_the_gradient_equals_a_difference_quotient(lab: ShuffleLab, kind: str):
     from_browser(lab, shuffle=kind)
     gradient, whole = lab.gradient, lab._matrix.clone()
     for cell in ((0, 0), (1, 2), (3, 6), (2, 1)):
@@ -95,12 +95,12 @@ def test_another_seed_draws_other_orders_and_the_same_seed_the_same(cost: Tensor
     assert not torch.equal(lab.orders, again.orders) and lab._drawn == ["segments", 1]
 
 
-def test_equal_sentences_do_not_make_another_order():
+def test_swapping_equal_sentences_makes_no_wrong_order():
     lab = ShuffleLab(torch.rand(3, 3), sentences=["stir", "stir", "pour"], segments=[0, 1, 2])
     assert len(lab.orders) == 2  # of 3! orders of the texts, 3 differ, one of them true
 
 
-def test_page_and_pictures_are_written_whole_and_escaped(lab: ShuffleLab, tmp_path: Path):
+def test_page_and_pictures_are_saved_with_escaped_text(lab: ShuffleLab, tmp_path: Path):
     for name in ("lab.html", "lab.png", "lab.svg"):
         assert lab.save(tmp_path / name).stat().st_size > 5000
     state = state_of((tmp_path / "lab.html").read_text())
@@ -136,7 +136,7 @@ def test_forbidden_cells_get_no_gradient(cost: Tensor):
         ({"cost": torch.ones(200, 201)}, "at most 40,000 cells"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(arguments: dict, message: str):
+def test_invalid_arguments_are_refused(arguments: dict, message: str):
     given = {"cost": torch.ones(4, 7), "sentences": list("abcd"), "segments": SEGMENTS} | arguments
     with pytest.raises(ValueError, match=message):
         ShuffleLab(given.pop("cost"), **given)

@@ -1,4 +1,4 @@
-"""The playground without a browser: what two curves cost, what is kept and written."""
+"""The playground without a browser: what two curves cost, and what it keeps and writes."""
 
 import json
 from functools import partial
@@ -40,7 +40,7 @@ def test_an_outlier_is_left_out_for_its_price():
 # laws
 
 
-def test_every_setting_is_the_engines():
+def test_every_setting_reaches_the_alignment_function():
     playground = SoftDTWPlayground(X, Y)
     cost = playground.cost
     for state, wanted in [
@@ -56,7 +56,7 @@ def test_every_setting_is_the_engines():
         torch.testing.assert_close(playground.visits, tempclr.alignment_of(wanted, cost))
 
 
-def test_what_the_reader_draws_is_what_python_sees(tmp_path: Path):
+def test_curves_drawn_in_the_browser_reach_python(tmp_path: Path):
     playground = SoftDTWPlayground()
     from_browser(playground, x=[0.0, 1.0], y=[0.0, 1.0, 1.0], gamma=0.0)
     assert playground.value == 0 and playground.cost.shape == (2, 3)
@@ -87,6 +87,6 @@ def test_curves_of_one_step_are_aligned():
         ({"drop_cost": -0.1}, "a finite drop_cost >= 0"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str):
+def test_invalid_arguments_are_refused(arguments: dict, message: str):
     with pytest.raises(ValueError, match=message):
         SoftDTWPlayground(**arguments)

@@ -1,4 +1,4 @@
-"""A watched training without a browser: what is shown, kept and written, and what pause and stop do."""
+"""The training monitor without a browser: what it shows, keeps and writes, and what pause and stop do."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("recording")
 
 
 def records(steps: int) -> Iterator[dict]:
-    """A loss that falls, and a score every tenth step."""
+    """A falling loss, and a score every tenth training step."""
     for step in range(1, steps + 1):
         yield {"step": step, "unit": 1 / step, "score": step / 100 if step % 10 == 0 else None, "seconds": 0.5}
 
 
 def follow(monitor: TrainingMonitor, loop: Iterable, look=None, *, act=lambda step: None, **options: int) -> list:
-    """Watch a loop to its end; `act` is done after each step."""
+    """Watch a loop to its end, and call `act` after each training step."""
 
     async def cell() -> list:
         found = []
@@ -61,7 +61,7 @@ def pairs(generator: torch.Generator) -> list[Pair]:
 # known answers
 
 
-def test_curves_and_looks_are_what_was_recorded():
+def test_curves_and_looks_hold_what_was_recorded():
     monitor = TrainingMonitor(steps=20, sentences=["a", "b"])
     now = []
     loop = (now.append(record["step"]) or record for record in records(20))
@@ -87,14 +87,14 @@ def test_long_curves_are_averaged_and_keep_their_scores():
 # laws
 
 
-def test_looks_stay_few_and_span_the_training():
+def test_looks_stay_few_and_span_the_whole_run():
     monitor = TrainingMonitor(steps=500, sentences=["a"])
     follow(monitor, records(500), lambda: torch.zeros(1, 2), every=1)
     steps = monitor._look_steps
     assert len(steps) <= 60 and steps[0] == 0 and steps[-1] == 500 and steps == sorted(steps)
 
 
-def test_watching_leaves_the_training_as_it_is(pairs: list[Pair], tmp_path: Path):
+def test_watching_does_not_change_training(pairs: list[Pair], tmp_path: Path):
     finals = []
     for watched in (False, True):
         torch.manual_seed(0)
@@ -112,7 +112,7 @@ def test_watching_leaves_the_training_as_it_is(pairs: list[Pair], tmp_path: Path
     assert not np.array_equal(costs_of(monitor)[0], costs_of(monitor)[-1])
 
 
-def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair], tmp_path: Path):
+def test_stop_saves_a_checkpoint_from_which_training_continues(pairs: list[Pair], tmp_path: Path):
     def watched() -> TrainingMonitor:
         torch.manual_seed(0)
         model = TempCLR(Projection(6, 4), Projection(6, 4), order=OrderTerm(negatives=3))
@@ -138,13 +138,13 @@ def test_stop_ends_training_with_a_checkpoint_and_it_continues(pairs: list[Pair]
     assert again.sentences == monitor.sentences == ["a", "b", "c", "d"]
 
 
-def test_a_loop_that_cannot_end_by_itself_is_left():
+def test_a_loop_that_ignores_stop_is_abandoned_after_one_step():
     monitor = TrainingMonitor(steps=100)
     seen = follow(monitor, records(100), act=lambda step: step == 3 and tell(monitor, wish="stop"))
     assert [record["step"] for record in seen] == [1, 2, 3, 4] and monitor.ended == "stopped"
 
 
-def test_pause_holds_the_loop_until_it_is_lifted():
+def test_pause_holds_the_loop_until_the_reader_continues():
     monitor, seen = TrainingMonitor(steps=6), []
 
     async def reader() -> None:
@@ -166,7 +166,7 @@ def test_pause_holds_the_loop_until_it_is_lifted():
     assert seen == [1, 2, "paused", 3, 4, 5, 6]
 
 
-def test_an_interruption_is_told_and_passed_on():
+def test_an_interruption_is_shown_and_raised():
     def interrupted() -> Iterator[dict]:
         yield from records(2)
         raise KeyboardInterrupt
@@ -177,7 +177,7 @@ def test_an_interruption_is_told_and_passed_on():
     assert (monitor.state, monitor.ended, monitor.step) == ("ended", "interrupted", 2)
 
 
-def test_page_and_pictures_are_written_whole_and_escaped(tmp_path: Path):
+def test_page_and_pictures_are_saved_with_escaped_text(tmp_path: Path):
     monitor = TrainingMonitor(steps=20, sentences=HOSTILE)
     follow(monitor, records(20), lambda: torch.rand(4, 6))
     for name in ("monitor.html", "monitor.png", "monitor.svg"):
@@ -187,7 +187,7 @@ def test_page_and_pictures_are_written_whole_and_escaped(tmp_path: Path):
     assert len(json.dumps(state)) < 20_000
 
 
-def test_a_history_is_shown_before_anything_runs(tmp_path: Path):
+def test_a_history_is_shown_before_training_starts(tmp_path: Path):
     history = History(tmp_path, after=0)
     for record in records(5):
         history.append(record)
@@ -207,7 +207,7 @@ def test_a_history_is_shown_before_anything_runs(tmp_path: Path):
         (torch.zeros(2, 60_000), "expected at most 100,000 cells, got 120,000"),
     ],
 )
-def test_a_pair_that_cannot_be_shown_is_refused(cost: Tensor, message: str):
+def test_costs_that_do_not_fit_the_pair_are_refused(cost: Tensor, message: str):
     monitor = TrainingMonitor(steps=2, sentences=["a", "b"])
     with pytest.raises(ValueError, match=message):
         follow(monitor, records(2), lambda: cost)
@@ -232,7 +232,7 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path):
 
 def test_damaged_looks_are_refused(tmp_path: Path):
     (tmp_path / "looks.npz").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(ValueError, match="which is damaged; delete it"):
+    with pytest.raises(ValueError, match="got a damaged file; delete it"):
         TrainingMonitor(steps=1, folder=tmp_path)
     np.savez(tmp_path / "looks.npz", steps=np.array([0]), costs=np.zeros((1, 2, 2), "f4"), sentences=["a", "c"])
     with pytest.raises(ValueError, match=r"expected the sentences of the pair in .*, got others"):

@@ -1,4 +1,4 @@
-"""Views without a browser: what they compute, keep, send and write. tests/e2e drives them in one."""
+"""Views without a browser: what they compute, keep, send and write. The tests in tests/e2e use a browser."""
 
 import base64
 import html
@@ -94,7 +94,7 @@ def test_the_colours_are_those_of_the_figures():
 
 
 @pytest.mark.parametrize("gamma", [0.001, 0.1, 10.0])
-def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, gamma: float):
+def test_a_gamma_from_the_browser_is_answered_with_its_alignment(cost: torch.Tensor, gamma: float):
     view = AlignmentExplorer(cost, sentences=HOSTILE)
     from_browser(view, gamma=gamma)
     answer, (alignment, _) = asked(view, ask=["dtw"])
@@ -119,7 +119,7 @@ def test_a_gamma_from_the_browser_is_answered_by_the_engine(cost: torch.Tensor, 
         ),
     ],
 )
-def test_every_alignment_is_answered_by_the_engine(
+def test_every_alignment_function_answers_the_browser(
     view: AlignmentExplorer, cost: torch.Tensor, name: str, state: dict, function: partial
 ):
     from_browser(view, **state)
@@ -129,7 +129,7 @@ def test_every_alignment_is_answered_by_the_engine(
     np.testing.assert_allclose(np.frombuffer(alignment, "<f4").reshape(4, 7), wanted, atol=1e-6)
 
 
-def test_what_the_browser_changes_is_answered_without_being_asked(view: AlignmentExplorer):
+def test_a_change_in_the_browser_is_answered_without_a_request(view: AlignmentExplorer):
     view.comm.sent.clear()
     from_browser(view, gamma=0.7, brush=["rows", 0, 1])
     ((data, _),) = [each for each in view.comm.sent if each[0].get("method") == "custom"]
@@ -137,7 +137,7 @@ def test_what_the_browser_changes_is_answered_without_being_asked(view: Alignmen
     assert data["content"]["answers"][0]["value"] == pytest.approx(view.values["dtw"]["soft"])
 
 
-def test_a_page_holds_what_the_view_shows_and_labels_as_text(view: AlignmentExplorer, cost: torch.Tensor):
+def test_a_page_holds_the_state_of_the_view_and_its_texts(view: AlignmentExplorer, cost: torch.Tensor):
     from_browser(view, gamma=0.5, brush=["rows", 1, 2])
     page = view.static().html
     state = state_of(page)
@@ -149,7 +149,7 @@ def test_a_page_holds_what_the_view_shows_and_labels_as_text(view: AlignmentExpl
     assert "\u2028" not in page
 
 
-def test_a_notebook_shows_the_page_in_a_frame_without_rights(view: AlignmentExplorer):
+def test_a_notebook_shows_the_page_in_a_sandboxed_frame(view: AlignmentExplorer):
     page = view.static(height=500)
     shown = page._repr_html_()
     (content,) = re.findall(r'srcdoc="([^"]*)"', shown)
@@ -158,14 +158,14 @@ def test_a_notebook_shows_the_page_in_a_frame_without_rights(view: AlignmentExpl
 
 
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg"])
-def test_a_view_is_saved_whole_in_every_form(view: AlignmentExplorer, suffix: str, tmp_path: Path):
+def test_a_view_is_saved_in_every_format(view: AlignmentExplorer, suffix: str, tmp_path: Path):
     path = view.save(tmp_path / f"view{suffix}")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     start = {".html": b"<!doctype html>", ".png": b"\x89PNG", ".svg": b"<?xml"}[suffix]
     assert path.read_bytes().startswith(start)
 
 
-def test_the_figure_shows_alignment_of_every_function(view: AlignmentExplorer, cost: torch.Tensor):
+def test_the_figure_shows_every_alignment_function(view: AlignmentExplorer, cost: torch.Tensor):
     axes = [ax for ax in view.figure().axes if ax.get_images() and ax.get_title(loc="left") + ax.get_title()]
     assert len(axes) == 4
     np.testing.assert_allclose(np.asarray(axes[0].get_images()[0].get_array()), cost.double(), rtol=1e-6)
@@ -173,7 +173,7 @@ def test_the_figure_shows_alignment_of_every_function(view: AlignmentExplorer, c
     np.testing.assert_allclose(np.asarray(axes[1].get_images()[0].get_array()), soft, atol=1e-6)
 
 
-def test_what_is_kept_in_a_notebook_is_small(generator: torch.Generator):
+def test_the_state_kept_in_a_notebook_is_small(generator: torch.Generator):
     drawn = torch.randint(0, 255, (60, 2, 56, 56, 3), dtype=torch.uint8, generator=generator) // 64 * 64
     costs = torch.rand(20, 60, generator=generator)
     view = AlignmentExplorer(costs, sentences=["x"] * 20, frames=drawn.numpy())
@@ -200,18 +200,29 @@ def test_a_module_is_small_and_reaches_nothing_outside(kind: type[View]):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 @pytest.mark.parametrize("kind", VIEWS.values())
-def test_a_joined_module_is_one_that_a_browser_accepts(kind: type[View], tmp_path: Path):
+def test_a_bundled_module_is_valid_javascript(kind: type[View], tmp_path: Path):
     path = tmp_path / "view.mjs"
     path.write_text(str(kind._esm))
     done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("kind", VIEWS.values())
+def test_sliders_end_where_their_traits_do(kind: type[View]):
+    traits = kind.class_traits()
+    ends = traits["_limits"].default()
+    assert ends["gamma"] == [0.001, 10.0] and traits["gamma"].max == 10.0 and traits["gamma"].min in (0.0, 0.001)
+    if "temperature" in ends:
+        assert ends["temperature"] == [traits["temperature"].min, traits["temperature"].max]
+    if "steps" in ends:
+        assert ends["steps"][1] == traits["x"]._maxlen
+
+
 def test_the_table_of_views_holds_every_view_of_the_package():
     assert set(VIEWS) == {each.__name__ for each in View.__subclasses__() if each.__module__.startswith("tempclr_")}
 
 
-def test_what_a_notebook_has_saved_becomes_a_page_without_a_kernel(cost: torch.Tensor):
+def test_the_state_in_a_notebook_becomes_a_page(cost: torch.Tensor):
     view = AlignmentExplorer(cost, sentences=HOSTILE, gamma=0.3)
     packed, paths, buffers = _remove_buffers(view.get_state())
     encoded = [
@@ -250,7 +261,7 @@ def test_what_a_notebook_has_saved_becomes_a_page_without_a_kernel(cost: torch.T
         ({"starts": 1.0}, "video and starts together"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str):
+def test_invalid_arguments_are_refused(arguments: dict, message: str):
     with pytest.raises(ValueError, match=message):
         AlignmentExplorer(**({"cost": [[1.0]], "sentences": ["a"]} | arguments))
 
@@ -260,7 +271,7 @@ def test_sentences_must_be_given():
         AlignmentExplorer([[1.0]])
 
 
-def test_a_video_that_cannot_be_shown_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_invalid_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clip, notes = tmp_path / "clip.webm", tmp_path / "notes.txt"
     given = {"cost": [[1.0]], "sentences": ["a"], "starts": 2.0}
     with pytest.raises(ValueError, match=r"found none at .*clip\.webm"):
@@ -286,7 +297,7 @@ def test_a_video_travels_when_asked_for_and_in_a_page_but_not_in_the_notebook(tm
     assert "_video" in state_of(view.static().html)
 
 
-def test_what_the_browser_may_not_set_is_refused(view: AlignmentExplorer):
+def test_invalid_state_from_the_browser_is_refused(view: AlignmentExplorer):
     for name, value in (
         ("alignments", ["dwt"]),
         ("alignments", []),
@@ -298,13 +309,13 @@ def test_what_the_browser_may_not_set_is_refused(view: AlignmentExplorer):
             setattr(view, name, value)
 
 
-def test_a_file_of_another_kind_or_place_is_refused(view: AlignmentExplorer, tmp_path: Path):
+def test_a_file_with_another_suffix_or_no_folder_is_refused(view: AlignmentExplorer, tmp_path: Path):
     with pytest.raises(ValueError, match=r"ends in \.html, \.png or \.svg, got 'view\.gif'"):
         view.save(tmp_path / "view.gif")
     with pytest.raises(ValueError, match="a folder that exists"):
         view.save(tmp_path / "none" / "view.html")
 
 
-def test_a_module_that_is_not_there_is_refused():
+def test_a_missing_module_is_refused():
     with pytest.raises(ValueError, match=r"found no nothing\.js"):
         module("nothing.js")

@@ -1,4 +1,4 @@
-"""The live view in a real JupyterLab: the kernel aligns, and a notebook that is opened again is as it was left."""
+"""Live views in a real JupyterLab: the kernel computes alignments, and a reopened notebook shows them as they were."""
 
 import json
 import os
@@ -84,7 +84,7 @@ READY = """async () => {
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab of its own, on loopback and behind a token, with the notebook to open."""
+    """Address of a notebook in a JupyterLab that this fixture starts on loopback, with a token."""
     home = tmp_path_factory.mktemp("lab")
     cells = [nbformat.v4.new_code_cell(cell.strip()) for cell in (*CELLS, WATCH, OTHERS, TOLD)]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -153,7 +153,7 @@ def _wait_for(address: str, log: Path) -> None:
 
 
 def opened_notebook(open_page: Callable, lab: str) -> object:
-    """The notebook, once its kernel answers."""
+    """Open the notebook, and return its page once the kernel answers."""
     page = open_page(lab, origin=lab.split("/doc")[0], width=1300, height=1500)
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     page.evaluate(READY)
@@ -161,7 +161,7 @@ def opened_notebook(open_page: Callable, lab: str) -> object:
 
 
 def run_cells(page: object, *numbers: int) -> None:
-    """Run cells, without waiting for them."""
+    """Start cells, without waiting for them to finish."""
     for number in numbers:
         page.evaluate(
             "(number) => { const { content } = window.jupyterapp.shell.currentWidget;"
@@ -170,8 +170,15 @@ def run_cells(page: object, *numbers: int) -> None:
         )
 
 
+def drawn(page: object) -> None:
+    """Wait until the page has drawn the current state; views draw in the next frame."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
+
+
 def shows(page: object, kind: str, value: torch.Tensor, hard: torch.Tensor) -> None:
-    """Wait until a measure shows the engine's numbers."""
+    """Wait until the view shows the values of an alignment function."""
     numbers = page.locator(f"[data-kind={kind}]").first
     expect(numbers).to_have_text(f"{value.item():.3f} · hard {hard.item():.3f}")
 
@@ -209,7 +216,8 @@ def test_a_reader_explores_an_alignment_and_finds_it_again(lab: str, open_page: 
     view.screenshot(path=artifacts / "jupyterlab_light.png")
     page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    page.wait_for_timeout(500)
+    expect(view).to_have_css("color-scheme", "dark")
+    drawn(page)
     view.screenshot(path=artifacts / "jupyterlab_dark.png")
     counts = page.evaluate(
         "() => [...window.jupyterapp.shell.currentWidget.content.widgets]"
@@ -240,8 +248,8 @@ def test_a_training_is_paused_and_stopped_while_its_cell_runs(lab: str, open_pag
     view.get_by_role("button", name="Pause").click()
     expect(head).to_contain_text("Paused")
     held = head.inner_text()
-    page.wait_for_timeout(700)
-    assert head.inner_text() == held  # no step is made
+    page.wait_for_timeout(700)  # fixed, since nothing may happen: no training step, of which each takes 50 ms
+    assert head.inner_text() == held
     view.screenshot(path=artifacts / "training_monitor_paused.png")
     view.get_by_role("button", name="Continue").press("Enter")
     expect(head).to_contain_text("Running")

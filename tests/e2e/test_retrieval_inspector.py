@@ -38,7 +38,7 @@ def written(value: float) -> str:
 
 
 def shows(page: object, view: RetrievalInspector) -> None:
-    """Wait until the page shows the task's numbers for what the view is set to."""
+    """Wait until the page shows the numbers of the view."""
     for panel, video in zip(("right", "other"), view.shown, strict=True):
         score = view._found[view.score][view.query, video].item()
         wanted = f"{view.names[video]} · score {written(score)}"
@@ -54,7 +54,7 @@ def shows(page: object, view: RetrievalInspector) -> None:
         assert total == pytest.approx(view._found[view.score][view.query, video].item(), abs=0.005)
 
 
-def test_every_measure_ranks_and_adds_up_as_the_task_does(page: object, view: RetrievalInspector, artifacts: Path):
+def test_every_score_ranks_and_adds_up_as_in_the_task(page: object, view: RetrievalInspector, artifacts: Path):
     shows(page, view)
     for score in ("soft-DTW", "Cap.Avg.", "mean-pool", "DTW"):
         page.get_by_role("button", name=score, exact=True).click()

@@ -1,4 +1,4 @@
-"""The saved page of wrong orders, without a network: its numbers are the engine's, by keyboard and by mouse."""
+"""The saved page of a shuffle lab, without a network: by keyboard and by mouse, it shows the package's numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def written(value: float) -> str:
 
 
 def shows(page: object, lab: ShuffleLab) -> None:
-    """Wait until the page shows the engine's numbers for the lab as it is set."""
+    """Wait until the page shows the numbers of the lab."""
     distances = lab.distances
     fact = lambda name: page.locator(f"[data-fact='{name}'] strong")  # noqa: E731
     expect(fact("loss")).to_have_text(f"{written(lab.loss)} nats")
@@ -42,7 +42,7 @@ def shows(page: object, lab: ShuffleLab) -> None:
     expect(page.locator("[data-panel='2']")).to_have_text(f"up to {written(lab.gradient.abs().max().item())}")
 
 
-def test_every_kind_of_order_has_the_engines_numbers(page: object, lab: ShuffleLab, artifacts: Path):
+def test_every_shuffle_shows_the_numbers_of_the_lab(page: object, lab: ShuffleLab, artifacts: Path):
     shows(page, lab)
     names = {"clips": "Clips", "both": "Both", "sentences": "Sentences", "swaps": "Swaps", "reversed": "Reversed"}
     for kind, name in names.items():

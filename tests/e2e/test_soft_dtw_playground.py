@@ -1,4 +1,4 @@
-"""The playground as a saved page: curves drawn by mouse and by keyboard, aligned as the engine does."""
+"""The saved page of a playground: curves drawn by mouse and by keyboard are aligned as in the package."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def written(value: float) -> str:
 
 
 def shows(page: object, playground: SoftDTWPlayground) -> None:
-    """Wait until the page shows the engine's numbers."""
+    """Wait until the page shows the numbers of the playground."""
     expect(page.locator("[data-kind=soft]")).to_contain_text(written(playground.value))
     hard = SoftDTWPlayground(
         playground.x, playground.y, alignment=playground.alignment, gamma=0.0, band=playground.band,
@@ -38,7 +38,7 @@ def shows(page: object, playground: SoftDTWPlayground) -> None:
     expect(page.locator("[data-kind=hard]")).to_contain_text(f"hard: {written(hard.value)}")
 
 
-def test_every_control_has_the_engines_numbers(page: object, playground: SoftDTWPlayground, artifacts: Path):
+def test_every_control_shows_its_numbers(page: object, playground: SoftDTWPlayground, artifacts: Path):
     for alignment, name in (("otam", "OTAM"), ("subsequence_dtw", "Subsequence"), ("drop_dtw", "Drop-DTW")):
         page.get_by_role("button", name=name).click()
         playground.alignment = alignment

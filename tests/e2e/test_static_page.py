@@ -48,7 +48,7 @@ def page(explorer: AlignmentExplorer, tmp_path: Path, open_page: Callable) -> ob
 
 
 def shows(page: object, kind: str, function: Callable, cost: torch.Tensor) -> None:
-    """Wait until a measure shows the engine's numbers."""
+    """Wait until the page shows the values of an alignment function."""
     soft, hard = function(cost).item(), partial(function, gamma=0.0)
     value = tempclr.dtw(cost, **{k: v for k, v in function.keywords.items() if k == "band"}) if kind == "dtw" else None
     wanted = value if value is not None else hard(cost)
@@ -62,7 +62,7 @@ def press(page: object, *keys: str) -> None:
 
 
 def at_cell(page: object, i: float, j: float, matrix: int = 0) -> tuple[float, float]:
-    """Where a cell's middle is on the screen, when all cells are shown."""
+    """Position of the middle of a cell on the screen, when all cells are shown."""
     box = page.locator(".tc-map").nth(matrix).bounding_box()
     wide, high = box["width"] - LEFT - RIGHT, box["height"] - TOP - BOTTOM
     return box["x"] + LEFT + (j + 0.5) * wide / M, box["y"] + TOP + (i + 0.5) * high / N
@@ -77,21 +77,21 @@ def drag(page: object, start: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def drawn(page: object) -> None:
-    """Wait until the page has drawn what was asked of it: views draw in the next frame."""
+    """Wait until the page has drawn the current state; views draw in the next frame."""
     page.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
     )
 
 
 def selected(page: object) -> list[int]:
-    """Numbers of the sentences that are brushed."""
+    """Indices of the brushed sentences."""
     drawn(page)
     rows = page.get_by_role("listbox").get_by_role("option", selected=True)
     return [int(each.get_attribute("aria-posinset")) - 1 for each in rows.all()]
 
 
 def words_of(cost: torch.Tensor, axis: str, first: int, last: int, gamma: float = 0.1) -> str:
-    """What the page should say of a brush, from the engine."""
+    """What the page should say of a brush, computed by the package."""
     own = 0 if axis == "sentences" else 1
     path = tempclr.dtw_path(cost)
     linked = path[(path[:, own] >= first) & (path[:, own] <= last)][:, 1 - own]
@@ -106,7 +106,7 @@ def words_of(cost: torch.Tensor, axis: str, first: int, last: int, gamma: float 
 # known answers
 
 
-def test_what_is_baked_in_is_shown_as_text(page: object, cost: torch.Tensor):
+def test_sentences_of_the_page_are_shown_as_text(page: object, cost: torch.Tensor):
     options = page.get_by_role("listbox").get_by_role("option")
     assert [option.locator("bdi").inner_text() for option in options.all()] == SENTENCES
     assert options.nth(2).locator("bdi").evaluate("(each) => getComputedStyle(each).direction") == "rtl"
@@ -134,7 +134,7 @@ def test_cells_have_the_colours_of_their_costs(page: object, cost: torch.Tensor)
 # laws
 
 
-def test_every_slider_by_keyboard_gives_the_engines_numbers(page: object, cost: torch.Tensor, artifacts: Path):
+def test_sliders_moved_by_keyboard_show_the_values_of_the_package(page: object, cost: torch.Tensor, artifacts: Path):
     gamma = page.get_by_label("gamma: smoothing")
     gamma.focus()
     press(page, *["ArrowRight"] * 10)  # steps of 0.05 in the exponent
@@ -321,7 +321,7 @@ def test_long_words_stay_inside_every_view(tmp_path: Path, open_page: Callable, 
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
-def test_everything_is_reached_by_tab_and_has_a_name(page: object):
+def test_every_control_is_reached_by_tab_and_has_a_name(page: object):
     names = []
     for _ in range(40):
         press(page, "Tab")
@@ -394,7 +394,7 @@ def test_without_a_path_the_page_says_so(tmp_path: Path, open_page: Callable):
     expect(page.locator(".tx-found")).to_contain_text("no clip on the path")
 
 
-def test_a_video_that_the_browser_cannot_play_is_said_in_the_view(cost: torch.Tensor, tmp_path: Path, open_page):
+def test_the_view_says_when_the_browser_cannot_play_the_video(cost: torch.Tensor, tmp_path: Path, open_page):
     (tmp_path / "clip.mp4").write_bytes(b"no video at all")
     view = AlignmentExplorer(cost, sentences=SENTENCES, video=tmp_path / "clip.mp4", starts=1.0)
     page = open_page(view.save(tmp_path / "view.html").as_uri())

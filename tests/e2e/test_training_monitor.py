@@ -1,4 +1,4 @@
-"""A watched training, as a saved page without a network, and alive in JupyterLab while its cell runs."""
+"""The saved page of a training monitor, without a network."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ STEPS = 40
 
 
 def cost_at(step: int) -> torch.Tensor:
-    """Costs of the pair, of which the right path becomes the cheapest."""
+    """Costs of the pair; in training, the right path becomes the cheapest."""
     noise = torch.rand(3, 6, generator=torch.Generator().manual_seed(0))
     right = 1 - torch.eye(3).repeat_interleave(2, 1)
     return ((1 - step / STEPS) * noise + step / STEPS * right).double().float()
@@ -47,7 +47,7 @@ def page(tmp_path: Path, open_page: Callable) -> object:
 
 
 def shows(page: object, step: int, gamma: float = 0.1) -> None:
-    """Wait until the page shows the engine's numbers for a look."""
+    """Wait until the page shows the values of a look."""
     cost = cost_at(step).double()
     expect(page.locator("[data-kind=hard]")).to_have_text(f"DTW {tempclr.dtw(cost).item():.3f}")
     soft = f"soft-DTW {tempclr.soft_dtw(cost, gamma=gamma).item():.3f}".replace("-0", "−0").replace("-1", "−1")
@@ -107,7 +107,7 @@ def test_a_finished_page_has_nothing_to_stop_and_shows_text_as_text(page: object
     expect(page.locator(".tm-head")).to_contain_text(re.compile(r"Ended.*step 40 of 40.*all steps done"))
 
 
-def test_what_has_not_begun_says_so(tmp_path: Path, open_page: Callable):
+def test_a_page_says_that_training_has_not_started(tmp_path: Path, open_page: Callable):
     page = open_page(TrainingMonitor(steps=5).save(tmp_path / "empty.html").as_uri())
     expect(page.locator(".tm-head")).to_contain_text("Waiting to begin")
     expect(page.get_by_text("No step has been recorded yet.")).to_be_visible()

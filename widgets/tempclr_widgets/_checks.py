@@ -7,7 +7,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-GAMMA = (0.001, 10.0)  # smoothing that can be chosen in a view, in the unit of the cost
+GAMMA = (0.001, 10.0)  # lowest and highest smoothing in a view, in the unit of the cost
 
 
 def gamma_trait(least: float = GAMMA[0]) -> traitlets.Float:
@@ -18,6 +18,12 @@ def gamma_trait(least: float = GAMMA[0]) -> traitlets.Float:
 def band_trait() -> traitlets.Float:
     """Return the trait of the band."""
     return traitlets.Float(-1.0, min=-1.0, help="steps off the line between the corners; -1 is none").tag(sync=True)
+
+
+def limits_trait(**limits: tuple[float, float]) -> traitlets.Dict:
+    """Return the trait that tells the browser where sliders end: the lowest and the highest value by name."""
+    default = {name: list(ends) for name, ends in limits.items()}
+    return traitlets.Dict(default_value=default, help="lowest and highest value of sliders").tag(sync=True)
 
 
 def checked_gamma(gamma: float, *, hard: bool = False) -> float:

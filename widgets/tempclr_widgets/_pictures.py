@@ -1,4 +1,4 @@
-"""Pictures of clips as one sheet, which a page loads once and cuts up."""
+"""Pack the pictures of all clips into one image, which the page loads once and cuts into pictures."""
 
 import io
 import math
@@ -6,18 +6,18 @@ import math
 import numpy as np
 from PIL import Image
 
-MOST_PIXELS = 3_000_000  # of a sheet, so that a page stays small
+MOST_PIXELS = 3_000_000  # of the packed image, so that a page stays small
 
 
 def sheet_of(frames: np.ndarray | None, m: int) -> tuple[bytes, list[int]]:
-    """Return all frames in one PNG or JPEG, clip by clip in rows, and [per clip, height, width, per row].
+    """Return all frames as one PNG or JPEG, and [frames per clip, height, width, frames per row].
 
     Args:
-        frames: 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]; None makes an empty sheet.
+        frames: 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]; None gives an empty result.
         m: Number of clips.
 
     Raises:
-        ValueError: If they are no such pictures.
+        ValueError: If the frames do not have this shape and type.
     """
     if frames is None:
         return b"", []
@@ -48,7 +48,7 @@ def sheet_of(frames: np.ndarray | None, m: int) -> tuple[bytes, list[int]]:
 
 
 def _encoded(sheet: Image.Image) -> bytes:
-    """PNG, which is exact, unless JPEG is much smaller."""
+    """The image as lossless PNG, or as JPEG where the PNG is large and the JPEG smaller."""
     png, jpeg = io.BytesIO(), io.BytesIO()
     sheet.save(png, "PNG", optimize=True)
     if png.tell() < 200_000:

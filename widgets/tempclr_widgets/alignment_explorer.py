@@ -16,12 +16,14 @@ import tempclr
 from tempclr.plots import alignment, style
 from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
 from tempclr_widgets._checks import (
+    GAMMA,
     band_trait,
     checked_band,
     checked_cost,
     checked_gamma,
     checked_sentences,
     gamma_trait,
+    limits_trait,
 )
 from tempclr_widgets._packed import floats, ints
 from tempclr_widgets._pictures import sheet_of
@@ -86,6 +88,7 @@ class AlignmentExplorer(View):
     _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
         sync=True
     )
+    _limits = limits_trait(gamma=GAMMA)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _sheet = traitlets.Bytes(help="all pictures in one PNG or JPEG").tag(sync=True)

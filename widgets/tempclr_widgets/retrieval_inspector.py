@@ -16,7 +16,7 @@ from tempclr.metrics import ranks
 from tempclr.plots import alignment, style
 from tempclr.sequences import Pair, Sequences
 from tempclr.tasks import retrieval
-from tempclr_widgets._checks import checked_gamma, gamma_trait
+from tempclr_widgets._checks import GAMMA, checked_gamma, gamma_trait, limits_trait
 from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
@@ -74,6 +74,7 @@ class RetrievalInspector(View):
     _choices = traitlets.List(
         default_value=[[name, HINTS.get(name, "")] for name in SCORES], help="scores and hints"
     ).tag(sync=True)
+    _limits = limits_trait(gamma=GAMMA)
     _ranks = traitlets.Bytes(help="float32 [scores, queries], from 1; ties count half").tag(sync=True)
     _first = traitlets.Bytes(help="int32 [scores, queries, top] videos, the best first").tag(sync=True)
     _first_scores = traitlets.Bytes(help="float32, their scores").tag(sync=True)

@@ -16,7 +16,7 @@ from tempclr import negatives
 from tempclr.experiments.choices import SHUFFLES
 from tempclr.losses import info_nce
 from tempclr.plots import alignment, style
-from tempclr_widgets._checks import checked_cost, checked_gamma, checked_sentences, gamma_trait
+from tempclr_widgets._checks import GAMMA, checked_cost, checked_gamma, checked_sentences, gamma_trait, limits_trait
 from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[negatives.Shuffle, str]] = MappingProxyType(
 )
 MOST_CELLS = 40_000
 MOST_ORDERS = 63
+TEMPERATURE = (0.01, 10.0)  # lowest and highest
 PAGE_DRAWS = 8  # that a saved page holds of each kind, since it has no kernel to draw more
 
 
@@ -65,13 +66,14 @@ class ShuffleLab(View):
     shuffle = traitlets.Enum(list(KINDS), "segments", help="what changes places").tag(sync=True)
     seed = traitlets.Int(0, min=0, help="of the draw").tag(sync=True)
     gamma = gamma_trait()
-    temperature = traitlets.Float(1.0, min=0.01, max=10.0, help="of the order loss").tag(sync=True)
+    temperature = traitlets.Float(1.0, min=TEMPERATURE[0], max=TEMPERATURE[1], help="of the order loss").tag(sync=True)
     order = traitlets.Int(0, min=0, help="number of the wrong order that is shown").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), help="of wrong orders that this video has").tag(sync=True)
     _choices: Any = traitlets.List(help="key, name and hint of each of these kinds").tag(sync=True)
+    _limits = limits_trait(gamma=GAMMA, temperature=TEMPERATURE)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _orders = traitlets.Bytes(help="int32, order by order").tag(sync=True)
@@ -99,8 +101,8 @@ class ShuffleLab(View):
             raise ValueError(f"expected 1 to {MOST_ORDERS} wrong orders, got {count}")
         if shuffle not in KINDS:
             raise ValueError(f"expected shuffle to be one of {', '.join(KINDS)}, got {shuffle!r}")
-        if not 0.01 <= temperature <= 10:
-            raise ValueError(f"expected a temperature from 0.01 to 10, got {temperature}")
+        if not TEMPERATURE[0] <= temperature <= TEMPERATURE[1]:
+            raise ValueError(f"expected a temperature from {TEMPERATURE[0]:g} to {TEMPERATURE[1]:g}, got {temperature}")
         smoothing = checked_gamma(gamma)
         self._count, self._segments = count, numbers
         kinds = [kind for kind in KINDS if len(self._draw(kind, seed))]

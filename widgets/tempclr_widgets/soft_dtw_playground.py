@@ -13,7 +13,7 @@ from torch import Tensor
 import tempclr
 from tempclr.plots import alignment, series, style
 from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
-from tempclr_widgets._checks import band_trait, checked_band, checked_gamma, gamma_trait
+from tempclr_widgets._checks import GAMMA, band_trait, checked_band, checked_gamma, gamma_trait, limits_trait
 from tempclr_widgets.view import View, module
 
 HINTS = {
@@ -23,6 +23,8 @@ HINTS = {
     "subsequence_dtw": "all of x with the part of y that fits best",
 }
 MOST = 120  # steps of a curve
+DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher price
+BAND = (0, 20)  # ends of its slider, in steps; its right end is no band
 
 
 class SoftDTWPlayground(View):
@@ -58,6 +60,7 @@ class SoftDTWPlayground(View):
     band = band_trait()
     drop_cost = traitlets.Float(0.1, min=0.0, help="price of leaving out a step of y").tag(sync=True)
     cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
+    _limits = limits_trait(gamma=GAMMA, drop_cost=DROP_COST, band=BAND, steps=(2, MOST))
     _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
         sync=True
     )

@@ -1,4 +1,4 @@
-"""A training, watched: its curves, what becomes of one pair's alignment, and buttons that pause and stop it."""
+"""Watch a training run: its curves, how the alignment of one pair changes, and buttons that pause and stop it."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ import tempclr
 from tempclr._util.files import atomic_write, read_arrays
 from tempclr.plots import alignment, style, training
 from tempclr.training.history import read_history
-from tempclr_widgets._checks import checked_cost, checked_gamma, gamma_trait
+from tempclr_widgets._checks import GAMMA, checked_cost, checked_gamma, gamma_trait, limits_trait
 from tempclr_widgets._packed import floats
 from tempclr_widgets.view import View, module
 
@@ -28,33 +28,33 @@ CURVES = {
     "score": "validation score",
     "gradient_norm": "gradient norm",
 }
-MOST_RECORDS = 2000  # points of a curve that a browser is given; neighbours are averaged beyond
-MOST_CELLS = 100_000  # of the pair
-MOST_NUMBERS = 250_000  # in all looks at it, of which every second is left out beyond
-MOST_LOOKS = 60
-TELL = 0.5  # seconds between two messages to the browser
-LISTEN = 0.2  # seconds between two pauses for messages from it
-FILE = "looks.npz"  # in a run's folder
+MOST_RECORDS = 2000  # points of a curve sent to the browser; of a longer curve, neighbours are averaged
+MOST_CELLS = 100_000  # of the pair's costs
+MOST_LOOKS = 60  # beyond this, every second look is dropped
+MOST_NUMBERS = 250_000  # costs in all looks; beyond this, every second look is dropped
+SHOW_EVERY = 0.5  # seconds between two messages to the browser
+LISTEN_EVERY = 0.2  # seconds between two pauses for messages from it
+FILE = "looks.npz"  # in the run's folder
 
 Record = TypeVar("Record")
 
 
 class TrainingMonitor(View):
-    """The curves of a training, and one pair's costs and alignment at several steps of it, with a slider through time.
+    """The curves of a training run, and the costs and alignment of one pair at several training steps.
 
-    In a notebook, pause holds the loop between two steps, and stop ends it in order. For that, the kernel must take
-    messages while a cell runs, as ipykernel does from 7.4 on; elsewhere, interrupt it: training continues from its
-    last checkpoint.
+    In a notebook, the pause button holds the loop between two training steps, and the stop button ends it. Both need
+    a kernel that handles messages while a cell runs, such as ipykernel 7.4 or later. With any other kernel, interrupt
+    the cell instead; training then continues from its last checkpoint.
 
     Args:
-        steps: Of the whole training.
-        sentences: Texts of the rows of the pair's costs, if it is looked at.
-        gamma: Smoothing of its soft alignment, 0.001 to 10, in the unit of the cost.
-        folder: Of the run. Its `history.jsonl` is shown from the start, and looks at the pair are kept in its
-            `looks.npz`, so that a training that continues is shown whole.
+        steps: Training steps of the whole run, at least 1.
+        sentences: Texts of the rows of the pair's costs; needed if `watch` is given a `look`.
+        gamma: Smoothing of the pair's soft alignment, 0.001 to 10, in the unit of the cost.
+        folder: Folder of the run. The monitor shows its `history.jsonl` from the start and saves the looks at the
+            pair in its `looks.npz`, so that a continued run is shown in full.
 
     Raises:
-        ValueError: If there is no step, gamma is out of range, or the folder's files are damaged or show another pair.
+        ValueError: If `steps` or `gamma` is out of range, or the folder's files are damaged or show another pair.
 
     Example:
         >>> monitor = TrainingMonitor(steps=2)
@@ -74,20 +74,21 @@ class TrainingMonitor(View):
     state = traitlets.Enum(["waiting", "running", "paused", "stopping", "ended"], "waiting", help="of the loop").tag(
         sync=True
     )
-    wish = traitlets.Enum(["", "pause", "stop"], "", help="what the reader asked for").tag(sync=True)
-    step = traitlets.Int(0, help="of the last record").tag(sync=True)
-    steps = traitlets.Int(help="of the whole training").tag(sync=True)
-    seconds = traitlets.Float(0.0, help="per step, lately").tag(sync=True)
+    wish = traitlets.Enum(["", "pause", "stop"], "", help="what the reader has asked for").tag(sync=True)
+    step = traitlets.Int(0, help="training step of the last record").tag(sync=True)
+    steps = traitlets.Int(help="training steps of the whole run").tag(sync=True)
+    seconds = traitlets.Float(0.0, help="median of the last training steps").tag(sync=True)
     ended = traitlets.Unicode("", help="why training ended").tag(sync=True)
-    look = traitlets.Int(-1, help="number of the look that is shown; -1 is the last").tag(sync=True)
+    look = traitlets.Int(-1, help="index of the look on display; -1 is the last").tag(sync=True)
     gamma = gamma_trait()
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
-    _names = traitlets.List(traitlets.List(traitlets.Unicode()), help="key and name of each curve").tag(sync=True)
-    _curves = traitlets.Bytes(help="float32 [records, 1 + curves]: step and values; NaN is none").tag(sync=True)
+    _names = traitlets.List(traitlets.List(traitlets.Unicode()), help="key and label of each curve").tag(sync=True)
+    _curves = traitlets.Bytes(help="float32 [records, 1 + curves]: step and values; NaN is no value").tag(sync=True)
+    _limits = limits_trait(gamma=GAMMA)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _costs = traitlets.Bytes(help="float32 [looks, n, m]").tag(sync=True)
-    _look_steps = traitlets.List(traitlets.Int(), help="step of each look").tag(sync=True)
+    _look_steps = traitlets.List(traitlets.Int(), help="training step of each look").tag(sync=True)
 
     def __init__(
         self, *, steps: int, sentences: Sequence[str] = (), gamma: float = 0.1, folder: Path | str | None = None
@@ -113,10 +114,10 @@ class TrainingMonitor(View):
 
     @classmethod
     def of_run(cls, folder: Path | str, *, gamma: float = 0.1) -> Self:
-        """Return the monitor of a training that was watched, as its folder tells.
+        """Return the monitor of a past run, read from the run's folder.
 
         Raises:
-            ValueError: If no step of a training is recorded there, or as for the class.
+            ValueError: If the folder has no recorded training step, or as for the class.
         """
         records = read_history(folder)
         if not records:
@@ -126,22 +127,23 @@ class TrainingMonitor(View):
         return monitor
 
     def stopping(self) -> bool:
-        """Return whether the reader asked for the end of training: `train` is passed this as `stop`."""
+        """Return whether the reader has pressed stop; pass this method to `train` as `stop`."""
         return self.wish == "stop"
 
     async def watch(
         self, loop: Iterable[Record], look: Callable[[], Tensor] | None = None, *, every: int | None = None
     ) -> AsyncIterator[Record]:
-        """Yield the records of a loop, show them, and hold it while the reader has paused it.
+        """Yield the records of a training loop and show them, waiting while the reader has paused it.
 
         Args:
-            loop: Such as `train(..., stop=monitor.stopping)`. One that does not end by itself within a
-                step when the reader asks for its end is left then.
-            look: Returns the costs [n, m] of the pair as the model is now; it must leave the training as it is.
-            every: Steps between two looks; by default, so that about forty are made.
+            loop: Records, such as `train(..., stop=monitor.stopping)`. After the reader presses stop, the loop has
+                one training step to end by itself; then iteration stops.
+            look: Returns the pair's costs [n, m] under the current model, without changing the state of training.
+            every: Training steps between two looks, at least 1; the default makes about forty looks.
 
         Raises:
-            ValueError: If a record has no step, or a look is not of the same shape or is not finite.
+            ValueError: If `every` is out of range, a record has no step, or the shape of the costs changes or does
+                not match the sentences, or a cost is NaN or -inf.
         """
         every = max(1, self.steps // 40) if every is None else every
         if every < 1:
@@ -162,10 +164,10 @@ class TrainingMonitor(View):
                 last = bool(entry.get("ended")) or entry["step"] >= self.steps
                 if look is not None and (last or entry["step"] % every == 0):
                     self._add_look(entry["step"], look())
-                if last or time.monotonic() - self._sent > TELL:
+                if last or time.monotonic() - self._sent > SHOW_EVERY:
                     self._show()
                 yield record
-                if asked and not last:  # it had one step to end by itself, with a checkpoint
+                if asked and not last:  # it had one step to save a checkpoint and end
                     ended = "stopped"
                     break
                 await self._listen()
@@ -179,7 +181,7 @@ class TrainingMonitor(View):
             self.state, self.ended, self.wish = "ended", ended, ""
 
     def figure(self) -> Figure:
-        """Return the curves, and below the pair's costs and alignment at the first look and at the one shown."""
+        """Return the curves, and below them the pair's costs and paths at the first look and at the one on display."""
         known = [key for key in CURVES if any(_number(each.get(key)) is not None for each in self._records)]
         if not known:
             raise ValueError("expected records of a training to draw, got none; watch one first")
@@ -206,13 +208,13 @@ class TrainingMonitor(View):
         return figure
 
     def _hear(self, _view: object, content: dict, _buffers: object) -> None:
-        """Note what the reader asks for; as a message, which the kernel hears also while a cell runs."""
+        """Store a request of the reader; it comes as a message, which the kernel handles even while a cell runs."""
         if content.get("wish") in ("", "pause", "stop"):
             self.wish = content["wish"]
 
     async def _listen(self) -> None:
-        """Let messages in, now and then, and wait while the reader has paused."""
-        if time.monotonic() - self._heard > LISTEN:
+        """Let the kernel handle messages from time to time, and wait while the reader has paused the loop."""
+        if time.monotonic() - self._heard > LISTEN_EVERY:
             await asyncio.sleep(0.005)
             self._heard = time.monotonic()
         if self.wish != "pause":
@@ -224,7 +226,7 @@ class TrainingMonitor(View):
         self.state = "running"
 
     def _add_look(self, step: int, cost: Tensor) -> None:
-        """Keep what the pair costs at a step."""
+        """Keep the pair's costs at a training step."""
         matrix = checked_cost(cost, MOST_CELLS)
         n, m = matrix.shape
         if n != len(self.sentences) or (self._looks and self._shape != [n, m]):
@@ -241,16 +243,18 @@ class TrainingMonitor(View):
                 np.savez(file, steps=np.array(list(self._looks)), costs=costs, sentences=texts)
 
     def _read_looks(self, path: Path) -> None:
-        """Take up what was kept of a training that continues, as far as its history goes."""
+        """Read the saved looks of a continued run, up to the last step of its history."""
         if not path.is_file():
             return
         try:
             stored = read_arrays(path)
             steps, costs, texts = stored["steps"], stored["costs"], stored["sentences"].tolist()
         except (ValueError, KeyError) as error:
-            raise ValueError(f"expected the looks at a pair in {path}, which is damaged; delete it: {error}") from error
+            raise ValueError(f"expected looks at a pair in {path}, got a damaged file; delete it: {error}") from error
         if costs.ndim != 3 or len(steps) != len(costs) or costs.shape[1] != len(texts):
-            raise ValueError(f"expected the looks at a pair in {path}, got {costs.shape} for {len(texts)} sentences")
+            raise ValueError(
+                f"expected looks at a pair of {len(texts)} sentences in {path}, got costs {costs.shape}; delete it"
+            )
         if self.sentences and self.sentences != texts:
             raise ValueError(
                 f"expected the sentences of the pair in {path}, got others; delete it, or choose that pair"
@@ -261,7 +265,7 @@ class TrainingMonitor(View):
         self._shape = list(costs.shape[1:])
 
     def _show(self) -> None:
-        """Send the browser what is new."""
+        """Send the browser the current curves and looks."""
         self._sent = time.monotonic()
         rows = [[_number(each.get(key)) for key in ("step", *CURVES)] for each in self._records]
         table = np.array(rows, dtype=float).reshape(-1, 1 + len(CURVES))
@@ -275,7 +279,10 @@ class TrainingMonitor(View):
 
 
 def thinned(table: np.ndarray, most: int) -> np.ndarray:
-    """Return at most that many rows: neighbours averaged by column without their NaNs, the first column their last."""
+    """Return at most `most` rows, each the mean of neighbouring rows.
+
+    NaNs do not count in the mean. The first column, the training step, keeps the last value of its neighbours.
+    """
     if len(table) <= most:
         return table
     runs = np.array_split(table, most)

@@ -1,17 +1,17 @@
-"""What all views share: one ES module joined from plain files, and three ways out: live, one page, a picture.
+"""The base class of all views: live in a notebook, saved as one HTML page, or drawn as a picture.
 
-A further view is one module in `static/`, which ends in `export default { render };` and imports what it shares
-(the head of `view.js` says how), and one class:
+A new view is one JavaScript module, which ends in `export default { render };` (see the head of `static/view.js`), and
+one class:
 
     class Heights(View):
         _esm = module("heights.js")
-        values = traitlets.Bytes().tag(sync=True)  # arrays travel as bytes: numpy's .astype("<f4").tobytes()
+        values = traitlets.Bytes().tag(sync=True)  # send arrays as bytes: .astype("<f4").tobytes()
 
         def figure(self) -> Figure: ...  # what `save` draws as PNG or SVG
 
-What the module needs to redraw itself is synchronized state, small; large answers of the kernel are sent as
-messages (`self.send`), so that a saved notebook does not hold them. Without a kernel (`model.baked`, or a notebook
-that was opened again) the module computes for itself.
+Keep the state that the module needs to redraw itself in synchronized traits, and keep it small. Send large answers as
+messages (`self.send`), which a saved notebook does not store. Without a kernel, in a saved page (`model.baked`) or a
+reopened notebook, the module computes its results itself.
 """
 
 import base64
@@ -33,9 +33,9 @@ from tempclr._util.files import atomic_write, write_text
 STATIC = Path(__file__).parent / "static"
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
-COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # that has its lines for itself
+COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # comments that fill their lines
 PICTURES = (".png", ".svg")
-# what anywidget keeps for itself, and is of no use in a page
+# state of the widget machinery, which a page does not need
 OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
 
 PAGE = """<!doctype html>
@@ -52,7 +52,7 @@ h1 {{ font: 600 17px/1.3 system-ui, sans-serif; margin: 18px 16px 2px; }}</style
 <body>
 <h1>{title}</h1>
 <main id="tempclr-view"></main>
-<noscript>This page draws itself, which needs JavaScript.</noscript>
+<noscript>This page needs JavaScript.</noscript>
 <script type="application/json" id="tempclr-state">{state}</script>
 <script type="module">
 {module}
@@ -69,11 +69,11 @@ POLICY = (
 
 @cache
 def module(name: str | Path) -> str:
-    """Return an ES module and all that it imports, each file once, as one text without imports and comments.
+    """Return the source of an ES module, bundled with the modules it imports and without comments.
 
     Args:
-        name: A file of the package's `static/`, or the path of a file of your own. What it imports as `"./other.js"`
-            is looked for beside it, and then in `static/`.
+        name: File in the package's `static/`, or absolute path of your own file. An import of `"./other.js"` is
+            searched for beside your file, then in `static/`.
 
     Raises:
         ValueError: If a file does not exist.
@@ -99,25 +99,25 @@ def module(name: str | Path) -> str:
 
 
 def _enclosed(name: str, text: str) -> str:
-    """A module as an object of what it exports; the rest of it cannot be seen by others."""
+    """A module as an object of its exports; all else in it stays private."""
     exports = ", ".join(EXPORT.findall(text))
     return f"const {_identifier(name)} = (() => {{\n{EXPORT.sub('', text)}return {{ {exports} }};\n}})();"
 
 
 def _identifier(name: str) -> str:
-    """The name of a module's object."""
+    """The JavaScript name of a module's object."""
     return re.sub(r"\W", "_", name)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A view as one HTML page that needs neither a kernel nor the network; a notebook shows it in a frame."""
+    """A view as one HTML page that needs no kernel and no network; a notebook shows it in a frame."""
 
     html: str
-    height: int  # pixels that its frame has in a notebook
+    height: int  # of the frame in a notebook, in pixels
 
     def _repr_html_(self) -> str:
-        """The page in a frame that can reach nothing around it."""
+        """The page in a sandboxed frame."""
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="view" loading="lazy" '
             f'style="width: 100%; height: {self.height}px; border: 0"></iframe>'
@@ -125,47 +125,47 @@ class Page:
 
 
 class View(anywidget.AnyWidget):
-    """A view that is alive in a notebook, in one offline HTML page, and a picture in print."""
+    """A widget that is interactive in a notebook and in one offline HTML page, and can be saved as a picture."""
 
     title = "view"  # of the page
 
     @abstractmethod
     def figure(self) -> Figure:
-        """Return what the view shows as a matplotlib figure."""
+        """Return the current view as a matplotlib figure."""
 
     def live(self) -> Self:
-        """Return the view itself, which a notebook shows linked to its kernel."""
+        """Return the view itself; a notebook displays it connected to its kernel."""
         return self
 
     def static(self, *, height: int = 760) -> Page:
-        """Return the view as one self-contained page, as it is now; its links and sliders keep working there.
+        """Return the current view as one self-contained page, in which links and sliders keep working.
 
         Args:
-            height: Of its frame in a notebook, in pixels.
+            height: Height of the page's frame in a notebook, in pixels.
         """
-        return _page(self.title, str(self._esm), self.page_state(), height)  # an instance has its own
+        return _page(self.title, str(self._esm), self.page_state(), height)  # anywidget replaces it in instances
 
     @classmethod
     def page_of(cls, state: Mapping[str, object], *, height: int = 760) -> Page:
-        """Return the page of a view of this class that was left in a given state."""
+        """Return the page of a view of this class from its saved state."""
         return _page(cls.title, str(cls._esm), state, height)
 
     def page_state(self) -> dict[str, object]:
-        """Return what the page is given: the synchronized state that the view defines."""
+        """Return the state that a page holds: the synchronized traits that the view defines."""
         return {name: value for name, value in self.get_state().items() if name not in OWN and not _of_anywidget(name)}
 
     def save(self, path: Path | str) -> Path:
-        """Write the view and return the path: `.html` as it is, alive and offline; `.png` and `.svg` for print.
+        """Write the view to a file and return its path: an interactive page for .html, a figure for .png or .svg.
 
         Raises:
-            ValueError: If the suffix is another one, or the folder does not exist.
+            ValueError: If the file has another suffix, or its folder does not exist.
         """
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix not in (".html", *PICTURES):
             raise ValueError(f"expected a file that ends in .html, .png or .svg, got {path.name!r}")
         if not path.parent.is_dir():
-            raise ValueError(f"expected a folder that exists, got {path.parent}")
+            raise ValueError(f"expected a folder that exists, got {path.parent}; create it first")
         if suffix == ".html":
             write_text(path, self.static().html)
             return path
@@ -175,24 +175,24 @@ class View(anywidget.AnyWidget):
 
 
 def _page(title: str, module: str, state: Mapping[str, object], height: int) -> Page:
-    """A view's module and state as one page."""
-    text = json.dumps(state, default=_as_base64, allow_nan=False)  # ASCII: no U+2028
+    """The page of a module and its state."""
+    text = json.dumps(state, default=_as_base64, allow_nan=False)  # ASCII, hence no U+2028
     page = PAGE.format(
         policy=POLICY,
         title=html.escape(title),
-        state=text.replace("<", "\\u003c"),  # neither </script> nor <!--
+        state=text.replace("<", "\\u003c"),  # so that it contains neither </script> nor <!--
         module=module.replace("export default { render };", "").replace("</script", "<\\/script"),
     )
     return Page(page, height)
 
 
 def _of_anywidget(name: str) -> bool:
-    """Whether a trait serves the widget machinery."""
+    """Whether a trait belongs to the widget machinery."""
     return name.startswith(("_model_", "_view_", "_anywidget", "_esm", "_css", "_dom_"))
 
 
 def _as_base64(value: object) -> dict[str, str]:
-    """Bytes as text in JSON."""
+    """Bytes as base64 text for JSON."""
     if not isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"expected plain state, got {type(value).__name__}")
     return {"base64": base64.b64encode(value).decode("ascii")}

@@ -1,9 +1,9 @@
-// The alignment recursion of tempclr, in the browser, for pages that have no kernel to ask.
+// The alignment recursion of tempclr in JavaScript, for pages without a kernel.
 //
 //   R_s(i, j) = cost_s(i, j) + min{ R_t(i - di, j - dj) : (t, di, dj) in PREDECESSORS of s }
 //
-// As in tempclr/alignment/_kernels/recursion.py: the state s is 0 where i and j are matched, else what is dropped, and
-// the minimum is hard (gamma 0) or soft. Ties are broken in the order of the moves, in float64 throughout.
+// As in tempclr/alignment/_kernels/recursion.py, state 0 matches i with j and the other states drop steps. The minimum
+// is hard (gamma 0) or soft. All numbers are float64, and the first of equal moves wins.
 
 const DIAGONAL = [1, 1], UP = [1, 0], LEFT = [0, 1];
 const PREDECESSORS = {
@@ -18,7 +18,7 @@ const PREDECESSORS = {
   ],
 };
 
-/** Options of `align` for the kinds of alignment that tempclr has functions for. */
+/** Options of `align` by the name of tempclr's alignment function. */
 export const KINDS = {
   dtw: ({ gamma, band }) => ({ gamma, band }),
   subsequence_dtw: ({ gamma }) => ({ gamma, begin: "y", end: "y" }),
@@ -27,19 +27,19 @@ export const KINDS = {
 };
 
 /**
- * Align the rows of a cost matrix with its columns.
+ * Aligns the rows of a cost matrix with its columns.
  *
  * cost     Float32Array or Float64Array of n x m numbers, row by row; +Infinity forbids a cell
  * options  gamma        smoothing >= 0, in the unit of the cost; 0 is the hard minimum
  *          band         steps off the line between the corners (tempclr's band_mask), or null
- *          begin, end   "", "x", "y" or "xy": axes of which first and last steps may be skipped, for `skip` each time
+ *          begin, end   "", "x", "y" or "xy": axes whose first or last steps may be skipped, at the cost `skip`
  *          up           where (i-1, j) -> (i, j) is allowed: "always", "first" (column 0) or "never"
- *          dropX, dropY cost of leaving out a row or column, one number or one each; null keeps all
- *          path         false leaves out `hard` and `path`, which do not depend on gamma, where gamma > 0
+ *          dropX, dropY cost of dropping a row or a column: one number, or one for each; null allows no drops
+ *          path         false omits `hard` and `path` where gamma > 0; they do not depend on gamma
  *
- * Returns { value, alignment, hard, path }: the value, how often each cell is matched (n x m), and of the hard
- * alignment of the same kind its value and its matched cells [i, j] in order. Without a path both values are
- * Infinity, the alignment is 0 and the path empty.
+ * Returns { value, alignment, hard, path }: the value; how often each cell is matched (n x m); the value of the hard
+ * alignment; and its matched cells [i, j] in order. If there is no path, both values are Infinity, the alignment is all
+ * 0 and the path is empty.
  */
 export function align(cost, n, m, options = {}) {
   const grid = gridOf(cost, n, m, options);
@@ -60,13 +60,13 @@ export function align(cost, n, m, options = {}) {
   return { value: hard, alignment, hard, path };
 }
 
-/** Whether a cell lies in a band, as tempclr's `band_mask`. */
+/** Returns a function that tells whether a cell lies in the band, as tempclr's `band_mask` does. */
 export function bandOf(n, m, radius) {
   const reach = Math.max(radius, 0.5) * Math.max(n - 1, m - 1);
   return (i, j) => Math.abs(i * (m - 1) - j * (n - 1)) <= reach;
 }
 
-/** Costs, moves and tables behind a border of Infinity, so that no step asks whether a cell exists. */
+/** Returns the costs, moves and tables, with a border of Infinity so that moves need no bounds checks. */
 function gridOf(
   cost,
   n,
@@ -120,7 +120,7 @@ function gridOf(
   };
 }
 
-/** One drop cost per step, behind a step that does not exist. */
+/** Returns one drop cost per step, after a 0 for the first row or column, which is no step. */
 function stepCosts(drop, steps, name) {
   const each = new Float64Array(steps + 1);
   if (typeof drop === "number") each.fill(drop, 1);
@@ -130,7 +130,7 @@ function stepCosts(drop, steps, name) {
   return each;
 }
 
-/** Put the values at the predecessors of a cell into grid.values, and return the least. */
+/** Writes the values at a cell's predecessors to grid.values. Returns the least of them. */
 function look(grid, state, i, j, cell, skip) {
   const { from, back, up } = grid.states[state], { values, tables } = grid;
   let least = Infinity;
@@ -148,7 +148,7 @@ function look(grid, state, i, j, cell, skip) {
   return least;
 }
 
-/** Fill the tables, and return the value. */
+/** Fills the tables. Returns the value of the alignment. */
 function forward(grid, gamma, skip) {
   const { rows, columns, width, states, tables, values, matched, dropX, dropY, drops } = grid;
   for (const table of tables) table.fill(Infinity);
@@ -164,7 +164,7 @@ function forward(grid, gamma, skip) {
           continue;
         }
         let least;
-        if (plain) { // the same as `look`, where most time is spent
+        if (plain) { // `look` inlined for speed
           const table = tables[0];
           const a = (values[0] = table[cell - width - 1]),
             b = (values[1] = table[cell - width]),
@@ -183,7 +183,7 @@ function forward(grid, gamma, skip) {
   return least - gamma * Math.log(ends.reduce((sum, { value }) => sum + Math.exp((least - value) / gamma), 0));
 }
 
-/** Sum of the weights of choices relative to the least. */
+/** Returns the sum of exp((least - value) / gamma) over the first `count` values. */
 function total(values, count, least, gamma) {
   let sum = 0;
   for (let k = 0; k < count; k++) {
@@ -193,7 +193,7 @@ function total(values, count, least, gamma) {
   return sum;
 }
 
-/** Where an alignment may end: state, cell and value with the cost of ending there. */
+/** Returns where an alignment may end: state, cell, and value including the cost of skipped steps. */
 function endsOf({ rows, columns, width, states, tables, end }, skip) {
   const found = [];
   const add = (i, j, extra) => {
@@ -206,7 +206,7 @@ function endsOf({ rows, columns, width, states, tables, end }, skip) {
   return found;
 }
 
-/** How often soft alignments match each cell: shares of each predecessor, sent backwards from the ends. */
+/** Returns how often soft alignments match each cell, by sending each predecessor's share backwards from the ends. */
 function visits(grid, gamma, skip) {
   const { n, m, pad, rows, columns, width, states, values } = grid;
   const flows = grid.tables.map((table) => new Float64Array(table.length));
@@ -221,7 +221,7 @@ function visits(grid, gamma, skip) {
       const cell = (i + 1) * width + j + 1;
       for (let s = states.length - 1; s >= 0; s--) {
         const flow = flows[s][cell];
-        if (flow < 1e-300) continue; // nothing that float32 could show
+        if (flow < 1e-300) continue; // below the range of float32
         const { from, back } = states[s];
         const lowest = look(grid, s, i, j, cell, skip);
         if (lowest === Infinity) continue;
@@ -240,7 +240,7 @@ function visits(grid, gamma, skip) {
   return alignment;
 }
 
-/** Matched cells of the hard alignment that the tables hold, in order. */
+/** Returns the matched cells of the hard alignment in the tables, in order. */
 function trace(grid, skip) {
   const { pad, width, states, values } = grid;
   let best = { value: Infinity };
@@ -256,7 +256,7 @@ function trace(grid, skip) {
     let k = 0;
     while (values[k] !== least) k++;
     const source = cell - states[s].back[k];
-    // an alignment that begins here stands in the place of the diagonal move from the border, which holds Infinity
+    // the alignment begins here: its value takes the slot of the diagonal move, whose source holds another value
     if (grid.tables[states[s].from[k]][source] !== least) break;
     s = states[s].from[k];
     cell = source;

@@ -24,37 +24,30 @@ export function slider({ name, hint = name, min, max, step, read = Number, place
   return { box, input, set: (value) => ((input.value = place(value)), tell(value)) };
 }
 
-/** Makes a slider of powers of ten, from 10 ** low to 10 ** high, for state `key` of the model. Returns a slider. */
-export function powerSlider(model, key, { hint, low, high, ...options }) {
-  const change = (value) => keep(model, { [key]: value });
-  const read = (at) => clamp(Number((10 ** Number(at)).toPrecision(3)), 10 ** low, 10 ** high);
+/** Returns the exponent of a power of ten. */
+const exponent = (value) => Number(Math.log10(value).toFixed(6));
+
+/** Makes a slider of powers of ten for state `key` of the model, within the model's limits. Returns a slider. */
+export function powerSlider(model, key, { hint, hard = false }) {
+  const [low, high] = model.get("_limits")[key], zero = exponent(low) - 0.05; // where 0 is, with `hard`
+  const power = (at) => clamp(Number((10 ** at).toPrecision(3)), low, high);
   return slider({
     name: key,
     hint,
-    min: low,
-    max: high,
+    min: hard ? zero : exponent(low),
+    max: exponent(high),
     step: 0.05,
-    place: Math.log10,
-    read,
-    show: short,
-    change,
-    ...options,
+    place: (value) => (value === 0 ? zero : Math.log10(value)),
+    read: (at) => (hard && Number(at) < zero + 0.04 ? 0 : power(Number(at))),
+    show: (value) => (value === 0 ? "0, hard" : short(value)),
+    change: (value) => keep(model, { [key]: value }),
   });
 }
 
-/** Makes the slider of gamma, 0.001 to 10, and with `hard` also 0 at its left end. Returns a slider. */
+/** Makes the slider of gamma, with `hard` also 0 at its left end. Returns a slider. */
 export function gammaSlider(model, { hard = false } = {}) {
-  const range = { hint: "gamma: smoothing, in the unit of the cost", low: -3, high: 1 };
-  if (!hard) return powerSlider(model, "gamma", range);
-  const end = -3.05;
-  return powerSlider(model, "gamma", {
-    ...range,
-    hint: `${range.hint}; 0, at the left end, is the hard minimum`,
-    min: end,
-    place: (value) => (value === 0 ? end : Math.log10(value)),
-    read: (at) => (Number(at) < -3.01 ? 0 : clamp(Number((10 ** Number(at)).toPrecision(3)), 0.001, 10)),
-    show: (value) => (value === 0 ? "0, hard" : short(value)),
-  });
+  const hint = "gamma: smoothing, in the unit of the cost";
+  return powerSlider(model, "gamma", { hint: hard ? `${hint}; 0, at the left end, is the hard minimum` : hint, hard });
 }
 
 /** Makes the slider of the band, 0 to below `widest` steps; its right end, -1 in the model, is no band. */

@@ -3,7 +3,6 @@
 import { clamp, sum } from "./numbers.js";
 import { element, keep, oncePerFrame } from "./view.js";
 
-export const MOST = 120; // steps of a curve
 const BOX = { width: 1000, height: 330, side: 26, x: [18, 138], y: [192, 312] }; // where the curves are
 const LEAST_HEIGHT = 220; // CSS pixels
 const HINT = "Draw with the mouse; or Tab to a curve: ← → choose a step, ↑ ↓ move it.";

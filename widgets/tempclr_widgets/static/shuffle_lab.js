@@ -98,7 +98,7 @@ function controlsOf({ root, model }) {
   const change = (value) => keep(model, { shuffle: value, order: 0 });
   const kinds = buttons({ name: "change", options: model.get("_choices"), change });
   const gamma = gammaSlider(model), hint = "temperature of the loss, in the unit of the summed cost";
-  const temperature = powerSlider(model, "temperature", { hint, low: -2, high: 1 });
+  const temperature = powerSlider(model, "temperature", { hint });
   const again = button("Draw others", "draw other wrong orders", () => {
     const seed = model.get("seed") + 1, kept = model.get("_draws") ?? {};
     const first = () => Math.min(...Object.keys(kept).map((name) => Number(name.split(" ")[1])));

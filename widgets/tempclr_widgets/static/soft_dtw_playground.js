@@ -2,7 +2,7 @@
 
 import { align, KINDS } from "./align.js";
 import { bandSlider, buttons, dropSlider, gammaSlider, panel, select, slider } from "./controls.js";
-import { curvesOf, matchedOf, MOST, resampled, round } from "./curves.js";
+import { curvesOf, matchedOf, resampled, round } from "./curves.js";
 import { heatMap, inkLayer, whitePath } from "./heat_map.js";
 import { clamp, counted, limits, short, written } from "./numbers.js";
 import { element, keep, mount, on, oncePerFrame } from "./view.js";
@@ -103,13 +103,15 @@ function controlsOf(view) {
       examples.value = "";
     },
   });
-  const gamma = gammaSlider(model, { hard: true }), band = bandSlider(model, { widest: 20, step: 1 });
-  const drop = dropSlider(model, { hint: "drop cost: price of leaving out a step of y", min: 0, max: 2, step: 0.01 });
+  const ends = model.get("_limits"), [cheapest, dearest] = ends.drop_cost, [shortest, longest] = ends.steps;
+  const gamma = gammaSlider(model, { hard: true }), band = bandSlider(model, { widest: ends.band[1], step: 1 });
+  const dropHint = "drop cost: price of leaving out a step of y";
+  const drop = dropSlider(model, { hint: dropHint, min: cheapest, max: dearest, step: 0.01 });
   const lengths = ["x", "y"].map((name) =>
     slider({
       name: `steps of ${name}`,
-      min: 2,
-      max: MOST,
+      min: shortest,
+      max: longest,
       step: 1,
       change: (value) => keep(model, { [name]: resampled(model.get(name), value), cursor: [] }),
     })
