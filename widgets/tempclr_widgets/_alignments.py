@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tempclr import alignment
 
-# as functions of `tempclr.alignment`, with what buttons and titles call them
+# names of functions in `tempclr.alignment`, and their labels on buttons and in titles
 ALIGNMENTS: Mapping[str, str] = MappingProxyType(
     {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
 )
@@ -18,14 +18,14 @@ ALIGNMENTS: Mapping[str, str] = MappingProxyType(
 def alignment_fn(
     name: str, *, gamma: float, band: float = -1.0, drop_cost: float = 0.0, drops: str = "y"
 ) -> Callable[..., Tensor]:
-    """Return an alignment function of the table as a view has set it.
+    """Return an alignment function with the settings of a view.
 
     Args:
         name: Key of `ALIGNMENTS`.
         gamma: Smoothing; 0 is the hard minimum.
         band: Steps off the line between the corners, for "dtw"; negative is no band.
-        drop_cost: Price of leaving out a step, for "drop_dtw".
-        drops: Axes of which steps may be left out, for "drop_dtw": "x", "y" or "xy".
+        drop_cost: Cost of dropping a step, for "drop_dtw".
+        drops: Axes whose steps may be dropped, for "drop_dtw": "x", "y" or "xy".
     """
     if name == "dtw":
         within = None if band < 0 else band
@@ -39,5 +39,5 @@ def alignment_fn(
 
 
 def labelled(hints: Mapping[str, str]) -> list[list[str]]:
-    """Return the table as buttons: key, name and hint of each."""
+    """Return the key, label and hint of each button."""
     return [[key, name, hints[key]] for key, name in ALIGNMENTS.items()]

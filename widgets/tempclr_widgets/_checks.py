@@ -1,4 +1,4 @@
-"""What several views check of their arguments, and the traits that they share."""
+"""Argument checks and traits that several views share."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def limits_trait(**limits: tuple[float, float]) -> traitlets.Dict:
 
 
 def checked_gamma(gamma: float, *, hard: bool = False) -> float:
-    """Return gamma, refused unless it can be chosen in a view; with `hard`, it may also be 0.
+    """Return gamma if it is in the range of a view; with `hard`, 0 is allowed too.
 
     Raises:
         ValueError: If it is out of range.
@@ -38,7 +38,7 @@ def checked_gamma(gamma: float, *, hard: bool = False) -> float:
 
 
 def checked_band(band: float) -> float:
-    """Return a band, refused unless it is a number of steps, or -1 for none.
+    """Return a band if it is a number of steps, or -1 for none.
 
     Raises:
         ValueError: If it is out of range.
@@ -52,7 +52,7 @@ def checked_sentences(sentences: Sequence[str], n: int) -> list[str]:
     """Return the texts of n rows.
 
     Raises:
-        ValueError: If there are not n of them, or one string is given in place of a list.
+        ValueError: If there are not n of them, or they are one string instead of a list.
     """
     if isinstance(sentences, str) or len(sentences) != n:
         got = "one string" if isinstance(sentences, str) else len(sentences)

@@ -1,4 +1,4 @@
-"""One cost matrix, explored: sentences, clips, costs and their alignments, all linked."""
+"""Explore one cost matrix: its sentences, clips, costs and alignments, all linked."""
 
 import math
 import mimetypes
@@ -49,15 +49,15 @@ class AlignmentExplorer(View):
         cost: n x m, rows are sentences and columns clips; finite or +inf, which forbids a cell. Kept in float32.
         sentences: Text of each row.
         frames: Pictures of each clip in 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]. Large
-            ones are made smaller.
-        video: File that the clips are from, at most 64 MB; it plays and is scrubbed in step with the path.
-        starts: Second of the video at which each clip begins, rising; or how many seconds every clip lasts.
-        alignments: Shown at first, of "dtw", "otam", "drop_dtw" and "subsequence_dtw". The first one links sentences
+            pictures are scaled down.
+        video: File that the clips come from, at most 64 MB; it follows the position in the clips.
+        starts: Seconds at which the clips begin, in rising order; or the duration of every clip in seconds.
+        alignments: Initial choice of "dtw", "otam", "drop_dtw" and "subsequence_dtw". The first one links sentences
             and clips.
         gamma: Smoothing, 0.001 to 10, in the unit of the cost.
         band: Steps off the line between the corners, for "dtw"; -1 is no band.
-        drop_cost: Price of leaving out a step, for "drop_dtw"; by default the median of the finite costs.
-        drops: Which steps may be left out: clips "y", sentences "x", or both "xy".
+        drop_cost: Cost of dropping a step, for "drop_dtw"; by default the median of the finite costs.
+        drops: Which steps may be dropped: clips "y", sentences "x", or both "xy".
 
     Raises:
         ValueError: If the cost is not such a matrix, is empty or has more than ten million cells; if there are not n
@@ -73,16 +73,18 @@ class AlignmentExplorer(View):
     title = "Alignment"
     _esm = module("alignment_explorer.js")
 
-    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="that are shown").tag(sync=True)
+    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="that are on display").tag(sync=True)
     arrangement = traitlets.Enum(["beside", "blended"], "beside", help="panels").tag(sync=True)
     gamma = gamma_trait()
     band = band_trait()
-    drop_cost = traitlets.Float(0.0, help="price of leaving out a step").tag(sync=True)
-    drops = traitlets.Enum(["y", "x", "xy"], "y", help="what may be left out: clips, sentences, both").tag(sync=True)
+    drop_cost = traitlets.Float(0.0, help="cost of dropping a step").tag(sync=True)
+    drops = traitlets.Enum(["y", "x", "xy"], "y", help="steps that may be dropped: clips, sentences, both").tag(
+        sync=True
+    )
     ink = traitlets.Float(0.0, min=0.0, max=1.0, help="0 shows costs, 1 the soft alignment").tag(sync=True)
     brush: Any = traitlets.List(help="[] or ['rows' or 'columns', first, last]").tag(sync=True)
-    cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
-    area = traitlets.List(traitlets.Float(), help="[] or what is zoomed to: top, bottom, left, right").tag(sync=True)
+    cursor = traitlets.List(traitlets.Int(), help="[] or the current cell [i, j]").tag(sync=True)
+    area = traitlets.List(traitlets.Float(), help="[] or the zoomed area: top, bottom, left, right").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
@@ -94,7 +96,7 @@ class AlignmentExplorer(View):
     _sheet = traitlets.Bytes(help="all pictures in one PNG or JPEG").tag(sync=True)
     _sheet_shape = traitlets.List(traitlets.Int(), help="per clip, height, width, and per row").tag(sync=True)
     _clip_starts = traitlets.Bytes(help="float32 seconds").tag(sync=True)
-    _video_type = traitlets.Unicode(help="media type; the video itself is sent when asked for").tag(sync=True)
+    _video_type = traitlets.Unicode(help="media type; the video itself is sent on request").tag(sync=True)
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class AlignmentExplorer(View):
 
     @property
     def values(self) -> dict[str, dict[str, float | None]]:
-        """Soft and hard cost of each alignment shown, by name, as set now; None where no path exists."""
+        """Soft and hard cost of each alignment on display, by name; None where no path exists."""
         found = {}
         for name in self.alignments:
             soft, hard = (function(self._matrix).item() for function in self._functions(name))
@@ -179,22 +181,22 @@ class AlignmentExplorer(View):
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state, and the video, for which a page cannot ask a kernel."""
+        """Return the synchronized state, and the video, which a page cannot request from a kernel."""
         return super().page_state() | ({"_video": self._video} if self._video else {})
 
     def _functions(self, name: str) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
-        """The soft and the hard form of an alignment function, as set now."""
+        """The soft and the hard form of an alignment function, with the current settings."""
         options = {"band": self.band, "drop_cost": self.drop_cost, "drops": self.drops}
         return alignment_fn(name, gamma=self.gamma, **options), alignment_fn(name, gamma=0.0, **options)
 
     def _answer(self, _view: object, content: dict, _buffers: object) -> None:
-        """Send what the browser asks for: alignments by name, or the video."""
+        """Answer a request of the browser for alignments by name, or for the video."""
         if content.get("video") and self._video:
             self.send({"video": True}, buffers=[self._video])
         self._align([name for name in content.get("ask", []) if name in ALIGNMENTS])
 
     def _align(self, names: Sequence[str]) -> None:
-        """Send the browser alignments of the costs."""
+        """Compute alignments and send them to the browser."""
         answers, buffers = [], []
         for name in names:
             soft, hard = self._functions(name)
@@ -209,19 +211,19 @@ class AlignmentExplorer(View):
 
 
 def _path(hard: Callable[..., Tensor], cost: Tensor) -> Tensor:
-    """Cells of the hard path, none where there is no path or nothing is matched."""
+    """Cells of the hard path; none if there is no path or it matches nothing."""
     if hard(cost) == torch.inf:
         return torch.empty((0, 2), dtype=torch.int64)
     return tempclr.path_of(hard, cost)
 
 
 def _finite(value: float) -> float | None:
-    """A number that JSON has."""
+    """The value, or None where JSON has no number for it."""
     return value if math.isfinite(value) else None
 
 
 def _written(value: float) -> str:
-    """A value in a title."""
+    """A value as text for a title."""
     return f"{value:.3f}" if math.isfinite(value) else "no path"
 
 
@@ -250,6 +252,6 @@ def _video_of(path: Path | str | None) -> tuple[bytes, str]:
     if path.stat().st_size > MOST_VIDEO:
         raise ValueError(
             f"expected a video of at most {MOST_VIDEO >> 20} MB, got {path.stat().st_size / 2**20:.0f} MB in "
-            f"{path.name}; cut it or make it smaller, or pass frames instead"
+            f"{path.name}; cut or compress it, or pass frames instead"
         )
     return path.read_bytes(), kind

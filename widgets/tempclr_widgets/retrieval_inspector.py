@@ -1,4 +1,4 @@
-"""One paragraph and the videos that are ranked for it: why the first one beat the right one."""
+"""Inspect a retrieval: one paragraph, the videos ranked for it, and why the first one beat the right one."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,8 +28,8 @@ HINTS = {
     "soft-DTW": "minus the soft minimum over alignments, per sentence and clip",
 }
 MOST_QUERIES = 5000
-TOP = 5  # ranked videos that are shown
-PAGE_BYTES = 3_000_000  # of costs in a saved page; the queries with the worst ranks come first
+TOP = 5  # ranked videos on display
+PAGE_BYTES = 3_000_000  # of costs in a saved page, for the queries with the worst ranks
 
 
 class RetrievalInspector(View):
@@ -39,13 +39,13 @@ class RetrievalInspector(View):
     alignments, and with what each sentence contributes to the difference of their scores.
 
     Args:
-        paragraphs: Embedded, at least two.
-        videos: Embedded; number i is the right one for paragraph i.
+        paragraphs: Embedded paragraphs, 2 to 5,000.
+        videos: Embedded videos; video i is the right one for paragraph i.
         sentences: Texts of the steps of each paragraph.
-        names: Of the videos; by default their numbers.
-        score: Shown at first: "mean-pool", "Cap.Avg.", "DTW" or "soft-DTW", as in `tempclr.tasks.retrieval`.
+        names: Names of the videos; by default their indices.
+        score: Initial score: "mean-pool", "Cap.Avg.", "DTW" or "soft-DTW", as in `tempclr.tasks.retrieval`.
         gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cosine cost.
-        query: Paragraph shown at first.
+        query: Index of the initial paragraph.
 
     Raises:
         ValueError: If there are fewer than two or more than 5,000 paragraphs, not as many videos, or texts that do not

@@ -1,4 +1,4 @@
-"""The order loss, taken apart: wrong orders, what each costs, and the gradient on the costs."""
+"""Take the order loss apart: wrong orders, the cost of each, and the gradient with respect to the costs."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -28,7 +28,7 @@ KINDS: Mapping[str, tuple[negatives.Shuffle, str]] = MappingProxyType(
 MOST_CELLS = 40_000
 MOST_ORDERS = 63
 TEMPERATURE = (0.01, 10.0)  # lowest and highest
-PAGE_DRAWS = 8  # that a saved page holds of each kind, since it has no kernel to draw more
+PAGE_DRAWS = 8  # per kind in a saved page, which has no kernel to draw more
 
 
 class ShuffleLab(View):
@@ -45,8 +45,8 @@ class ShuffleLab(View):
             all ("reversed"), neighbouring segments ("swaps"), a run of segments ("blocks"), or "sentences".
         count: Wrong orders, 1 to 63; fewer where fewer exist. 31 as published.
         gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cost.
-        temperature: Of the loss, 0.01 to 10.
-        seed: Of the first draw.
+        temperature: Temperature of the loss, 0.01 to 10.
+        seed: Seed of the first draw.
 
     Raises:
         ValueError: If an argument does not match the cost or is out of range, or if the video has no wrong order of any
@@ -67,7 +67,7 @@ class ShuffleLab(View):
     seed = traitlets.Int(0, min=0, help="of the draw").tag(sync=True)
     gamma = gamma_trait()
     temperature = traitlets.Float(1.0, min=TEMPERATURE[0], max=TEMPERATURE[1], help="of the order loss").tag(sync=True)
-    order = traitlets.Int(0, min=0, help="number of the wrong order that is shown").tag(sync=True)
+    order = traitlets.Int(0, min=0, help="index of the wrong order on display").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
@@ -143,12 +143,12 @@ class ShuffleLab(View):
 
     @property
     def gradient(self) -> Tensor:
-        """Gradient of the loss on the costs of the true order, [n, m], in nats per unit of cost."""
+        """Gradient of the loss with respect to the costs in true order, [n, m], in nats per unit of cost."""
         cost = self._matrix.clone().requires_grad_()
         return torch.autograd.grad(self._loss(cost), cost)[0]
 
     def figure(self) -> Figure:
-        """Return the true order and the wrong one that is shown, on one colour scale, and the gradient."""
+        """Return the true order and the current wrong order, on one colour scale, and the gradient."""
         chosen = min(self.order, len(self.orders) - 1)
         costs = self._reordered(self._matrix)[[0, 1 + chosen]].numpy()
         values = self.distances[[0, 1 + chosen]].tolist()
@@ -175,7 +175,7 @@ class ShuffleLab(View):
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state, and draws of further seeds, for which a page cannot ask a kernel."""
+        """Return the synchronized state, and draws for further seeds, which a page cannot request from a kernel."""
         draws = {
             f"{kind} {seed}": ints(self._draw(kind, seed))
             for kind in self.kinds
@@ -197,7 +197,7 @@ class ShuffleLab(View):
         return drawn[0]
 
     def _redraw(self) -> None:
-        """Draw the orders that are asked for, and send them to the browser."""
+        """Draw orders for the current kind and seed, and send them to the browser."""
         if self.shuffle not in self.kinds:
             return
         with self.hold_sync():

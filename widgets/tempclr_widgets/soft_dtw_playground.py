@@ -1,4 +1,4 @@
-"""Two curves to draw, and how soft-DTW and its relatives align them: for teaching."""
+"""Draw two curves and see how soft-DTW and its relatives align them; for teaching."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,23 +23,23 @@ HINTS = {
     "subsequence_dtw": "all of x with the part of y that fits best",
 }
 MOST = 120  # steps of a curve
-DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher price
+DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher cost
 BAND = (0, 20)  # ends of its slider, in steps; its right end is no band
 
 
 class SoftDTWPlayground(View):
-    """Two curves, drawn by mouse or by keyboard, with their cost matrix, path and alignment.
+    """Two curves, drawn by mouse or keyboard, with their cost matrix, path and alignment.
 
     The cost of a step of x with a step of y is the square of their difference. The browser aligns
-    whatever is drawn at once; the numbers of this class are the package's own.
+    the curves while they are drawn; the properties of this class use the package's functions.
 
     Args:
-        x: Values of the curve above, 1 to 120 finite numbers; by default a bump.
-        y: Values of the curve below; by default the same bump, later and slower.
+        x: Values of the upper curve, 1 to 120 finite numbers; by default a bump.
+        y: Values of the lower curve, likewise; by default a later and wider bump.
         alignment: By name: "dtw", "otam", "drop_dtw" or "subsequence_dtw".
         gamma: Smoothing, 0 or 0.001 to 10, in the unit of the cost; 0 is the hard minimum.
         band: Steps off the line between the corners, for "dtw"; -1 is no band.
-        drop_cost: Price of leaving out a step of y, for "drop_dtw".
+        drop_cost: Cost of dropping a step of y, for "drop_dtw".
 
     Raises:
         ValueError: If a curve is empty, too long or not finite, or another argument is out of range.
@@ -53,13 +53,13 @@ class SoftDTWPlayground(View):
     title = "Soft-DTW by hand"
     _esm = module("soft_dtw_playground.js")
 
-    x = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the curve above").tag(sync=True)
-    y = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the curve below").tag(sync=True)
+    x = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the upper curve").tag(sync=True)
+    y = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the lower curve").tag(sync=True)
     alignment = traitlets.Enum(list(ALIGNMENTS), "dtw", help="how the curves are aligned").tag(sync=True)
     gamma = gamma_trait(0.0)
     band = band_trait()
-    drop_cost = traitlets.Float(0.1, min=0.0, help="price of leaving out a step of y").tag(sync=True)
-    cursor = traitlets.List(traitlets.Int(), help="[] or the cell [i, j] looked at").tag(sync=True)
+    drop_cost = traitlets.Float(0.1, min=0.0, help="cost of dropping a step of y").tag(sync=True)
+    cursor = traitlets.List(traitlets.Int(), help="[] or the current cell [i, j]").tag(sync=True)
     _limits = limits_trait(gamma=GAMMA, drop_cost=DROP_COST, band=BAND, steps=(2, MOST))
     _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
         sync=True
@@ -96,12 +96,12 @@ class SoftDTWPlayground(View):
 
     @property
     def value(self) -> float:
-        """Cost of the best alignment, as set now."""
+        """Value of the alignment function with the current settings."""
         return self._function(self.gamma)(self.cost).item()
 
     @property
     def visits(self) -> Tensor:
-        """How often each cell is matched, [n, m], as set now: the expected alignment."""
+        """Expected alignment with the current settings, [n, m]: how often each cell is matched."""
         return tempclr.alignment_of(self._function(self.gamma), self.cost)
 
     @property
@@ -130,7 +130,7 @@ class SoftDTWPlayground(View):
 
 
 def _curve(values: Sequence[float], name: str) -> list[float]:
-    """A curve as a list, refused unless it can be drawn."""
+    """A curve as a list, after checking its values."""
     curve = np.asarray(values, dtype=float)
     if curve.ndim != 1 or not 1 <= len(curve) <= MOST or not np.isfinite(curve).all():
         what = "NaN or infinity" if not np.isfinite(curve).all() else f"shape {curve.shape}"

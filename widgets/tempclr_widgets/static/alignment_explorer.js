@@ -1,4 +1,4 @@
-// One alignment, explored: sentences, clips and costs, linked. The kernel aligns; without one, the page does.
+// Explores one alignment with linked sentences, clips and costs. The kernel aligns; without one, the page does.
 
 import { answersOf } from "./answers.js";
 import { rgb, SERIES, WHITE } from "./colours.js";
@@ -79,7 +79,7 @@ function brushOf(model) {
   return axis ? { axis, first, last } : { axis: "" };
 }
 
-/** Returns the cell that is looked at, or null. */
+/** Returns the current cell, or null. */
 const cursorOf = (model) => (model.get("cursor").length ? model.get("cursor") : null);
 
 /** Returns the area that was zoomed to, or null. */
@@ -207,7 +207,7 @@ function point({ model, strip }, i, j, kind) {
   keep(model, kind === "click" ? { cursor: [i, j], brush: ["rows", i, i] } : { cursor: [i, j] });
 }
 
-/** Shows in all panels and in the strip what one panel was moved to. */
+/** Zooms all panels and the strip to the area of one panel. */
 function moved({ model, n, m, panels, strip }, from, area) {
   for (const { map } of panels) if (map !== from) map.look(area);
   strip.look(area);
@@ -269,7 +269,7 @@ function drawBrush(view) {
   speak(view, brush, cursor, linked);
 }
 
-/** Lets the next key know where the last one led, before that is drawn. */
+/** Updates brush and cursor before they are drawn, so that the next key press starts from them. */
 function noteBrush(view) {
   const brush = brushOf(view.model), cursor = cursorOf(view.model);
   for (const { map } of view.panels) map.show({ brush, cursor });

@@ -49,7 +49,7 @@ export function answersOf(root, model, { cost, n, m, told }) {
     told("aligned by the kernel");
   }
 
-  /** Adds to an answer what the parts of the view ask for again and again. */
+  /** Adds values to an answer that the parts of the view need often. */
   function completed(found) {
     let mass = 0;
     for (const weight of found.alignment) mass += weight;

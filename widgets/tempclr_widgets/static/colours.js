@@ -1,8 +1,8 @@
-// Colours: the map of costs, and the series of things that stand beside one another.
+// Colours: the map of costs, and a palette for series.
 
 import { bytesOf } from "./numbers.js";
 
-/** cividis, 256 colours of 3 bytes: perceptually uniform, and the same to colour-blind eyes (as plots/style.py). */
+/** cividis, 256 colours of 3 bytes: perceptually uniform and safe for colour blindness (as in plots/style.py). */
 export const CIVIDIS = bytesOf(`
   ACJNACNPACNQACRSACVUACZVACZXACdZAChbAChcACleACpgACpiACtkACxmACxnAC1pAC5rAC9tAC9vADBwADBwADFwADFwBDJwCDNwCzNwDjRw
   ETVvFDZvFjZvGDdvGjhvHDhuHTluHzpuITtuIjtuJDxuJT1tJz1tKD5tKj9tKz9tLEBtLkFsL0JsMEJsMUNsMkRsNERsNUVsNkZsN0ZsOEdsOUhs

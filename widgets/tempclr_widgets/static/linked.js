@@ -1,4 +1,4 @@
-// What a brush means on the other side: sentences of clips, clips of sentences, and how to say so.
+// What a brush selects on the other axis, the clips of sentences or the sentences of clips, and its description.
 
 import { written } from "./numbers.js";
 

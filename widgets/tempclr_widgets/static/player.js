@@ -1,10 +1,10 @@
-// Playing the clips: the position runs by itself, or with the video that the clips are from.
+// Plays the clips: the position advances on a timer, or with the video.
 
 import { element, still } from "./view.js";
 
-const LATE = 30; // seconds that playing takes at most without a video
+const LATE = 30; // longest duration of playback without a video, in seconds
 
-/** Lets the position run, with the video where there is one. Returns { stop, end }. */
+/** Lets the play button move the position, with the video if there is one. Returns { stop, end }. */
 export function playerOf(strip) {
   const { root, play, m } = strip;
   let playing = 0;
@@ -63,7 +63,7 @@ function openVideo(strip, content) {
   root.onEnd(() => (player.stop(), URL.revokeObjectURL(address)));
 }
 
-/** Moves the video to where the clip begins. */
+/** Moves the video to the start of the clip. */
 export function seek({ video, starts, at }) {
   video.currentTime = starts[at] + 0.01;
 }

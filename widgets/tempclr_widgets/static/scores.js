@@ -1,4 +1,4 @@
-// What adds to the score of a video for a paragraph, as `tempclr.tasks.retrieval` scores it.
+// The contributions to the score of a video for a paragraph, as in `tempclr.tasks.retrieval`.
 
 import { align } from "./align.js";
 import { sum } from "./numbers.js";
@@ -6,7 +6,7 @@ import { sum } from "./numbers.js";
 /**
  * Returns, for costs { n, m, cost } and the name of a score,
  *   shares  what each sentence contributes; null where no sentence has a share of its own
- *   rest    what is left of the score besides
+ *   rest    remainder of the score
  *   path    cells of the alignment
  *   picked  cells that belong together without being a path
  */

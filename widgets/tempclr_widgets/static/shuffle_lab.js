@@ -1,4 +1,4 @@
-// The order loss, taken apart: wrong orders are drawn in Python, everything about them is computed here.
+// Takes the order loss apart. Python draws the wrong orders; all else is computed here.
 
 import { align } from "./align.js";
 import { colourOf } from "./colours.js";

@@ -1,4 +1,4 @@
-// How far a training is, with the buttons that pause and stop it.
+// The progress of training, with the buttons that pause and stop it.
 
 import { button } from "./controls.js";
 import { element } from "./view.js";
@@ -22,9 +22,9 @@ const REASONS = {
 const DEAF = "The kernel has not answered yet. Unless a step takes long, this kernel takes no messages while a cell " +
   "runs: interrupt it instead. Training continues from its last checkpoint.";
 
-/** Makes the head. Returns { boxes, draw(), heard() }; `heard` is called when the loop has taken a wish. */
+/** Makes the head. Returns { boxes, draw(), heard() }; call `heard` when the loop has received a request. */
 export function headOf(root, model) {
-  let sent = null, waiting = 0; // what was asked for and has not arrived as far as is known
+  let sent = null, waiting = 0; // `sent` is a request that the loop has not confirmed
   const asked = () => sent ?? model.get("wish");
   const state = element("span", { class: "tm-state" }), facts = element("span", { class: "tc-soft" });
   const bar = element("progress", { max: model.get("steps"), "aria-label": "steps of training done" });
@@ -38,7 +38,7 @@ export function headOf(root, model) {
   /** Asks the loop for something, and tells the reader if it does not answer. */
   function wish(what) {
     sent = what;
-    model.send({ wish: what }); // a change of state would wait until the kernel is idle
+    model.send({ wish: what }); // a state change would wait until the kernel is idle
     draw();
     clearTimeout(waiting);
     waiting = setTimeout(() => {

@@ -1,4 +1,4 @@
-// A training, watched: curves, what becomes of one pair, pause and stop. A saved page shows what was.
+// Watches training: curves, one pair, pause and stop. A saved page shows the recorded run.
 
 import { chartOf } from "./chart.js";
 import { headOf } from "./training_head.js";
@@ -38,7 +38,7 @@ const STYLE = `
 
 function render({ model, el }) {
   const root = mount(el, STYLE), names = model.get("_names"), width = 1 + names.length;
-  let table = floats(model.get("_curves")), pointed = null; // the step that is pointed at in every chart
+  let table = floats(model.get("_curves")), pointed = null; // `pointed` is the step under the pointer, in all charts
   const head = headOf(root, model);
   const drawCurves = oncePerFrame(() => {
     const last = Math.max(2, table[table.length - width]); // one axis for all

@@ -6,14 +6,14 @@ import { heatMap, inkLayer, whitePath } from "./heat_map.js";
 import { clamp, floats, limits, written } from "./numbers.js";
 import { element, keep, oncePerFrame, still } from "./view.js";
 
-const FRAME = 350; // ms for which a look is shown when time runs
+const FRAME = 350; // ms per look during playback
 const TITLES = ["Costs and path", "Soft alignment"];
 
 /**
  * Makes the pair; `drawn` is called when another look is shown. Returns
  *   box          the element
  *   read()       take up the looks of the model
- *   draw()       show the look that is chosen
+ *   draw()       show the chosen look
  *   shownStep()  the step of the look that is shown, or null
  */
 export function pairOf(root, model, drawn) {
@@ -37,7 +37,7 @@ export function pairOf(root, model, drawn) {
 function build(pair) {
   const { root, model } = pair;
   let playing = 0;
-  /** Lets time run, or holds it. */
+  /** Starts or stops playback. */
   const run = (go) => {
     clearInterval(playing);
     playing = 0;
@@ -77,12 +77,12 @@ function build(pair) {
 function readLooks(pair) {
   const { root, model, places } = pair, steps = model.get("_look_steps"), [n, m] = model.get("_shape");
   const costs = steps.length ? floats(model.get("_costs")) : new Float32Array();
-  if (steps.length && costs.length !== steps.length * n * m) return; // the other half of a change is on its way
+  if (steps.length && costs.length !== steps.length * n * m) return; // the rest of the change has not arrived yet
   pair.looks = steps.map((step, k) => ({ step, cost: costs.subarray(k * n * m, (k + 1) * n * m) }));
   pair.range = limits(costs);
   const { length } = pair.looks;
   pair.box.hidden = !length;
-  pair.play.hidden = length < 2 || still(); // where motion is unwelcome, time is moved by hand
+  pair.play.hidden = length < 2 || still(); // with reduced motion, only the slider moves through time
   pair.time.input.max = Math.max(1, length - 1);
   pair.time.input.disabled = length < 2;
   if (!length || pair.maps) return;
