@@ -144,7 +144,7 @@ def test_a_move_that_no_kernel_supports_is_refused():
 )
 def test_a_compiled_kernel_supports_every_recursion_of_the_package(kernel: ModuleType, recursion: Recursion):
     assert kernel.supports(recursion)
-    assert not kernel.supports(Sloped(**vars(recursion), sloped=True))
+    assert not kernel.supports(Sloped(**{**vars(recursion), "sloped": True}))
 
 
 def test_asking_what_a_kernel_supports_loads_no_compiler():

@@ -6,6 +6,7 @@ This file loads no torch: a name is resolved when it is used. To add a choice, a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -112,15 +113,21 @@ TRAINABLE: Mapping[str, Choice] = MappingProxyType(
 
 PAIR_DATA: Mapping[str, DataChoice] = MappingProxyType(
     {
-        "babyai": DataChoice("simulated rooms", lambda: tempclr.data.babyai.Rooms, frames=True),
-        "features": DataChoice("a folder of your own features", lambda: tempclr.data.features.Features),
+        "babyai": DataChoice("simulated rooms", lambda: import_module("tempclr.data.babyai").Rooms, frames=True),
+        "features": DataChoice(
+            "a folder of your own features", lambda: import_module("tempclr.data.features").Features
+        ),
     }
 )
 
 VIDEO_DATA: Mapping[str, DataChoice] = MappingProxyType(
     {
-        "babyai": DataChoice("simulated rooms", lambda: tempclr.data.babyai_classes.RoomClasses, frames=True),
-        "features": DataChoice("a folder of your own features", lambda: tempclr.data.features.LabelledFeatures),
+        "babyai": DataChoice(
+            "simulated rooms", lambda: import_module("tempclr.data.babyai_classes").RoomClasses, frames=True
+        ),
+        "features": DataChoice(
+            "a folder of your own features", lambda: import_module("tempclr.data.features").LabelledFeatures
+        ),
     }
 )
 
