@@ -5,6 +5,7 @@ Commands import what they need when they run, so that help, lists of parameters 
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,13 +142,18 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _params(options: argparse.Namespace) -> None:
-    """Print name, type, default and comment of every parameter."""
+    """Print name, type, default and comment of every parameter; "see TABLE" becomes the names in that table."""
+    from tempclr.experiments.choices import TABLES
     from tempclr.launcher.parameters import read_parameters
+
+    def names(found: re.Match[str]) -> str:
+        return f"one of {', '.join(map(repr, TABLES[found[1]]))}"
 
     listed = read_parameters(options.notebook)
     width = max((len(parameter.name) for parameter in listed), default=0)
     for parameter in listed:
-        print(f"{parameter.name:{width}}  {parameter.type:5}  {parameter.default!r}  {parameter.help}".rstrip())
+        text = re.sub(rf"\bsee ({'|'.join(TABLES)})\b", names, parameter.help)
+        print(f"{parameter.name:{width}}  {parameter.type:5}  {parameter.default!r}  {text}".rstrip())
 
 
 def _view(options: argparse.Namespace) -> None:

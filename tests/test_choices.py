@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from tempclr import TrainConfig
+from tempclr.cli import main
 from tempclr.data.source import PairSource, VideoSource
 from tempclr.experiments import from_parameters
 from tempclr.experiments.choices import ALIGNMENTS, PAIR_DATA, SHUFFLES, VIDEO_DATA, make_source, split_data
@@ -25,7 +26,7 @@ FILLED = {  # dataclasses that the parameters of a notebook fill
     "08_ablation": (Experiment, TrainConfig),
 }
 TRAINING = {"optimizer": get_args(Optimizer), "decay": get_args(Decay)}
-LISTED = {  # names that the comment of a parameter lists
+LISTED = {  # names that a parameter may have
     "02_train": {**CHOICES, **TRAINING},
     "06_localization": {**CHOICES, **TRAINING, "encoder": ("per-step", "contextual", "minilm")},  # "paper" cuts videos
     "07_few_shot": {**RECOGNITION_CHOICES, **TRAINING},
@@ -109,11 +110,15 @@ def test_the_training_notebook_has_every_parameter():
 @pytest.mark.parametrize(
     ("notebook", "name"), [(notebook, name) for notebook, known in LISTED.items() for name in known]
 )
-def test_the_comment_of_a_parameter_lists_its_choices(notebook: str, name: str):
+def test_the_choices_of_a_parameter_are_listed(notebook: str, name: str, capsys: pytest.CaptureFixture):
+    known = set(LISTED[notebook][name])
+    main(["params", notebook])
+    printed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     for parameter in read_parameters(notebook):
         if parameter.name == name:
-            found = {parameter.default, *re.findall(r'"([^"]+)"', parameter.help)}
-            assert found == set(LISTED[notebook][name])
+            in_comment = {parameter.default, *re.findall(r'"([^"]+)"', parameter.help)}
+            listed = {parameter.default, *re.findall(r"""["']([^"']+)["']""", printed[name])}
+            assert in_comment <= known and listed == known
 
 
 def test_parameters_are_described_and_refused_without_torch():

@@ -131,6 +131,9 @@ VIDEO_DATA: Mapping[str, DataChoice] = MappingProxyType(
     }
 )
 
+# tables that the comment of a notebook's parameter may refer to, as "see SHUFFLES"
+TABLES = MappingProxyType({"SHUFFLES": SHUFFLES, "ALIGNMENTS": ALIGNMENTS, "UNIT_LOSSES": UNIT_LOSSES})
+
 
 def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:
     """Return the name and the location of a data source.
