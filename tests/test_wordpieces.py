@@ -49,8 +49,8 @@ def test_sentences_without_words_and_wrong_vocabularies_are_refused(vocabulary: 
         word_pieces(["cut", " "], vocabulary)
     with pytest.raises(ValueError, match="expected a limit of at least 1 word piece, got 0"):
         word_pieces(["cut"], vocabulary, most=0)
-    with pytest.raises(ValueError, match=r"expected a vocabulary, .*, found none"):
+    with pytest.raises(ValueError, match=r"expected a vocabulary with one word piece per line at .*, found none"):
         word_pieces(["cut"], tmp_path / "none.txt")
     vocabulary.write_text("[UNK]\n[PAD]\n[CLS]\n[SEP]\ncut")
-    with pytest.raises(ValueError, match=r"to begin with \[PAD\], got it at 1"):
+    with pytest.raises(ValueError, match=r"to begin with \[PAD\], got \[PAD\] at 1"):
         word_pieces(["cut"], vocabulary)
