@@ -13,8 +13,8 @@ Writes alignment.json, alignment.md and alignment.png. What is measured:
     series     all pairs of one set of series, soft-DTW and DTW without gradients
     tasks      those of `benchmarks/tasks.py`, on two threads
 
-pysdtw and tslearn compute soft-DTW with its gradient; aeon computes the value of soft-DTW and
-dtaidistance that of DTW, both from series. All are called as their documentation shows.
+pysdtw and tslearn compute soft-DTW with its gradient. From series, aeon computes the values of soft-DTW and DTW,
+and dtaidistance those of DTW. All are called as their documentation shows.
 """
 
 import argparse
@@ -89,10 +89,10 @@ VALUE: Mapping[str, Work] = {
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds per call of each, in rounds that take turns; a short call is repeated for a tenth of a second."""
+    """Median seconds per call of each, called in turn in each round; short calls are repeated for 0.1 s."""
     times: dict[str, list[float]] = {name: [] for name in works}
     calls = dict.fromkeys(works, 1)
-    for number in range(-1, repeats + 1):  # the first call loads, the second tells how many calls make a round
+    for number in range(-1, repeats + 1):  # the first round loads, the second sets the number of calls per round
         for name, work in works.items():
             began = time.perf_counter()
             for _ in range(calls[name]):
@@ -116,7 +116,7 @@ def costs(*shape: int) -> Tensor:
 
 
 def speed(works: Mapping[str, Work], repeats: int) -> list[dict]:
-    """Seconds of each on every shape, and of the faster peer over ours."""
+    """Time of each on every shape, and how many times as long as ours the faster peer takes."""
     rows = []
     for shape in tqdm(SHAPES, desc="speed"):
         cost = costs(*shape)
@@ -202,7 +202,7 @@ def print_peak(library: str, *shape: int) -> None:
 def from_features(repeats: int) -> list[dict]:
     """All pairs of 32 x 32 series of 128 x 16 steps with 128 features: soft-DTW with gradients.
 
-    From the series, as each is called by default; and from the same costs, given to all.
+    First from the series, with each library called as by default; then from the same costs for all.
     """
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.randn(32, steps, 128, generator=generator) for steps in (128, 16))
@@ -236,9 +236,9 @@ def from_features(repeats: int) -> list[dict]:
 
 
 def values_from_series(repeats: int) -> list[dict]:
-    """Distances of 20 series of 128 steps with 8 features, without gradients: what aeon and dtaidistance do.
+    """Distances of 20 series of 128 steps with 8 features, without gradients, as aeon and dtaidistance compute them.
 
-    Both compute each pair of the one set once, we every pair of two sets: 400 against 190.
+    They compute each pair of the set once, 190 in all; we compare the set with itself as if with another, 400 pairs.
     """
     from aeon.distances import dtw_pairwise_distance, soft_dtw_pairwise_distance
     from dtaidistance import dtw_ndim
@@ -322,7 +322,7 @@ def machine(threads: int) -> str:
 
 
 def main() -> None:
-    """Measure what was asked for, print the tables, and write them."""
+    """Run the chosen measurements, print the tables, and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = {
         "gradient": lambda repeats: speed(GRADIENT, repeats),
@@ -334,11 +334,11 @@ def main() -> None:
         "series": values_from_series,
         "tasks": lambda repeats: tasks.rows(2),
     }
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="calls that count, of each (5)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch and numba (1)")
-    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="what to measure (all)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed rounds (5)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch and numba (1)")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="measurements to run (all)")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="where to write (runs/bench)"
+        "--out", type=Path, default=Path("runs/bench"), metavar="DIR", help="output folder (runs/bench)"
     )
     parser.add_argument("--peak", nargs=4, metavar=("LIBRARY", "PAIRS", "N", "M"), help=argparse.SUPPRESS)
     options = parser.parse_args()

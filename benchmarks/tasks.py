@@ -76,7 +76,7 @@ def train(count: int = 256) -> Work:
     return lambda: pairwise.distances(x, y, memory=BUDGET).mean().backward()
 
 
-# each with a small size that loads everything before measuring
+# each with a small size, run first so that everything is loaded before measuring
 TASKS: dict[str, tuple[Callable[..., Work], int]] = {
     "retrieval by DTW, 436 x 436 of 3 to 16 steps": (partial(retrieval, tempclr.dtw), 20),
     "retrieval by OTAM, 436 x 436 of 3 to 16 steps": (partial(retrieval, tempclr.otam), 20),
@@ -87,7 +87,7 @@ TASKS: dict[str, tuple[Callable[..., Work], int]] = {
 
 
 def measure(name: str) -> dict[str, float]:
-    """Seconds and megabytes of one task; of two calls the better, if they are short."""
+    """Seconds of one task, the best of up to three calls within about 10 seconds, and its peak memory."""
     make, small = TASKS[name]
     make(small)()
     work = make()
@@ -112,7 +112,7 @@ def rows(threads: int) -> list[dict]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=TASKS, help="what to measure")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of PyTorch (1)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of PyTorch (1)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(json.dumps(measure(options.task)))

@@ -1,4 +1,4 @@
-"""The time of a training step, and the share of the order loss in it.
+"""The time of a training step, and the order loss's share of it.
 
     python benchmarks/training.py [--repeats 5] [--threads 1] [--only share loop ...] [--out runs/bench]
 

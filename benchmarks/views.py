@@ -111,9 +111,7 @@ def measure(options: argparse.Namespace) -> list[dict]:
 
             def opened(page: Page = page, kind: str = kind) -> None:
                 page.goto(path.as_uri())
-                page.wait_for_function(
-                    "k => document.querySelector(`[data-kind=${k}]`)?.textContent.length > 1", arg=kind
-                )
+                page.wait_for_function(SHOWN, arg=kind)
 
             add("open", kind, seconds(opened, 2))
             add("brush: a sentence", kind, seconds_in_page(page, KEY, ".tl ul", options.repeats))
@@ -143,7 +141,7 @@ def as_text(rows: list[dict], options: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Run all measurements, print and write them."""
+    """Run all measurements, print the results and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sentences", type=int, default=200)
     parser.add_argument("--clips", type=int, default=2000)

@@ -149,7 +149,7 @@ def bootstrap(
     device = generator.device
     rows = torch.randint(seeds, (draws, seeds), generator=generator, device=device)
     columns = torch.randint(units, (draws, units), generator=generator, device=device)
-    # the mean over drawn rows and columns, as a product with the number of times each was drawn
+    # the mean over drawn rows and columns, weighted by how often each was drawn
     row_counts = torch.zeros(draws, seeds, dtype=torch.float64, device=device).scatter_add_(
         1, rows, torch.ones_like(rows, dtype=torch.float64)
     )
@@ -166,7 +166,7 @@ def bootstrap(
 def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Interval:
     """Return the mean of values and its Student's t interval over seeds, for the units that were tested.
 
-    With few seeds it is rightly wide, where `bootstrap` is too narrow. It does not generalise to other units.
+    With few seeds it is wide, as it should be; `bootstrap` is too narrow. It does not generalise to other units.
 
     Args:
         values: One row per seed, at least 2. For a paired comparison, pass the differences.

@@ -1,4 +1,4 @@
-"""Compare every sequence of one set with every sequence of another, in tiles that fit into memory; average a set."""
+"""Compare every sequence of one set with every sequence of another, tile by tile to limit memory; average one set."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class Tiles:
     items: int
     rows: int  # queries of a tile
     columns: int  # items of a tile
-    bytes: int  # that a tile needs at most
+    bytes: int  # peak memory of a tile
 
     def __len__(self) -> int:
         return -(-self.queries // self.rows) * -(-self.items // self.columns)
@@ -90,14 +90,14 @@ def distances(
     Args:
         x: Embedded sequences.
         y: Embedded sequences of the same dimension.
-        alignment_fn: From costs [queries, items, n, m] and lengths [queries, items, 2] to one value
+        alignment_fn: Maps costs [queries, items, n, m] and lengths [queries, items, 2] to one value
             per pair, such as `tempclr.soft_dtw` or `functools.partial(tempclr.otam, gamma=0.1)`.
-        cost: From x [queries, n, dim] and y [items, m, dim] to those costs.
+        cost: Maps x [queries, n, dim] and y [items, m, dim] to those costs.
         memory: Bytes that a tile may take, besides x, y and the result. Memory that the allocator
             keeps in reserve does not count.
 
     Raises:
-        ValueError: If the dimensions differ, a pair does not fit into the memory, or `alignment_fn` refuses its input.
+        ValueError: If the dimensions differ, a pair does not fit into the memory, or `alignment_fn` rejects its input.
     """
     plan = tiles(x, y, memory=memory)
     traced = torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad)
@@ -125,7 +125,7 @@ def distances(
 
 
 def _can_run_out(device: torch.device) -> bool:
-    """Whether running out of memory is an error that can be caught; on a CPU, the system would swap or kill."""
+    """Whether running out of memory is an error that can be caught; on a CPU, the system would swap or kill the process."""
     return device.type != "cpu"
 
 

@@ -116,8 +116,8 @@ def pad(sequences: Sequence[Tensor]) -> Sequences:
     """Return sequences of different lengths as one padded tensor.
 
     Args:
-        sequences: At least one, each with at least one step on its first axis. All agree on
-            the axes after it.
+        sequences: At least one, each with at least one step on its first axis. Their other
+            axes agree.
 
     Raises:
         ValueError: If there is no sequence, one is empty, or their steps differ in shape.

@@ -1,4 +1,4 @@
-"""Check what is passed to an alignment function, and bring it to one form."""
+"""Check the inputs of alignment functions, and bring them to one form."""
 
 import math
 from numbers import Real
@@ -14,7 +14,7 @@ from tempclr.sequences import check_lengths, pair_mask, step_mask
 
 
 def align(cost: Tensor, lengths: Tensor | None, recursion: Recursion, *, kernel: str) -> Tensor:
-    """Return the cost [*batch] of aligning each pair of a cost [*batch, n, m], which is checked first."""
+    """Check costs [*batch, n, m] and lengths, and return the cost [*batch] of aligning each pair."""
     pairs, pair_lengths = as_pairs(cost, lengths)
     every_state = pairs[:, None].expand(-1, recursion.states, -1, -1)
     return alignment_cost(every_state, pair_lengths, recursion, kernel).reshape(cost.shape[:-2])
@@ -24,8 +24,8 @@ def as_pairs(cost: Tensor, lengths: Tensor | None) -> tuple[Float[Tensor, "pairs
     """Return costs and lengths with their batch axes flattened into one; half precision becomes float32.
 
     Raises:
-        ValueError: If the cost is not a floating [*batch, n, m] with n, m >= 1, the lengths are not
-            integers [*batch, 2] on the same device from 1 to n and m, or a cost within them is NaN or -inf.
+        ValueError: If the cost is not a floating-point tensor [*batch, n, m] with n, m >= 1, the lengths are not
+            integers [*batch, 2] from 1 to n and m on the same device, or a cost within them is NaN or -inf.
     """
     check_cost(cost)
     *batch, n, m = cost.shape
@@ -50,16 +50,16 @@ def checked(values: Tensor, lengths: Tensor, name: str) -> Tensor:
     Raises:
         ValueError: If a length is out of its range, or a value [*batch, *steps] within them is NaN or -inf.
     """
-    # in a compiled graph only an operator with a result is kept; elsewhere an operator would cost 50 microseconds
+    # a compiled graph keeps only operators with a result; elsewhere, calling an operator would cost 50 microseconds
     return (_check if torch.compiler.is_compiling() or values.is_meta else _check_values)(values, lengths, name)
 
 
 def _check_values(values: Tensor, lengths: Tensor, name: str) -> Tensor:
-    """Check as `checked` says."""
+    """Do the work of `checked`."""
     steps = values.shape[lengths.ndim - 1 :]
     for axis, count in enumerate(steps):
         check_lengths(lengths[..., axis], count, f"lengths of {'xy'[axis]}")
-    # the minimum is NaN if any value is: one fast test, after which most inputs need no masks
+    # the minimum is NaN if any value is: this one fast test spares most inputs the masks
     if values.numel() and not values.amin() > -torch.inf:
         within = pair_mask(lengths, *steps) if len(steps) == 2 else step_mask(lengths[..., 0], *steps)
         refused = (values.isnan() | (values == -torch.inf)) & within
@@ -90,6 +90,6 @@ def check_cost(cost: Tensor) -> None:
 
 
 def check_gamma(gamma: float, instead: str) -> None:
-    """Raise `ValueError` unless a smoothing is a positive number; `instead` says what else to use."""
+    """Raise `ValueError` unless gamma is a finite number > 0; `instead` says what to use for gamma = 0."""
     if not isinstance(gamma, Real) or not 0 < gamma < math.inf:
         raise ValueError(f"expected a finite gamma > 0, got {gamma}; {instead}")

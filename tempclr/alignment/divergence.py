@@ -1,4 +1,4 @@
-"""The soft-DTW divergence: soft-DTW without its bias, so that a sequence has distance 0 from itself."""
+"""The soft-DTW divergence: soft-DTW without its bias, so that a sequence has distance 0 to itself."""
 
 from typing import Any
 
@@ -18,23 +18,23 @@ def soft_dtw_divergence(
     band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
-    """Return the soft-DTW cost of two sequences, minus the mean of the costs of each with itself.
+    """Return the soft-DTW cost of two sequences, minus the mean of their costs with themselves.
 
         soft_dtw(x, y) - (soft_dtw(x, x) + soft_dtw(y, y)) / 2
 
     Args:
-        cost: Of x with y, as for `soft_dtw`.
-        cost_x: Of x with itself.
-        cost_y: Of y with itself.
-        lengths: As for `soft_dtw`, of x and y.
+        cost: Costs of x with y, as for `soft_dtw`.
+        cost_x: Costs of x with itself.
+        cost_y: Costs of y with itself.
+        lengths: Of x and y, as for `soft_dtw`.
         gamma: As for `soft_dtw`.
         band: As for `soft_dtw`.
         kernel: As for `soft_dtw`.
 
     Returns:
-        One value per pair, in the unit of `cost`: 0 when y is x, where soft-DTW is
-        negative. It is proven to be >= 0 for some costs (see the source for the conditions), but not for
-        the cosine cost. It is not 0 for a warped copy.
+        One value per pair, in the unit of `cost`. It is 0 when y equals x, whereas soft-DTW is then negative;
+        it is not 0 for a warped copy. It is proven to be >= 0 for some costs (the source states the
+        conditions), but not for the cosine cost.
 
     Raises:
         ValueError: As `soft_dtw`.

@@ -22,7 +22,7 @@ def drop_dtw(
 ) -> Float[Tensor, "*batch"]:
     """Return the cost of the best alignment in which steps may be dropped instead of matched.
 
-    The minimum, over all sets of dropped steps, of their drop costs plus the DTW cost of the remaining steps:
+    It is the minimum, over all sets of dropped steps, of their drop costs plus the DTW cost of the remaining steps:
 
         min_{A, B} sum_{i in A} drop_x(i) + sum_{j in B} drop_y(j) + dtw(cost without A and B)
 
@@ -31,19 +31,19 @@ def drop_dtw(
         lengths: As for `soft_dtw`.
         drop_x: Cost of dropping a step of x: one number, or one per step. +inf keeps a step, None keeps all.
         drop_y: The same for y.
-        gamma: Smoothing, >= 0, in the unit of `cost`: the soft minimum over all alignments and sets of
+        gamma: Smoothing, >= 0, in the unit of `cost`, of the minimum over all alignments and sets of
             dropped steps, each counted once; 0 is the hard minimum.
         kernel: As for `soft_dtw`.
 
     Returns:
         One value per pair, in the unit of `cost`; +inf where no alignment exists. If steps of
-        both sequences may be dropped, all of them may be. It is differentiable with respect to costs and drop
-        costs: the gradient of the latter is how often a step is dropped, and
-        `alignment_of(partial(drop_dtw, drop_y=1.0), cost)` is how often cells are matched.
+        both sequences may be dropped, an alignment may drop all of them. It is differentiable with respect to
+        costs and drop costs: the gradient with respect to a drop cost says how often that step is dropped, and
+        `alignment_of(partial(drop_dtw, drop_y=1.0), cost)` says how often each cell is matched.
 
     Raises:
-        ValueError: As `soft_dtw`, but gamma may be 0; if neither drop cost is given, or a drop cost
-            is NaN, -inf, or of another shape or device.
+        ValueError: As `soft_dtw`, but gamma may be 0. Also if neither drop cost is given, or a drop cost
+            is NaN or -inf, or has the wrong shape or device.
 
     Example:
         The middle step of y fits nowhere:
@@ -78,7 +78,7 @@ def drop_dtw(
 def _plane(
     drop: float | Tensor, name: str, cost: Tensor, pairs: Tensor, lengths: Tensor, steps: int
 ) -> tuple[Float[Tensor, "pairs padded"], Int[Tensor, "pairs 1"]]:
-    """Drop costs of each pair, after an added step that costs nothing, and the checked lengths."""
+    """Return the drop costs of each pair, after an added step that costs nothing, and the checked lengths."""
     if isinstance(drop, Tensor):
         if drop.device != cost.device or not drop.is_floating_point():
             raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")

@@ -17,12 +17,12 @@ def otam(
     gamma: float = 0.1,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
-    """Return the OTAM cost: every step of y is matched with one step of x, which never goes back.
+    """Return the OTAM cost: each step of y is matched with one step of x, never an earlier one than before.
 
     The first and last steps of x may be left out. As published, the cost is padded with a column of zeros on either
-    side, and x advances without y only in the two columns next to the padding. This is DTW from any step of x to any
-    step of x, with the moves right and diagonal, and down in the first column. A padded column can be left in two ways
-    except at the corner, which is why the soft minimum counts other ends twice.
+    side, and x advances without y only in the two columns next to the padding. This equals DTW that begins and
+    ends at any step of x, with moves right and diagonally, and down only in the first column. Except at the corner,
+    a path can leave a padded column in two ways, so the soft minimum counts such beginnings and ends twice.
 
     Args:
         cost: As for `soft_dtw`. OTAM is not symmetric; published results average it with OTAM of the transpose.

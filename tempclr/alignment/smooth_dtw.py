@@ -1,4 +1,4 @@
-"""SmoothDTW: soft-DTW with the mean weighted by the soft minimum's shares in place of the soft minimum."""
+"""SmoothDTW: soft-DTW with a softmax-weighted mean in place of the soft minimum."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,9 +15,9 @@ def smooth_dtw(
     band: float | None = None,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
-    """Return the SmoothDTW cost of aligning two sequences, which is never below DTW's and never negative.
+    """Return the SmoothDTW cost of aligning two sequences, which is never below their DTW cost.
 
-    The soft minimum is replaced by the mean of the three predecessors, weighted by their shares in it:
+    The soft minimum is replaced by the softmax-weighted mean of the three predecessors:
 
         min(r) = sum_k r_k exp(-r_k / gamma) / sum_k exp(-r_k / gamma)
 
@@ -29,8 +29,9 @@ def smooth_dtw(
         kernel: As for `soft_dtw`.
 
     Returns:
-        One value per pair, in the unit of `cost`, at least the DTW cost if costs are >= 0, to which it
-        tends as gamma goes to 0. Its gradient is not a distribution over paths: entries can be negative.
+        One value per pair, in the unit of `cost`: at least the DTW cost, to which it tends as gamma goes
+        to 0, so never negative if no cost is. Its gradient is not a distribution over paths: entries can be
+        negative.
 
     Raises:
         ValueError: As `soft_dtw`.

@@ -20,8 +20,8 @@ def soft_dtw(
 ) -> Float[Tensor, "*batch"]:
     """Return the soft-DTW cost of aligning two sequences.
 
-    Of all monotone paths from the first pair of steps to the last, soft-DTW takes
-    the soft minimum of their summed costs,
+    Soft-DTW is the soft minimum of the summed costs of all monotone paths from the first
+    pair of steps to the last,
 
         -gamma * log sum_path exp(-cost(path) / gamma),
 
@@ -33,8 +33,8 @@ def soft_dtw(
         lengths: True numbers of steps of x and y per pair; padding beyond them is never read.
         gamma: Smoothing, > 0, in the unit of `cost`. With cosine costs (0 to 2),
             0.1 is soft and 0.01 is nearly hard.
-        band: Half-width of Sakoe & Chiba's band: only cells within this many steps of the line between the
-            corners take part, counted along the shorter sequence; at least 1/2, so that a path always exists.
+        band: Half-width of Sakoe & Chiba's band: only cells within this many steps of the line between the corners
+            take part, counted along the shorter sequence. At least 1/2 is used, so that a path always exists.
         kernel: "diagonals" (PyTorch, any device), "cpu" (numba), "gpu" (Triton), or "auto": the fastest that
             can compute this. The compiled kernels take float32 and float64.
 
@@ -49,7 +49,7 @@ def soft_dtw(
             within the lengths is NaN or -inf, or the kernel does not exist or cannot run here.
 
     Example:
-        Of 2 x 2 steps at no cost there are three paths, hence -log 3:
+        Three paths lead through 2 x 2 cells of cost 0, hence -log 3:
 
         >>> soft_dtw(torch.zeros(2, 2), gamma=1.0)
         tensor(-1.0986)
@@ -72,13 +72,13 @@ def expected_alignment(
 ) -> Float[Tensor, "*batch n m"]:
     """Return the probability that an alignment visits each cell, where cheaper paths are more likely.
 
-    A path has probability proportional to exp(-cost(path) / gamma); the expected
-    alignment is the probability that it runs through a cell, and the gradient of soft-DTW.
+    A path has probability proportional to exp(-cost(path) / gamma), and the expected alignment
+    is the probability that a path visits a cell. It is also the gradient of soft-DTW.
 
     Args:
         cost: As for `soft_dtw`.
         lengths: As for `soft_dtw`.
-        gamma: As for `soft_dtw`; small values give the hard path, large ones spread it.
+        gamma: As for `soft_dtw`; small values concentrate on the best path, large ones spread over many.
         band: As for `soft_dtw`.
         kernel: As for `soft_dtw`.
 
@@ -91,7 +91,7 @@ def expected_alignment(
         ValueError: As `soft_dtw`.
 
     Example:
-        One of the three paths takes the diagonal, the other two a corner each:
+        One of the three paths is the diagonal; each of the other two visits one more corner:
 
         >>> expected_alignment(torch.zeros(2, 2), gamma=1.0)
         tensor([[1.0000, 0.3333],

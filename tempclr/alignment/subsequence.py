@@ -16,20 +16,20 @@ def subsequence_dtw(
 ) -> Float[Tensor, "*batch"]:
     """Return the cost of aligning all of x with the part of y that fits best.
 
-    The minimum of DTW over all stretches of y, each from its first to its last step:
+    It is the minimum of the DTW cost over all contiguous parts of y:
 
         min_{a <= b} dtw(cost[:, a..b])
 
     Args:
         cost: As for `soft_dtw`. Transpose it to find y in x.
         lengths: As for `soft_dtw`.
-        gamma: Smoothing, >= 0, in the unit of `cost`: the soft minimum over stretches and their
-            paths; 0 is the hard minimum.
+        gamma: Smoothing, >= 0, in the unit of `cost`, of the minimum over parts and their paths; 0 is the
+            hard minimum.
         kernel: As for `soft_dtw`.
 
     Returns:
         One value per pair, in the unit of `cost`; +inf where no path exists. `path_of(subsequence_dtw, cost)`
-        says where the match lies, `alignment_of` says it softly.
+        shows where the match lies; with gamma > 0, use `alignment_of`.
 
     Raises:
         ValueError: As `soft_dtw`, but gamma may be 0.

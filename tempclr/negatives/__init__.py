@@ -1,15 +1,15 @@
 """Wrong orders of sequences, as indices.
 
-A negative is an order, not a tensor: `sequence[order]` is the shuffled sequence. While steps are
-encoded one by one, permuting the columns of a cost matrix has the same effect as shuffling the
+A negative is an order, not a tensor: `sequence[order]` is the shuffled sequence. If each step is
+encoded by itself, permuting the columns of a cost matrix has the same effect as shuffling the
 sequence, so nothing is encoded twice.
 
-`wrong_orders` draws them for a whole batch at once. A *shuffle*, passed in, says what a wrong order is:
+`wrong_orders` draws orders for a whole batch at once. The *shuffle* passed to it says what a wrong order is:
 
-    permute_segments   segments change places (coarse); of a paragraph, its sentences
+    permute_segments   segments change places (coarse); in a paragraph, sentences do
     permute_clips      clips change places inside their segment (fine)
-    permute_both       segments change places, in some orders also the clips inside (the two of the paper)
-    reverse            everything runs backwards
+    permute_both       segments change places and, in some orders, clips inside them too (as in the paper)
+    reverse            all clips run backwards
     swap_neighbours    neighbouring segments change places (hard)
     move_blocks        a block of segments moves elsewhere
     mixture            each order by one of several shuffles

@@ -1,4 +1,4 @@
-"""Shuffles beyond the paper's: backwards, nearly right, with a block moved, or a mixture of several."""
+"""Shuffles beyond the paper's: reversed, nearly right, with a block moved, or a mixture of several."""
 
 from functools import partial
 
@@ -44,7 +44,7 @@ def mixture(*parts: tuple[Shuffle, float]) -> Shuffle:
         ValueError: If there is no shuffle, a probability is not positive, or the probabilities do not sum to 1.
 
     Example:
-        Nine of ten orders are random, one is hard:
+        On average, nine in ten orders are random and one is hard:
 
         >>> from tempclr.negatives import permute_segments
         >>> shuffle = mixture((permute_segments, 0.9), (swap_neighbours, 0.1))

@@ -11,8 +11,8 @@ from tempclr.negatives.layout import Layout, lay_out
 from tempclr.negatives.shuffles import Shuffle, permute_segments
 
 ROWS = 16  # proposals per sequence, besides two for each wanted order
-# proposals in the second round, for sequences that still lack orders: at least, and per wanted order. If only as many
-# orders exist as are wanted, all equally likely, one of them is then missed once in 10 ** 5 draws
+# proposals in the second round, for sequences that still lack orders: the minimum, and the number per wanted order. If
+# just as many orders exist as are wanted, all equally likely, one of them is missed about once in 10 ** 5 draws
 MORE, MORE_EACH = 256, 16
 APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: keeps hashes of steps apart from hashes of captions
 
@@ -55,15 +55,15 @@ def wrong_orders(
             negative number is background or padding, which keeps its place between the segments.
         count: How many orders, at least 1.
         shuffle: Which orders are wrong, such as `permute_segments`, or a `mixture`.
-        captions: A number for the caption of each step: exchanging segments with equal captions is not a wrong
-            order. By default all segments differ.
+        captions: A number for the caption of each step: exchanging segments with equal captions does not make
+            a wrong order. By default all segments differ.
         contents: A number for the content of each step, as from `contents_of`: steps with equal numbers are the
             same. By default all steps differ.
         generator: Source of randomness; the orders are made on its device.
 
     Returns:
         As many orders as were asked for, or all that exist if there are fewer; none for a sequence that is too short.
-        If few orders exist and the shuffle proposes them equally often, the chance to miss one is below 10 ** -4.
+        If few orders exist and the shuffle proposes them equally often, the chance of missing one is below 10 ** -4.
         Orders that it rarely proposes, such as those of the rare part of a mixture, are missed more often.
 
     Raises:
@@ -123,7 +123,7 @@ def shuffled_orders(steps: int, count: int, *, generator: Generator) -> Int[Tens
 
 
 def as_orders(orders: Orders | Tensor, batch: int, steps: int, lengths: Int[Tensor, "batch 2"] | None) -> Orders:
-    """Return orders of each sequence of a batch, from those of `wrong_orders` or from given permutations.
+    """Return orders for each sequence of a batch, given those of `wrong_orders` or plain permutations.
 
     Raises:
         ValueError: If an order is not a permutation of the steps, or moves padding.
@@ -154,7 +154,7 @@ def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, 
 def _draw(
     shuffle: Shuffle, layout: Layout, spoken: Tensor, shown: Tensor, factors: Tensor, rows: int, generator: Generator
 ) -> list[Tensor]:
-    """Proposals: where each step goes, a hash of the steps, a hash of what makes orders differ, and if it is true."""
+    """Proposals: where each step goes, a hash of the steps, one of what makes orders differ, and if the order is true."""
     proposed = shuffle(layout, rows, generator)
     positions = layout.positions(proposed.slots, proposed.places)
     caption_hash, step_hash = (
@@ -184,7 +184,7 @@ def _factors(steps: int, generator: Generator) -> Int[Tensor, " {steps}"]:
 def _hashes(factors: Tensor, positions: Tensor, numbers: Tensor) -> Tensor:
     """A hash of each sequence: the sum, modulo 2 ** 64, of its numbers times the factors of their positions.
 
-    Different sequences have the same hash with a chance of about 2 ** -64, which would cost one order.
+    Different sequences have equal hashes with a chance of about 2 ** -64; one order would then be lost.
     """
     return (factors[positions] * numbers).sum(-1)
 

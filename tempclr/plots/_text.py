@@ -48,11 +48,11 @@ def plain(text: str, inches: float = math.inf, size: float = style.TYPE, lines: 
     out: list[str] = []
     rest = visible(text)
     while rest and len(out) < lines:
-        whole = len(out) + 1 == lines
-        cut = _fitting(rest, inches, size, "…" if whole else "")
-        if cut < len(rest) and not whole:
+        last = len(out) + 1 == lines
+        cut = _fitting(rest, inches, size, "…" if last else "")
+        if cut < len(rest) and not last:
             cut = rest.rfind(" ", 1, cut + 1) if " " in rest[1 : cut + 1] else cut
-        out.append(rest[:cut].rstrip() + ("…" if whole and cut < len(rest) else ""))
+        out.append(rest[:cut].rstrip() + ("…" if last and cut < len(rest) else ""))
         rest = rest[cut:].lstrip()
     return "\n".join(out).replace("$", r"\$")
 

@@ -48,8 +48,8 @@ def cost_matrix(
         ax: Where to draw; new axes of column width by default.
 
     Raises:
-        ValueError: If the matrix is empty, a cost is NaN or -inf, the path leaves the matrix, or the number of
-            labels is not that of the rows.
+        ValueError: If the matrix is empty, a cost is NaN or -inf, the path leaves the matrix, or there is
+            not one label per row.
     """
     check_costs(cost)
     ax = style.axes_or_new(ax)
@@ -118,7 +118,8 @@ def cost_matrices(
         ValueError: If there is no matrix, an alignment is missing, or as `cost_matrix`.
     """
     if not costs or (alignments is not None and set(alignments) != set(costs)):
-        raise ValueError(f"expected alignments of the same titles as costs, got {alignments and list(alignments)}")
+        given = "none" if alignments is None else list(alignments)
+        raise ValueError(f"expected costs, and alignments of the same titles, got {list(costs)} and {given}")
     limits = shared_limits(*costs.values())
     kinds = 1 if alignments is None else 2
     beside = width >= 5

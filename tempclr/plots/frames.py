@@ -24,7 +24,7 @@ def frame_strip(
         clips: Frames, 8-bit colour.
         segments: Sentence of each clip, from 0; negative for background.
         captions: Text of each sentence.
-        width: Of the figure, in inches; the strip wraps where a clip would be narrower than 0.6.
+        width: Of the figure, in inches; the strip wraps where clips would be narrower than 0.6 inches.
 
     Raises:
         ValueError: If there is no clip, or a segment has no caption.

@@ -34,7 +34,7 @@ def cost_matrix(
     ylabel: str = "sentence",
     unit: str = static.COST,
 ) -> "Figure":
-    """Return a cost matrix with its path; hovering shows row, column, cost and probability of visit of a cell.
+    """Return a figure of a cost matrix and path; hovering shows a cell's row, column, cost and probability of visit.
 
     Args:
         cost: As for `plots.alignment.cost_matrix`; forbidden cells (+inf) are left out.
@@ -94,7 +94,7 @@ def retrieval_matrix(
     ylabel: str = "paragraph",
     unit: str = "score (high: better fit)",
 ) -> "Figure":
-    """Return all scores; hovering shows query, item, score, and rank among the query's items.
+    """Return a figure of all scores; hovering shows query, item, score, and the item's rank for the query.
 
     Args:
         scores: One row per query; the right item of row i is column i, and is ringed.
@@ -143,7 +143,7 @@ def retrieval_matrix(
 
 
 def learning_curves(histories: Histories, key: str, *, ylabel: str, title: str = "", level: float = 0.95) -> "Figure":
-    """Return one value over training steps: the mean of each method's runs, and a band that holds most runs.
+    """Return a figure of one value over training steps: each method's mean, and a band that holds most runs.
 
     Arguments are those of `plots.training.learning_curves`. Hovering compares all methods at one training step, and
     a click on the legend hides or shows a method.

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure, SubFigure
 
 COLUMN, FULL = 3.3, 7.0  # inches: widths of a column and of a page
 TYPE, SMALL = 8.0, 7.0  # font sizes in points: titles and axis labels; ticks and legends
-COSTS = "cividis"  # of cost and score matrices
+COSTS = "cividis"  # colour map of cost and score matrices
 PATH = "#ffffff"  # drawn over a dark edge, so that it stands out on any cost
 EDGE = "#1a1a1a"
 MARKERS = "os^DvPX"
@@ -37,7 +37,7 @@ class Palette:
     series: tuple[str, ...]
 
 
-# after Okabe & Ito, "Color Universal Design", 2008, shaded for a contrast with the paper of at least 3
+# after Okabe & Ito, "Color Universal Design", 2008, adjusted to a contrast of at least 3 with the paper
 LIGHT = Palette("#ffffff", "#1a1a1a", "#767676", "#e6e6e6", ("#0072b2", "#d55e00", "#009e73", "#b8649a", "#3d3d3d"))
 DARK = Palette("#16181d", "#e8e8e8", "#8f9399", "#2c2f36", ("#56b4e9", "#e69f00", "#2fbf93", "#d58fb5", "#f0e442"))
 
@@ -88,7 +88,7 @@ def settings(*, dark: bool = False) -> Mapping[str, object]:
 @contextmanager
 def paper(*, dark: bool = False) -> Iterator[None]:
     """Draw light or dark figures inside the block, and change nothing outside it."""
-    with mpl.rc_context(dict(settings(dark=dark))):  # type: ignore[arg-type]  # so are these
+    with mpl.rc_context(dict(settings(dark=dark))):  # type: ignore[arg-type]  # a mapping of valid names
         yield
 
 
@@ -134,7 +134,7 @@ def subplots(
     layout: str = "constrained",
     **options: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """Return a new figure, with its size in inches, and its axes, always as an array [rows, columns].
+    """Return a new figure of a size in inches, and its axes, always as an array [rows, columns].
 
     Further options are passed to `Figure.subplots`. The figure is light, or dark inside `paper(dark=True)`.
     """
@@ -147,14 +147,14 @@ def subplots(
 
 
 def instantiate_ticks(ax: Axes) -> None:
-    """Create the first ticks of new axes now: matplotlib copies their style to later ones, also outside this style."""
+    """Create the first ticks of new axes now: matplotlib copies their style to later ones, even outside our style."""
     for axis in (ax.xaxis, ax.yaxis):
         axis.get_major_ticks(1)
         axis.get_minor_ticks(1)
 
 
 def axes_or_new(ax: Axes | None, width: float = COLUMN, height: float = 2.2) -> Axes:
-    """Return the given axes, or new ones with their size in inches."""
+    """Return the given axes, or new ones of a size in inches."""
     return ax if ax is not None else subplots(width=width, height=height)[1][0, 0]
 
 

@@ -80,7 +80,7 @@ FEW_SHOT_SCORES: Mapping[str, ScoreFn] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes over a set of videos, drawn once so that all methods are tested on the same."""
+    """Episodes over a set of videos, drawn once so that all methods are tested on the same ones."""
 
     classes: Int[Tensor, "episodes ways"]  # indices of labels
     support: Int[Tensor, "episodes ways shots"]  # indices of videos
@@ -89,7 +89,7 @@ class Episodes:
 
 
 def check_design(*, ways: int, shots: Sequence[int], episodes: int) -> None:
-    """Raise `ValueError` unless a design is valid: a list of shots, with as many episodes of each.
+    """Raise `ValueError` unless a design is valid: a list of numbers of shots, and the number of episodes for each.
 
     An interval needs at least two episodes.
     """

@@ -3,9 +3,9 @@
 The protocol is that of CrossTask. Every clip (in CrossTask, a second) is scored against every task step, and a softmax
 over the task steps makes the scores comparable. Each task step gets exactly one clip, in the order of the list; all
 other clips are background. A task step counts as found if its clip lies in one of its instances. Recall is the share
-of the task steps present that are found, per task over all of its videos, and then averaged over tasks.
+of the task steps present that are found; it is computed per task over all of its videos, then averaged over tasks.
 
-    lists = canonical_lists(pairs)  # or true_lists(pairs): the order in which each video has them
+    lists = canonical_lists(pairs)  # or true_lists(pairs): the order in which each video shows them
     found = judge(pairs, lists, place(model, pairs, lists))
     found.macro, found.micro
 
@@ -162,7 +162,7 @@ class Localization:
     """Which task steps were found, over all task steps present in all videos."""
 
     hits: Bool[Tensor, " present"]
-    tasks: tuple[str, ...]  # task of each
+    tasks: tuple[str, ...]  # the task of each hit or miss
     skipped: tuple[str, ...] = ()  # videos with fewer clips than task steps
     protocol: str = PROTOCOL
 

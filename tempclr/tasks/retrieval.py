@@ -33,7 +33,7 @@ from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 ScoreFn = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
 CHUNK = 256  # pairs embedded at a time
-TOLERANCE = 1e-5  # smaller differences of scores are rounding: float32 sums in another order
+TOLERANCE = 1e-5  # smaller differences of scores come from rounding: float32 sums in another order
 
 
 def mean_pool(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
@@ -147,7 +147,7 @@ def retrieve(x: Sequences, y: Sequences, score_fn: ScoreFn) -> Retrieval:
         raise ValueError(f"expected one video per paragraph, got {len(x)} paragraphs and {len(y)} videos")
     with torch.no_grad():
         scores = score_fn(x, y)
-    metrics.ranks(scores)  # refuses a wrong shape and scores that are not finite
+    metrics.ranks(scores)  # rejects a wrong shape and scores that are not finite
     return Retrieval(scores)
 
 
@@ -198,7 +198,7 @@ def order_sensitivity(
     drawn = wrong_orders(segments.masked_fill(~y.mask, -1), count, shuffle, generator=generator)
     short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
     if short:
-        raise ValueError(f"expected a wrong order of every video, found none for number {', '.join(map(str, short))}")
+        raise ValueError(f"expected a wrong order of every video, found none for video {', '.join(map(str, short))}")
     true, shuffled = [], []
     for index in range(len(x)):
         clips = y[index]

@@ -14,7 +14,7 @@ def band_mask(lengths: Int[Tensor, "pairs 2"], n: int, m: int, band: float) -> B
     """Return which cells lie in a band around the line between the corners of each pair.
 
     For each step of the longer sequence, these are the steps of the shorter within max(band, 1/2) of the line. The
-    band therefore always contains a path, also when the sequences differ in length.
+    band therefore always contains a path, even when the sequences differ in length.
 
     Example:
         >>> band_mask(torch.tensor([[2, 4]]), 2, 4, 0.0)[0].int()

@@ -1,11 +1,11 @@
-"""Choose the kernel that computes an alignment: the one asked for by name, or the fastest that can.
+"""Choose the kernel that computes an alignment: the one requested by name, or the fastest that can.
 
     diagonals   PyTorch, on any device, in any precision
     cpu         compiled loops (numba), float32 and float64
     gpu         Triton programs, float32 and float64; not yet timed on a GPU
 
 Each kernel says which recursions it supports and what keeps it from computing one here (`obstacle`). A new alignment
-can start with `reference` and `diagonals` alone: "auto" takes diagonals where the compiled kernels do not support it.
+can start with `reference` and `diagonals` alone: where a compiled kernel does not support it, "auto" takes diagonals.
 
 To see what "auto" chose, set `logging.getLogger("tempclr.alignment").setLevel(logging.DEBUG)`.
 """
@@ -18,15 +18,15 @@ from tempclr.alignment._kernels import cpu, diagonals, gpu
 from tempclr.alignment._kernels.recursion import OutOfRangeError, Recursion
 
 KERNELS = {"diagonals": diagonals, "cpu": cpu, "gpu": gpu}
-# "auto" takes the compiled loops from this many cells on. They are ten times as fast from the first cell, but take two
-# seconds or so to load in each process, and ten or more to compile once per machine; below, a call takes milliseconds.
+# "auto" takes the compiled loops from this many cells on. They are ten times as fast at any size, but need about two
+# seconds to load in each process, and ten or more to compile once per machine; below, a call takes milliseconds anyway.
 # The choice depends on nothing else, such as what is loaded: a resumed run computes as if it had never stopped.
 MANY = 1_000
 log = logging.getLogger(__name__)
 
 
 def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: str) -> Tensor:
-    """Return the cost of aligning each pair [pairs, states, n, m] by the kernel that was asked for.
+    """Return the cost of aligning each pair [pairs, states, n, m] with the requested kernel.
 
     Raises:
         ValueError: If there is no such kernel, or it cannot compute this here; the message says what is missing.
@@ -47,7 +47,7 @@ def alignment_cost(cost: Tensor, lengths: Tensor, recursion: Recursion, kernel: 
     except OutOfRangeError:
         if kernel != "auto":
             raise
-        _log("kernel diagonals instead: costs out of the range of %s", chosen)
+        _log("kernel diagonals instead: the costs are out of range for %s", chosen)
         return diagonals.alignment_cost(cost, lengths, recursion)
 
 

@@ -10,10 +10,10 @@ How its gradients stay exact in single precision:
   exponentials of large differences.
 - A forbidden cell (+inf) has weight exactly 0, and a pair without any path has gradient 0.
 
-How it stays small: diagonal k = i + j is stored at row k mod m of the table, where every cell (i, j)
+How memory use stays small: diagonal k = i + j is stored at row k mod m of the table, where every cell (i, j)
 has a place of its own. The table has exactly n * m entries per pair and state; the weights are
 recomputed from it in the backward pass. For very long pairs only some diagonals are kept, and the others are
-recomputed from them. The cost is read in place through a strided view of its diagonals. Inside, a
+recomputed from them. The cost is read in place through a strided view of its diagonals. In memory, a
 diagonal is [states, cells, pairs], so that any run of its cells is contiguous. This makes many short
 pairs as fast as a few long ones.
 
@@ -38,7 +38,7 @@ LONG = 1 << 24  # from this many cells per pair on, the table is computed twice 
 
 
 def supports(recursion: Recursion) -> bool:
-    """Return whether every move of this recursion is one step at most along each axis, as the sweep expects."""
+    """Return whether every move of this recursion takes at most one step along each axis, as the sweep expects."""
     return all(move[1:] in (DIAGONAL, UP, LEFT) for moves in recursion.predecessors for move in moves)
 
 
@@ -57,7 +57,7 @@ def alignment_cost(
 
 @dataclass(frozen=True)
 class _Front:
-    """The last two diagonals, relative to the offset and with a border: all that the sweep needs to go on."""
+    """The last two diagonals, relative to the offset and with a border: all that the sweep needs to continue."""
 
     one: Tensor  # [states, n + 1, pairs]
     two: Tensor
@@ -65,7 +65,7 @@ class _Front:
 
     @staticmethod
     def start(cost: Tensor) -> "_Front":
-        """The front before the first diagonal: nothing is reached."""
+        """The front before the first diagonal: no cell has been reached."""
         pairs, states, n, _ = cost.shape
         nothing = cost.new_full((states, n + 1, pairs), torch.inf)
         return _Front(nothing, nothing.clone(), cost.new_zeros(pairs, dtype=torch.float64))
@@ -108,7 +108,7 @@ class _Table:
         return self.again[k]
 
     def _compute_again(self, part: int) -> None:
-        """Recompute the diagonals of one part from the front before it, with the two diagonals before."""
+        """Recompute the diagonals of one part, and keep the two before it, from the front stored there."""
         start = part * self.every
         one, two = self.fronts[part]
         offset = self.offsets[start - 1] if start else torch.zeros_like(self.offsets[0])
@@ -213,7 +213,7 @@ class _Flow:
         return self.next[:, first + 1 : last + 1]
 
     def send(self, k: int, amounts: list[Tensor]) -> None:
-        """Send amounts [moves, cells, pairs] of each state of diagonal k to where their moves come from."""
+        """Send amounts [moves, cells, pairs] of each state of diagonal k to their predecessors."""
         first, last = self.grid.rows(k)
         self.next, self.later = self.later, torch.zeros_like(self.next)
         for moves, amount in zip(self.grid.recursion.predecessors, amounts, strict=True):

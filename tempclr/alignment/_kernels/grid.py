@@ -1,4 +1,4 @@
-"""Where the anti-diagonals of a batch of matrices lie, and which cells come before those of one diagonal."""
+"""Where the anti-diagonals of a batch of matrices lie, and which cells precede those of one diagonal."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Grid:
 
     @property
     def every(self) -> int:
-        """One in this many diagonals is kept when the others are recomputed: the least memory for both."""
+        """Distance between the diagonals that are kept when the others are recomputed, chosen for the least memory."""
         return math.isqrt(2 * len(self.diagonals)) + 1
 
     def rows(self, k: int) -> tuple[int, int]:
@@ -64,7 +64,7 @@ class Grid:
         return found or [(corner, skip)]
 
     def open(self, two: Tensor, k: int, offset: Tensor) -> None:
-        """Write late beginnings on diagonal k into the border, from where a path continues diagonally.
+        """Write the cost of late beginnings on diagonal k into the border, from which a path continues diagonally.
 
         `two` holds diagonal k-2 relative to `offset`, row i at index i + 1.
         """

@@ -1,4 +1,4 @@
-"""The one dynamic programme behind every alignment, and what varies in it.
+"""The one recursion behind every alignment, and what varies in it.
 
     R_s(i, j) = cost_s(i, j) + min{ R_t(i - di, j - dj) : (t, di, dj) in predecessors of s }
 
@@ -56,7 +56,7 @@ class Recursion:
     """
 
     gamma: float = 0.0  # smoothing, in the unit of the cost; 0 is the hard minimum
-    smooth: bool = False  # the mean weighted by the soft minimum's shares, in place of the soft minimum
+    smooth: bool = False  # the softmax-weighted mean in place of the soft minimum
     begin: str = ""  # axes whose first steps may be skipped; "y": begin at any (0, j)
     end: str = ""  # axes whose last steps may be skipped; "y": end at any (n-1, j)
     skip: float = 0.0  # cost of beginning, and of ending, outside the corner
@@ -68,19 +68,19 @@ class Recursion:
         if not isinstance(self.gamma, Real) or not 0 <= self.gamma < torch.inf:
             raise ValueError(f"expected a finite gamma >= 0, got {self.gamma}")
         if not {self.begin, self.end, self.drops} <= set(AXES) or self.up not in ("always", "first", "never"):
-            raise ValueError(f"expected axes among {AXES} and a known up, got {self}")
+            raise ValueError(f"expected axes among {AXES} and up among always, first and never, got {self}")
         if self.drops and (self.begin or self.end or self.up != "always"):
-            raise ValueError(f"expected either drops or open ends, got {self}: dropping at an end is free to happen")
+            raise ValueError(f"expected either drops or open ends, got {self}: drops may also happen at the ends")
         if self.smooth and (self.gamma == 0 or self.skip):
             raise ValueError(f"expected gamma > 0 and no skip with the weighted mean, got {self}")
         if self.band is not None and (not isinstance(self.band, Real) or not self.band >= 0):
             raise ValueError(f"expected a band of >= 0 steps, got {self.band}")
         if self.band is not None and (self.begin or self.end or self.drops):
-            raise ValueError(f"expected either a band or open ends or drops, got {self}: it lies between the corners")
+            raise ValueError(f"expected no band with open ends or drops, got {self}: it lies between the corners")
 
     @property
     def predecessors(self) -> tuple[tuple[Move, ...], ...]:
-        """Moves into each state; of equally good ones, the first is taken."""
+        """Moves into each state; a tie goes to the first."""
         return PREDECESSORS[self.drops]
 
     @property
@@ -95,7 +95,7 @@ class Recursion:
 
     @property
     def changed(self) -> set[str]:
-        """Names of the fields that differ from plain DTW: a kernel that does not read one of them cannot compute it."""
+        """Names of the fields that differ from plain DTW: a kernel must read all of them to compute this."""
         return {each.name for each in fields(self) if getattr(self, each.name) != each.default}
 
 

@@ -1,4 +1,4 @@
-"""The recursion cell by cell, as printed in the papers: slow, obvious, and the judge of every kernel.
+"""The recursion cell by cell, as printed in the papers: slow but obvious, and the standard for every kernel.
 
 Gradients, of any order, are left to autograd.
 """
@@ -55,7 +55,7 @@ def alignment_cost(cost: Float[Tensor, "states n m"], recursion: Recursion) -> F
     """Return the cost of aligning one pair, cell by cell.
 
     Source:
-        Cuturi & Blondel, ICML 2017, algorithm 1; its variants as cited where they are public.
+        Cuturi & Blondel, ICML 2017, algorithm 1; for variants, see the public functions.
     """
     _, n, m = cost.shape
     table: dict[Cell, Tensor] = {}

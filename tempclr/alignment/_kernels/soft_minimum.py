@@ -10,7 +10,7 @@ from tempclr.alignment._kernels.recursion import Recursion
 def minimum(values: Float[Tensor, "choices *rest"], recursion: Recursion) -> tuple[Tensor, Tensor]:
     """Return the minimum over the choices, and its derivative with respect to each.
 
-    The derivatives sum to 1, or are all 0 where every choice is +inf; a choice of +inf has exactly none.
+    The derivatives sum to 1, or are all 0 where every choice is +inf; that of a choice of +inf is exactly 0.
     """
     least = values.amin(0)
     floor = torch.where(least == torch.inf, 0, least)  # inf - inf would be NaN

@@ -8,7 +8,7 @@ cells            innermost loops of `one_state`
 moves            innermost loops of `many_states`
 scaled_floats    numbers with an exponent of their own, and other instructions that NumPy lacks
 
-What is here says what the kernel computes, without loading numba.
+This module says what the kernel can compute, without loading numba.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tempclr.alignment._kernels.recursion import Recursion
 
-FIELDS = {"gamma", "smooth", "skip", "begin", "end", "up", "drops", "band"}  # of a recursion that `operator` reads
+FIELDS = {"gamma", "smooth", "skip", "begin", "end", "up", "drops", "band"}  # of a recursion, as read by `operator`
 
 
 def supports(recursion: Recursion) -> bool:

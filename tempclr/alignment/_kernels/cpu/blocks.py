@@ -35,7 +35,7 @@ def rows_of(k, n, m):
 def find_places(places, low, high, members, sizes, n, shape, reach):
     """Find where diagonal 0 of each row of each pair would lie in memory, and which diagonals cross the row.
 
-    They cross it within its length and, if `reach` is not negative, within that band.
+    Only cells within the lengths count and, if `reach` is not negative, within that band.
     """
     for p in range(len(members)):
         last_x, last_y = sizes[p] - 1
@@ -56,7 +56,7 @@ def find_places(places, low, high, members, sizes, n, shape, reach):
 @njit(**OPTIONS)
 @no_type_check
 def find_spans(spans, low, high, sizes, n, m, reach):
-    """Find the first row, and the row after the last, of each diagonal, for all pairs; neither ever moves by 2."""
+    """Find the first row, and the row after the last, of each diagonal, for all pairs; neither ever advances by 2."""
     for k in range(n + m - 1):
         spans[k, 0], spans[k, 1] = rows_of(k, n, m) if reach < 0 else (n, 0)
     for p in range(len(sizes) if reach >= 0 else 0):
@@ -154,7 +154,7 @@ def borders(one, two, none, rules, k, n, m, lanes, terms):
     if 0 < k < m:
         border(one, 0, lanes, terms, DEAD)
         border(two, 0, lanes, terms, begin_y)
-    # where the move from above is not allowed, it starts on a diagonal of dead cells
+    # where the move from above is not allowed, it comes from a buffer of dead cells
     if up == FIRST and 0 < k <= n:
         border(none, k - 1, lanes, terms, DEAD)
         border(none, k + 1, lanes, terms, DEAD)

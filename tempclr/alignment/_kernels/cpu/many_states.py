@@ -40,7 +40,7 @@ njit = import_optional("numba", "cpu").njit
 @njit(**OPTIONS)
 @no_type_check
 def _before(move, k, up, first, lanes):
-    """Buffer, state, and slot of the first cell, of the predecessors by a move of the cells of diagonal k."""
+    """Buffer, state and first slot of the predecessors from which a move leads to the cells of diagonal k."""
     state, back_x, back_y = move[1], move[2], move[3]
     forbidden = back_x == 1 and back_y == 0 and up != ALWAYS
     return 3 if forbidden else (k - back_x - back_y) % 3, state, (first + 1 - back_x) * lanes
@@ -52,7 +52,7 @@ def _gather(work, states, moves, state, k, span, rules, terms):
     """Combine all predecessors of one state on diagonal k."""
     (z, e), (top, floor, total, mean), (first, count, lanes) = states, work, span
     kind, up, gamma = rules[0], rules[1], terms[4]
-    begins = k == 0 and state == min(len(z[0]) - 1, 1)  # with drops, as if a step had been dropped before
+    begins = k == 0 and state == min(len(z[0]) - 1, 1)  # with drops, an alignment begins as if after a drop
     loops.fill(top[:count], 0 if begins else terms[1][DEAD])
     loops.fill(floor[:count], 0.0 if begins else np.inf)
     loops.fill(total[:count], 1 if begins else 0)

@@ -37,7 +37,7 @@ njit = import_optional("numba", "cpu").njit
 @njit(**OPTIONS)
 @no_type_check
 def _predecessors(states, rules, k, n, m, first, lanes, terms):
-    """Return the place for the states of diagonal k, and those above, left and diagonally before; set the borders."""
+    """Set the borders, and return the buffer for the states of diagonal k, and the states above, left and diagonal."""
     new, one, two, none = states[k % 3], states[(k + 2) % 3], states[(k + 1) % 3], states[3]
     borders(one, two, none, rules, k, n, m, lanes, terms)
     above = one if rules[1] == ALWAYS else none
@@ -84,7 +84,7 @@ def _forward(cost, sizes, n, m, rules, terms, states, squares, spans, ends, tabl
         else:
             soft(new, above, left, diagonal, costs, rates, marks_e[DEAD])
         collect(ends, new, sizes, k, n, first, rules)
-        # the next two diagonals see these slots, in which an earlier diagonal left its states
+        # the next two diagonals read these slots, where an earlier diagonal left its states
         border(states[k % 3], first, lanes, terms, DEAD)
         border(states[k % 3], last + 1, lanes, terms, DEAD)
         if keep:
@@ -128,8 +128,8 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
 
     `rules` says whether the minimum is hard, where the move from above is allowed, the states from which an alignment
     begins at (i, 0) and (0, j), and whether it may end early along x and y. `terms` holds z and e of the three states
-    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma. `spaces` have
-    room for two tables of a block, the first only if pairs share a block. `reach` is that of the band, or negative.
+    of the border, bits per cost in two parts, the bits of infinity and of the largest cost, and gamma. `spaces` has
+    room for two tables of a block, the first only if pairs share a block. A negative `reach` means no band.
     """
     pairs, rows, columns = cost.shape
     flat = cost.reshape(-1)
@@ -146,7 +146,7 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
         members = order[begin : begin + lanes]
         sizes = lengths[members]
         n, m = sizes[:, 0].max(), sizes[:, 1].max()
-        # a pair alone in its block lends its place in the result to one of the two tables
+        # if a block holds a single pair, one of the two tables lies in that pair's part of the result
         tables = (alignment[members[0]].reshape(-1) if keep and lanes == 1 else spare, table_left)
         ends, ends_e = all_ends[: len(members), : n + m], all_ends_e[: len(members), : n + m]
         places, low, high = all_places[:, : n * len(members)]

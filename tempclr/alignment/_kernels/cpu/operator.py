@@ -1,7 +1,7 @@
 """The CPU kernel as one PyTorch operator: compiled loops, with the expected alignment as the gradient.
 
-The gradient is computed together with the value, where it is needed, and holds one of the two tables while it is not
-yet known. Pairs are worked on in blocks that do not depend on the number of threads, and so do the results.
+Where the gradient is needed, it is computed together with the value; until it is known, its memory may hold one of the
+two tables. Threads work on blocks of pairs. No result depends on the block size or on the number of threads.
 """
 
 import math
@@ -25,8 +25,8 @@ _UP = {"always": blocks.ALWAYS, "first": blocks.FIRST, "never": blocks.NEVER}
 _LOG2_E = Fraction("1.442695040888963407359924681001892137426645954152985934135")
 # limits of a block: enough cells on a diagonal to make its overhead small, few enough to stay in the caches
 _PAIRS, _DIAGONAL, _TABLE = 64, 2048, 2**19
-_CELLS_PER_THREAD = 100_000  # that one more thread needs to pay off
-# arrays as large as the costs come from NumPy, which asks for huge pages from this many numbers on
+_CELLS_PER_THREAD = 100_000  # needed for one more thread to pay off
+# arrays as large as the costs come from NumPy, which requests huge pages from this many numbers on
 _DTYPES, _HUGE = {torch.float32: np.float32, torch.float64: np.float64}, 1 << 20
 
 
@@ -39,10 +39,10 @@ def alignment_cost(
         cost: float32 or float64 on the CPU, finite or +inf; padding beyond the lengths is never read.
         lengths: True steps of x and y per pair, from 1 to n and m.
         recursion: What varies between alignments.
-        _lanes: Pairs per block; 0 chooses by their shape.
+        _lanes: Pairs per block; 0 chooses automatically.
 
     Raises:
-        ValueError: If the cost has another type or device or is too large for gamma, or the skip is not finite.
+        ValueError: If the cost has the wrong type or device or is too large for gamma, or the skip is not finite.
     """
     if cost.device.type != "cpu" or cost.dtype not in (torch.float32, torch.float64):
         raise ValueError(f'kernel="cpu" expects float32 or float64 on the CPU, got {cost.dtype} on {cost.device}')
@@ -169,7 +169,7 @@ def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    """The alignment times the incoming gradient; if that is differentiated again, by the diagonals kernel."""
+    """The alignment times the incoming gradient; if that is differentiated again, the diagonals kernel computes it."""
     if grad is None:
         return (None,) * 12
     cost, lengths, alignment = ctx.saved_tensors

@@ -1,7 +1,7 @@
 """Numbers z * 2**e with a separate exponent e, which neither overflow nor lose digits in long sums.
 
-z is a float in [1, 2), or 0; e is an integer of the same width. They are written as LLVM instructions, because NumPy's
-functions either do not vectorise or widen the type.
+z is a float in [1, 2), or 0; e is an integer of the same width. The functions are written as LLVM instructions,
+because NumPy's either do not vectorise or widen the type.
 """
 
 import math
@@ -14,7 +14,7 @@ ir = import_optional("llvmlite.ir", "cpu")
 types = numba.types
 intrinsic = import_optional("numba.extending", "cpu").intrinsic
 
-SIDE = 8  # of the squares that `transpose` turns
+SIDE = 8  # side of the squares that `transpose` turns
 
 # powers of two are needed on [-1/2, 1/2] only, where Taylor series of these degrees have errors of 5e-9 and 5e-18
 _SERIES = [math.log(2) ** k / math.factorial(k) for k in range(14)]
@@ -139,7 +139,7 @@ def transpose(context, source, starts, shift, target, target_starts, target_shif
         vectors = {kind: ir.VectorType(context.get_data_type(kind.dtype), SIDE) for kind in (source, target)}
 
         def row(kind, array, kinds, offsets, moved, r):
-            """Where row r stands in memory."""
+            """Where row r lies in memory."""
             first = context.make_array(kinds)(context, builder, offsets).data
             place = builder.add(builder.load(builder.gep(first, [moved.type(r)])), moved)
             pointer = builder.gep(context.make_array(kind)(context, builder, array).data, [place])
