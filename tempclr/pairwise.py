@@ -125,7 +125,7 @@ def distances(
 
 
 def _can_run_out(device: torch.device) -> bool:
-    """Whether running out of memory is an error that can be caught; on a CPU, the system would swap or kill the process."""
+    """Whether running out of memory raises an error; on a CPU, the system would swap or kill the process."""
     return device.type != "cpu"
 
 

@@ -154,7 +154,7 @@ def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, 
 def _draw(
     shuffle: Shuffle, layout: Layout, spoken: Tensor, shown: Tensor, factors: Tensor, rows: int, generator: Generator
 ) -> list[Tensor]:
-    """Proposals: where each step goes, a hash of the steps, one of what makes orders differ, and if the order is true."""
+    """Proposals: where each step goes, hashes of the steps and of what makes orders differ, and if each is true."""
     proposed = shuffle(layout, rows, generator)
     positions = layout.positions(proposed.slots, proposed.places)
     caption_hash, step_hash = (
