@@ -1,6 +1,6 @@
-"""Compare sequences with sequences by their best monotone alignment, and learn to.
+"""Compare sequences by their best monotone alignment, and train encoders with it.
 
-Read the method in this order; each file imports, of these, only those before it:
+Read the method in this order; each file imports, of those listed here, only files above it:
 
     costs                          embeddings -> cost matrix
     alignment/_kernels/recursion   the dynamic programme behind every alignment, and what varies in it
@@ -15,7 +15,7 @@ Read the method in this order; each file imports, of these, only those before it
     losses/order_term              the order term: what is contrasted with what
     losses/model                   TempCLR: two encoders and both terms
 
-What they import besides can be taken on trust:
+Everything else that they import can be taken on trust:
 
     sequences                      padded sequences, pairs of them, checked
     alignment/_inputs              checks, and the fast kernels, each of which equals the reference
@@ -25,11 +25,11 @@ What they import besides can be taken on trust:
     negatives/orders               sampling of wrong orders that are all different
     encoders/_per_step             a check that a per-step encoder mixes no steps
     losses/_selection              sampling of sentences and clips, evenly spaced
-    losses/_gather                 the batches of several processes as one
+    losses/_gather                 the batches of several processes joined into one
     losses/_stable_repr            settings as text
     losses/distances               an alignment function with x and y exchanged
     losses/schedule                the weight as a function of progress
-    losses/temperature             a temperature that is learnt
+    losses/temperature             a learnt temperature
     _util/precision                single precision under mixed precision
 
 The whole method is also in one file without the package, examples/one_file.py. `training/loop` trains the model;
@@ -38,7 +38,7 @@ The whole method is also in one file without the package, examples/one_file.py. 
 
 import lazy_loader
 
-# The names are in __init__.pyi. Each is imported when it is first used, so that `import tempclr` waits for nothing.
+# The names are in __init__.pyi. Each is imported when it is first used, which keeps `import tempclr` fast.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"

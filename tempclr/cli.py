@@ -1,6 +1,6 @@
 """The command line: run a notebook, list its parameters, explore a run, run the demo.
 
-Commands import what they need when they run, so that help, lists of parameters and refusals do not wait for torch.
+Each command imports what it needs only when it runs, so help, parameter lists and refusals do not wait for torch.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"tempclr: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader closed the pipe, as in `tempclr params 02_train | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it again at exit
         return 1
     except KeyboardInterrupt:
         print("tempclr: interrupted; the same command continues", file=sys.stderr)
@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _params(options: argparse.Namespace) -> None:
-    """Print name, type, default and comment of every parameter; "see TABLE" becomes the names in that table."""
+    """Print the name, type, default and comment of every parameter; "see TABLE" becomes the names in that table."""
     from tempclr.experiments.choices import TABLES
     from tempclr.launcher.parameters import read_parameters
 
@@ -160,7 +160,7 @@ def _view(options: argparse.Namespace) -> None:
     """Write a page of a run and print its path."""
     out = options.out or options.run_dir / "explorer.html"
     if out.suffix.lower() != ".html" or not out.parent.is_dir():
-        raise ValueError(f"expected a file that ends in .html in a folder that exists, got {out}")
+        raise ValueError(f"expected a file ending in .html in an existing folder, got {out}")
     from tempclr.experiments import alignment_file
 
     shown = alignment_file.of_run(options.run_dir, options.video)

@@ -48,8 +48,8 @@ def test_a_run_becomes_a_page_and_its_path_is_printed(shown: Exhibit, tmp_path: 
     ("arguments", "message"),
     [
         (["--video", "1"], "expected no video"),
-        (["--out", "page.txt"], "ends in .html"),
-        (["--out", "none/page.html"], "in a folder that exists"),
+        (["--out", "page.txt"], "ending in .html"),
+        (["--out", "none/page.html"], "in an existing folder"),
     ],
 )
 def test_bad_arguments_end_with_two(
@@ -73,5 +73,5 @@ def test_a_damaged_file_is_refused(shown: Exhibit, tmp_path: Path):
     alignment_file.save(tmp_path, shown)
     path = tmp_path / alignment_file.FILE
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"alignment\.npz, which is damaged"):
+    with pytest.raises(ValueError, match=r"alignment\.npz, got a damaged file"):
         alignment_file.of_run(tmp_path)

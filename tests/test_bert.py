@@ -211,7 +211,7 @@ def test_wrong_clips_are_refused(video: VideoBert):
 
 @pytest.mark.usefixtures("unchecked_shapes")
 def test_wrong_sentences_are_refused(text: TextBert):
-    with pytest.raises(ValueError, match=r"expected numbers of word pieces \[sentences, pieces\], got \(2, 3\) of"):
+    with pytest.raises(ValueError, match=r"expected indices of word pieces \[sentences, pieces\], got \(2, 3\) of"):
         text(torch.ones(2, 3))
     with pytest.raises(ValueError, match="expected at most 7 tokens per step, got 8"):
         text(torch.ones(1, 8, dtype=torch.int64))
@@ -226,7 +226,7 @@ def test_wrong_sentences_are_refused(text: TextBert):
 def test_shapes_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="expected a dim that is a multiple of the 3 heads, got 8"):
         BertShape(dim=8, heads=3)
-    with pytest.raises(ValueError, match=r"expected \[CLS\] and \[SEP\] among 1 to 19 of the vocabulary, got 101, 102"):
+    with pytest.raises(ValueError, match=r"expected indices of \[CLS\] and \[SEP\] from 1 to 19, got 101, 102"):
         BertShape(dim=8, heads=2, words=20)
     with pytest.raises(ValueError, match=r"expected 1 to 14 tokens per step \(16 positions less .*, got 15"):
         VideoBert(TINY, most=15)

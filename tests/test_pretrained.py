@@ -342,7 +342,7 @@ def test_a_weight_that_is_no_plain_tensor_is_refused(odd: Tensor, published: Wei
 
 def test_a_weight_that_is_there_twice_is_refused(published: Weights, store: Callable[..., Path]):
     path = store(published | {"video_encoder.videomlp.linear1.bias": torch.zeros(8)})
-    message = r"each weight once in .*, got with and without 'mmmodel.': video_encoder.videomlp.linear1.bias"
+    message = r"each weight once in .*, got, with and without 'mmmodel.': video_encoder.videomlp.linear1.bias"
     before_and_after(lambda video, text: load_published(path, video, text), message)
 
 
@@ -398,13 +398,13 @@ def test_another_layout_is_refused(weights: object, store: Callable[..., Path]):
 def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path):
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(b"not a checkpoint")
-    before_and_after(lambda video, text: load_published(damaged, video, text), "to be a checkpoint of torch")
+    before_and_after(lambda video, text: load_published(damaged, video, text), "to be a torch checkpoint")
     before_and_after(lambda video, text: load_published(tmp_path / "none.pt", video, text), "found none")
 
 
 def test_a_bert_that_does_not_fit_is_refused(tmp_path: Path):
     before_and_after(lambda video, _: load_bert(tmp_path, video), "expected weights of a BERT at .*, found none")
     (tmp_path / "model.safetensors").write_bytes(b"no safetensors")
-    before_and_after(lambda video, _: load_bert(tmp_path, video), "to be a file of safetensors")
+    before_and_after(lambda video, _: load_bert(tmp_path, video), "to be a safetensors file")
     save_file(library_names(2), tmp_path / "model.safetensors")
     before_and_after(lambda _, text: load_bert(tmp_path, text), "a BERT of at least 3 layers; .* 16 are missing")

@@ -89,7 +89,7 @@ def test_what_cannot_be_tuned_is_refused(both: nn.ModuleDict):
         tune(both, "head")
     with pytest.raises(ValueError, match="expected a LayerNorm in Linear, found nothing to train"):
         tune(nn.Linear(2, 2), "layernorm")
-    with pytest.raises(ValueError, match="expected linear maps named query, value in Projection, found none"):
+    with pytest.raises(ValueError, match="expected linear layers named query, value in Projection, found none"):
         tune(Projection(2, 2), "lora")
     with pytest.raises(ValueError, match="expected a rank of at least 1, got 0"):
         tune(both, "lora", rank=0)

@@ -312,7 +312,7 @@ def test_invalid_state_from_the_browser_is_refused(view: AlignmentExplorer):
 def test_a_file_with_another_suffix_or_no_folder_is_refused(view: AlignmentExplorer, tmp_path: Path):
     with pytest.raises(ValueError, match=r"ends in \.html, \.png or \.svg, got 'view\.gif'"):
         view.save(tmp_path / "view.gif")
-    with pytest.raises(ValueError, match="a folder that exists"):
+    with pytest.raises(ValueError, match="an existing folder"):
         view.save(tmp_path / "none" / "view.html")
 
 

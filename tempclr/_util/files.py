@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, and a cache of arrays."""
+"""Atomic writes of files, and a cache of arrays."""
 
 import hashlib
 import json
@@ -56,13 +56,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a `.npz` file by name.
 
     Raises:
-        ValueError: If the file is damaged, which checksums reveal, or holds anything but plain arrays.
+        ValueError: If the file fails its checksums or holds anything but plain arrays.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"expected arrays in {path}, which is damaged: {error}") from error
+        raise ValueError(f"expected arrays in {path}, got a damaged file: {error}") from error
 
 
 def digest(content: object) -> str:
@@ -86,7 +86,7 @@ def cached(kind: str, key: Mapping[str, object], compute: Callable[[], dict[str,
         compute: Computes the arrays; called by one process at a time.
 
     Returns:
-        The arrays by name. A file whose checksums show that it is damaged is computed again.
+        The arrays by name. If the checksums of a file fail, its arrays are computed again.
     """
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,5 +106,5 @@ def _read(path: Path, key: Mapping[str, object]) -> dict[str, np.ndarray]:
     """The arrays of a cache file, refused if they were computed from other settings."""
     arrays = read_arrays(path)
     if "key" not in arrays or arrays.pop("key").item() != json.dumps(key, sort_keys=True):
-        raise ValueError("expected the settings of the key, got others")
+        raise ValueError("expected the settings in the key, got different ones")
     return arrays

@@ -1,4 +1,4 @@
-"""Single precision or better for costs, alignments and softmaxes, also under automatic mixed precision."""
+"""Single precision or better for costs, alignments and softmaxes, even under automatic mixed precision."""
 
 from contextlib import AbstractContextManager, nullcontext
 

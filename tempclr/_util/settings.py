@@ -1,4 +1,4 @@
-"""Parameters held in dataclasses: filled by name, and refused before anything is computed with them."""
+"""Parameters held in dataclasses: filled by name, and checked before anything is computed with them."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ Described = TypeVar("Described")
 
 @dataclass(frozen=True)
 class Range:
-    """An interval of numbers. Its bounds belong to it, unless they are open."""
+    """An interval of numbers. A bound is included unless it is open."""
 
     least: int | float = -math.inf
     most: int | float = math.inf
@@ -41,8 +41,8 @@ def from_parameters(described: type[Described], parameters: Mapping[str, object]
 
     Args:
         described: The dataclass. A field without a parameter keeps its default.
-        parameters: Values by name, such as `globals()` in a notebook. Names that are no fields are ignored.
-        fixed: Further fields, set here; they take precedence.
+        parameters: Values by name, such as `globals()` in a notebook. Other names are ignored.
+        fixed: Further fields; they take precedence over the parameters.
 
     Example:
         >>> from_parameters(Range, {"least": 1, "unrelated": 2}, most=3)
@@ -61,11 +61,11 @@ def validate(
 
     Args:
         settings: The dataclass, frozen or not.
-        ranges: Where the number of a field must lie.
-        choices: Which names a field may have.
+        ranges: The allowed range of each numeric field.
+        choices: The allowed names of each field.
 
     Raises:
-        ValueError: If a number or truth value is not of its field's type, is not finite or is out of its range, or
+        ValueError: If a number or boolean is not of its field's type, is not finite or is out of its range, or
             a name is unknown.
 
     Example:
@@ -90,4 +90,4 @@ def validate(
             raise ValueError(f"expected {field.name} to be finite, got {plain}")
         if field.name in ranges and plain not in ranges[field.name]:
             raise ValueError(f"expected {field.name} {ranges[field.name]}, got {plain}")
-        object.__setattr__(settings, field.name, plain)  # also of a frozen dataclass, within its __post_init__
+        object.__setattr__(settings, field.name, plain)  # works for a frozen dataclass, too

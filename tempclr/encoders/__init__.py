@@ -1,16 +1,16 @@
-"""Features to embeddings.
+"""Encoders, from features to embeddings.
 
 A per-step encoder maps steps [steps, *features] to embeddings [steps, dim], each from its own step alone, as in the
 paper's pre-training. A `ContextualEncoder` embeds each step in the context of the others, from padded sequences with
-their lengths. `encode` runs either on padded sequences.
+their lengths. `encode` runs either kind on padded sequences.
 
-    encode           what an encoder is, and running one
+    encode           what an encoder is, and how to run one
     projection       frozen features, of video or text, to the shared space
     frames           pixels of frames and clips
     context          a transformer over the steps of a sequence
-    bert             the paper's own encoders of video tokens and of text, on the library transformers
+    bert             the paper's own encoders of video tokens and of text, on the transformers library
     pretrained       weights of BERT, and published checkpoints of VideoCLIP and TempCLR
-    safe_checkpoint  checkpoints of torch, read without creating the objects in them
+    safe_checkpoint  torch checkpoints, read without creating the objects in them
     tuning           which parameters are trained: all, LayerNorms alone, low-rank updates
 """
 

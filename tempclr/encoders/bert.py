@@ -1,7 +1,7 @@
 """The paper's encoders: BERT over the tokens of one clip, and over the word pieces of one sentence.
 
 Both encode one step at a time and pool by a mean, so no embedding depends on another clip or sentence. They are
-built on the library transformers (extra `paper`), which is imported when an encoder is created.
+built on the transformers library (extra `paper`), which is imported when an encoder is created.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from tempclr.sequences import check_lengths, step_mask
 
 @dataclass(frozen=True)
 class BertShape:
-    """The shape of a BERT, without its number of layers; the default is bert-base-uncased."""
+    """The shape of a BERT except its number of layers; the defaults are those of bert-base-uncased."""
 
     dim: int = 768  # of tokens and embeddings
     heads: int = 12
     inner: int = 3072  # width of the MLP in every layer
     words: int = 30_522  # word pieces in the vocabulary
     positions: int = 512
-    dropout: float = 0.1  # of embeddings, attention and updates, in training
+    dropout: float = 0.1  # rate in training, of embeddings, attention and updates
     begin: int = 101  # [CLS], index in the vocabulary
     end: int = 102  # [SEP], index in the vocabulary
 
@@ -34,11 +34,11 @@ class BertShape:
             raise ValueError(f"expected a dim that is a multiple of the {self.heads} heads, got {self.dim}")
         if not (0 < self.begin < self.words and 0 < self.end < self.words):
             raise ValueError(
-                f"expected [CLS] and [SEP] among 1 to {self.words - 1} of the vocabulary, got {self.begin}, {self.end}"
+                f"expected indices of [CLS] and [SEP] from 1 to {self.words - 1}, got {self.begin}, {self.end}"
             )
 
     def model(self, layers: int) -> nn.Module:
-        """Return an untrained BERT with that many layers, without the pooler, which is not used.
+        """Return an untrained BERT with that many layers, without the unused pooler.
 
         Raises:
             ValueError: If the extra `paper` is not installed.
@@ -59,7 +59,7 @@ class BertShape:
 
 
 class VideoBert(nn.Module):
-    """One embedding per clip, from its tokens: an MLP on each, BERT over [CLS] tokens [SEP], then their mean.
+    """One embedding per clip: an MLP on each token, BERT over [CLS] tokens [SEP], then a mean.
 
     As published, the mean is over the tokens and [SEP], without [CLS], and [SEP] always has the position after the
     longest possible clip.
@@ -68,7 +68,7 @@ class VideoBert(nn.Module):
         shape: Of the BERT.
         layers: Of the BERT; published: 6.
         features: Width of a token; 512 for S3D at one token per second.
-        most: Most tokens of a clip; published: 32.
+        most: Maximum number of tokens of a clip; published: 32.
 
     Raises:
         ValueError: If the BERT has too few positions, or the extra `paper` is not installed.
@@ -95,10 +95,10 @@ class VideoBert(nn.Module):
 
         Args:
             tokens: Of each clip, padded at the end.
-            lengths: True tokens of each clip. By default, tokens of zeros at the end are padding.
+            lengths: True number of tokens of each clip. By default, all-zero tokens at the end are padding.
 
         Raises:
-            ValueError: If a clip has no token or too many, or tokens have another width.
+            ValueError: If a clip has no token or too many, or tokens have the wrong width.
         """
         tokens, mask = self._real(tokens, lengths)
         states = self._states(tokens, mask, begin=True)
@@ -147,14 +147,14 @@ class VideoBert(nn.Module):
 class TextBert(nn.Module):
     """One embedding per sentence, from its word pieces: BERT over [CLS] pieces [SEP], then their mean.
 
-    As published, the mean is over the pieces and [SEP], without [CLS]. The input is indices of word pieces, as from
+    As published, the mean is over the pieces and [SEP], without [CLS]. The input holds indices of word pieces, as from
     `data.wordpieces`, so no vocabulary is needed.
 
     Args:
         shape: Of the BERT.
         layers: Of the BERT; published: 12.
-        most: Most word pieces of a sentence; published: 61 (96 in all, less 32 video tokens, [CLS]
-            and two [SEP]).
+        most: Maximum number of word pieces of a sentence; published: 61 (96 in all, less 32 video tokens, [CLS] and
+            two [SEP]).
         pool_begin: Whether the mean includes [CLS], as in Sentence-BERT.
 
     Raises:
@@ -183,14 +183,14 @@ class TextBert(nn.Module):
 
         Args:
             pieces: Indices of the word pieces of each sentence, without [CLS] and [SEP], padded at the end.
-            lengths: True word pieces of each sentence. By default, zeros at the end ([PAD]) are padding.
+            lengths: True number of word pieces of each sentence. By default, zeros at the end ([PAD]) are padding.
 
         Raises:
             ValueError: If a sentence has no word piece or too many, or an index is not in the vocabulary.
         """
         if pieces.ndim != 2 or pieces.is_floating_point():
             raise ValueError(
-                f"expected numbers of word pieces [sentences, pieces], got {tuple(pieces.shape)} of {pieces.dtype}"
+                f"expected indices of word pieces [sentences, pieces], got {tuple(pieces.shape)} of {pieces.dtype}"
             )
         pieces, mask = _real(pieces, pieces != 0, lengths, self.most)
         pieces = pieces.long().masked_fill(~mask, 0)
@@ -205,7 +205,7 @@ class TextBert(nn.Module):
         return _mean(states, inside) if self.pool_begin else _mean(states[:, 1:], inside[:, 1:])
 
     def _check_vocabulary(self, pieces: Tensor) -> None:
-        """Refuse indices outside of the vocabulary."""
+        """Refuse indices outside the vocabulary."""
         if pieces.is_meta or pieces.numel() == 0:
             return
         least, greatest = (int(value) for value in pieces.aminmax())
@@ -216,7 +216,7 @@ class TextBert(nn.Module):
 def _real(
     tokens: Tensor, nonzero: Bool[Tensor, "steps tokens"], lengths: Tensor | None, most: int
 ) -> tuple[Tensor, Bool[Tensor, "steps kept"]]:
-    """At most `most` tokens, and which are real: by their lengths, or up to the last that is not 0."""
+    """At most `most` tokens, and which of them are real: by `lengths`, or up to the last that is not 0."""
     steps, count = nonzero.shape
     if lengths is None:
         lengths = (nonzero * torch.arange(1, count + 1, device=nonzero.device)).amax(1) if count else nonzero.sum(1)

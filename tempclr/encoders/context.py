@@ -15,24 +15,24 @@ Positions = Literal["rotary", "learnt", "none"]
 
 
 class ContextEncoder(nn.Module):
-    """A transformer over the embeddings of a sequence's steps: each attends to all others, but not to padding.
+    """A transformer over the embeddings of a sequence's steps: each step attends to all steps, but not to padding.
 
     The embedding of a step depends on its position, so sequences are shuffled before they are encoded.
 
     Args:
         step: A per-step encoder to `dim`, such as `Projection(512, dim)`.
-        dim: Of the embeddings; a multiple of twice the heads for rotary positions, else of the heads.
+        dim: Of the embeddings; a multiple of the heads, or of twice the heads for rotary positions.
         layers: Blocks of attention and MLP, each after a LayerNorm.
-        heads: Of attention.
+        heads: Attention heads.
         positions: "rotary" encodes how far apart steps are, "learnt" the index of each step, "none" neither.
         most: Longest sequence for learnt positions, in steps.
         dropout: Dropout rate of attention weights and of updates in training, 0 to 1.
 
     Raises:
-        ValueError: If the dimension does not divide, the positions are unknown or `step` is contextual.
+        ValueError: If `dim` is not such a multiple, the positions are unknown or `step` is contextual.
 
     Source:
-        Vaswani et al., "Attention Is All You Need", NeurIPS 2017; normalised first as in
+        Vaswani et al., "Attention Is All You Need", NeurIPS 2017; with LayerNorm first, as in
         Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020.
     """
 
@@ -77,7 +77,7 @@ class ContextEncoder(nn.Module):
     def embed_in_context(
         self, x: Float[Tensor, "batch steps features"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return one embedding per step of padded sequences of what `embed_steps` returned."""
+        """Return one embedding per step, given padded sequences of what `embed_steps` returned."""
         mask = step_mask(lengths, x.shape[1])
         if x.shape[-1] != self.dim:
             raise ValueError(f"expected {type(self.step).__name__} to return dim {self.dim}, got {x.shape[-1]}")

@@ -1,4 +1,4 @@
-"""Padded sequences through an encoder: step by step, or each step in the context of the others."""
+"""Run an encoder on padded sequences: step by step, or each step in the context of the others."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeGuard, runtime_checkable
@@ -18,16 +18,16 @@ class ContextualEncoder(Protocol):
     """
 
     def embed_steps(self, steps: Shaped[Tensor, "steps *features"]) -> Shaped[Tensor, "steps *width"]:
-        """Return what is computed from each step alone, or the steps as they are; it is the same in every order."""
+        """Return what is computed from each step alone, or the steps unchanged; it does not depend on their order."""
 
     def embed_in_context(
         self, values: Shaped[Tensor, "batch steps *width"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return one embedding per step of padded outputs of `embed_steps`; padding may hold anything."""
+        """Return one embedding per step, given padded outputs of `embed_steps`; those at padding may be anything."""
 
 
 def encode(encoder: nn.Module, sequences: Sequences) -> Sequences:
-    """Return embeddings of the steps of padded sequences; padding changes nothing and becomes 0.
+    """Return embeddings of the steps of padded sequences; padding has no effect and becomes 0.
 
     The embeddings of a contextual encoder depend on the order of the steps: shuffle a sequence first, then encode it.
 
@@ -50,19 +50,19 @@ def encode_steps(encoder: ContextualEncoder, sequences: Sequences) -> Sequences:
 
 
 def encode_in_context(encoder: ContextualEncoder, sequences: Sequences) -> Sequences:
-    """Return embeddings of what `encode_steps` returned, in its order or another; padding becomes 0."""
+    """Return embeddings of what `encode_steps` returned, in the same order or another; padding becomes 0."""
     embeddings = encoder.embed_in_context(sequences.values, sequences.lengths)
     return Sequences(embeddings.masked_fill(~sequences.mask[..., None], 0), sequences.lengths)
 
 
 def is_contextual(encoder: nn.Module) -> TypeGuard[ContextualEncoder]:
     """Return whether an encoder, or any part of it, is contextual, so that shuffling comes before encoding."""
-    # by class, which Python remembers: looking at every object takes 10 microseconds each
+    # by class, as Python caches the answer: a check of an object takes 10 microseconds
     return any(issubclass(type(module), ContextualEncoder) for module in encoder.modules())
 
 
 def _each_step(embed: Callable[[Tensor], Tensor], sequences: Sequences) -> Sequences:
-    """Sequences of which each real step was embedded by itself, with zeros at padding."""
+    """Sequences with each real step embedded by itself, and zeros at padding."""
     embeddings = embed(sequences.values[sequences.mask])
     padded = embeddings.new_zeros((*sequences.mask.shape, *embeddings.shape[1:]))
     padded[sequences.mask] = embeddings

@@ -1,4 +1,4 @@
-"""Pixels of frames and clips to embeddings, by a small network that is trained from scratch."""
+"""From pixels of frames and clips to embeddings, by a small network that is trained from scratch."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,7 +14,7 @@ class FrameEncoder(nn.Module):
         self.patches = nn.Sequential(
             nn.Conv2d(3, width, patch, patch), nn.GELU(), nn.Conv2d(width, width, 1), nn.GELU()
         )
-        self.where = nn.Linear(width * (size // patch) ** 2, dim)  # keeps the place of what is seen in the frame
+        self.where = nn.Linear(width * (size // patch) ** 2, dim)  # keeps where in the frame something is seen
 
     def forward(self, frames: UInt8[Tensor, "frames height width 3"]) -> Float[Tensor, "frames dim"]:
         """Return one embedding per frame."""

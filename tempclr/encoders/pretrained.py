@@ -40,7 +40,7 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     `VideoBert()` and `TextBert()` have the published shape.
 
     Args:
-        path: Of the file, also one of an old version of torch. Only its tensors and plain containers are
+        path: The file, which may be from an old version of torch. Only its tensors and plain containers are
             created; placeholders replace objects of any class, such as the `argparse.Namespace` of its settings.
         video: Receives the weights under `video_encoder`.
         text: Receives those under `text_encoder`.
@@ -61,7 +61,7 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
     weights = {name.removeprefix(WRAPPER): tensor for name, tensor in stored.items()}
     twice = sorted(name for name in weights if name in stored and WRAPPER + name in stored)
     if twice:
-        raise ValueError(f"expected each weight once in {path}, got with and without {WRAPPER!r}: {_listed(twice)}")
+        raise ValueError(f"expected each weight once in {path}, got, with and without {WRAPPER!r}: {_listed(twice)}")
     targets = {f"video_encoder.{name}": tensor for name, tensor in video.state_dict().items()}
     targets |= {f"text_encoder.{name}": tensor for name, tensor in text.bert.state_dict().items()}
     report = _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
@@ -69,10 +69,10 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
 
 
 def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
-    """Load a BERT from a local folder (`model.safetensors`), the state before any training on videos.
+    """Load a BERT from a local folder (`model.safetensors`), as it is before any training on videos.
 
     Layers beyond the encoder's are ignored: as published, a `VideoBert` gets the first 6 of bert-base-uncased.
-    Its MLP is unchanged. Download the folder once, for example with
+    The MLP is unchanged. Download the folder once, for example with
     `huggingface-cli download google-bert/bert-base-uncased`.
 
     Returns:
@@ -88,8 +88,8 @@ def load_bert(folder: Path | str, encoder: VideoBert | TextBert) -> Loaded:
     try:
         stored = import_optional("safetensors.torch", "paper").load_file(path)
     except import_optional("safetensors", "paper").SafetensorError as error:
-        raise ValueError(f"expected {path} to be a file of safetensors: {error}") from error
-    # the oldest files name scale and shift of a LayerNorm gamma and beta
+        raise ValueError(f"expected {path} to be a safetensors file: {error}") from error
+    # the oldest files call the scale and shift of a LayerNorm gamma and beta
     weights = {
         name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight").replace("Norm.beta", "Norm.bias"): tensor
         for name, tensor in stored.items()
@@ -135,7 +135,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: bool, expected: str) -> Loaded:
-    """Copy weights by name, after all of them were checked."""
+    """Check all weights, then copy them by name."""
     loaded, missing = weights.keys() & targets.keys(), targets.keys() - weights.keys()
     rest = weights.keys() - targets.keys()
     unused = {name for name in rest if f".{name}".endswith(UNUSED)}
@@ -167,7 +167,7 @@ def _listed(names: list[str] | tuple[str, ...]) -> str:
 
 
 def _after(names: tuple[str, ...]) -> str:
-    """Names in brackets, after their number."""
+    """Names in parentheses, to follow their number."""
     return f" ({_listed(names)})" if names else ""
 
 

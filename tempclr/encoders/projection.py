@@ -1,4 +1,4 @@
-"""Frozen features, of video or of text, to the shared space."""
+"""From frozen features, of video or of text, to the shared space."""
 
 from jaxtyping import Float
 from torch import Tensor, nn

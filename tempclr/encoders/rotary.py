@@ -10,7 +10,7 @@ def rotate(
 ) -> Float[Tensor, "*batch steps dim"]:
     """Return vectors with each pair of components k and k + dim / 2 rotated by place * base^(-2 k / dim).
 
-    The dot product of two such vectors depends on their places only through the difference.
+    The dot product of two such vectors depends only on the difference of their places.
 
     Args:
         x: Queries or keys of attention; dim is even.

@@ -1,6 +1,6 @@
-"""Checkpoints of torch that hold Python objects beside tensors, read without creating the objects.
+"""Torch checkpoints that hold Python objects besides tensors, read without creating the objects.
 
-`torch.load` with `weights_only=True` creates tensors and plain containers alone, and refuses a file that names any
+`torch.load` with `weights_only=True` creates only tensors and plain containers, and refuses a file that names any
 other class, such as that of its settings. Here the pickle is first scanned, without executing it, for the classes and
 functions that it names, and for whether their objects are filled like a dict or like a list. Placeholders then take
 their place.
@@ -20,7 +20,7 @@ import torch
 
 
 def load_with_placeholders(path: Path) -> tuple[object, tuple[str, ...]]:
-    """Return the content of a file written by `torch.save`, of any version, and the names that were replaced.
+    """Return the content of a file written by any version of `torch.save`, and the names that were replaced.
 
     The placeholder of an object is a dict or a list if the object is filled like one, otherwise an empty object; the
     same holds for what a function returns. Nothing that the file names is imported or called.
@@ -40,7 +40,7 @@ def load_with_placeholders(path: Path) -> tuple[object, tuple[str, ...]]:
             return torch.load(path, map_location="cpu", weights_only=True), names
     except Exception as error:  # damaged or unsafe files fail in many ways
         raise ValueError(
-            f"expected {path} to be a checkpoint of torch with tensors and plain containers; "
+            f"expected {path} to be a torch checkpoint with tensors and plain containers; "
             f"nothing in it was run: {error}"
         ) from error
 
@@ -114,7 +114,7 @@ def _skip_pickle(file: io.BufferedReader) -> None:
 
 
 def _without_tensors(pickled: bytes) -> io.BytesIO:
-    """A file of torch with this pickle and no tensors."""
+    """A torch file with this pickle and no tensors."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("archive/data.pkl", pickled)
@@ -164,6 +164,6 @@ def _taken(stack: list[str | None], wanted: list) -> list[str | None]:
 
 
 def _name(module: str, name: str) -> str:
-    """The name of a class or function in today's Python, as torch uses it."""
+    """The name of a class or function in Python 3, as torch uses it."""
     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     return f"{module}.{name}"

@@ -17,22 +17,22 @@ def tune(
     rank: int = 8,
     targets: Sequence[str] = ("query", "value"),
 ) -> int:
-    """Freeze all but some parameters of a model, in place, and return how many numbers are trained.
+    """Freeze all but the chosen parameters of a model, in place, and return how many scalars are trained.
 
     Load weights first: "lora" wraps the layers that it targets, which renames their parameters.
 
     Args:
         model: An encoder, or a whole `TempCLR`.
         what: "all"; "layernorm", scale and shift of every LayerNorm, as in the paper's pre-training; or
-            "lora", low-rank updates of frozen linear maps (extra `paper`).
+            "lora", low-rank updates of frozen linear layers (extra `paper`).
         rank: Of the updates of "lora", >= 1. Updates start at 0, so the outputs are the same at first.
-        targets: Last parts of the names of the linear maps that "lora" updates; by default queries and values of BERT.
+        targets: Last parts of the names of the linear layers that "lora" updates; default: queries and values of BERT.
 
     Raises:
         ValueError: If the choice is unknown, the model has no such parameters, or the extra is not installed.
 
     Source:
-        Yang et al., "TempCLR", ICLR 2023, section 4.1: LayerNorms alone, 59,904 numbers on the published
+        Yang et al., "TempCLR", ICLR 2023, section 4.1: LayerNorms alone, 59,904 scalars in the published
         model; Hu et al., "LoRA", ICLR 2022.
     """
     if what not in ("all", "layernorm", "lora"):
@@ -47,7 +47,7 @@ def tune(
 
 
 def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
-    """Add low-rank updates to the linear maps of those names; peft freezes everything else."""
+    """Add low-rank updates to the linear layers of those names; peft freezes everything else."""
     if rank < 1:
         raise ValueError(f"expected a rank of at least 1, got {rank}")
     found = [
@@ -56,14 +56,14 @@ def _low_rank(model: nn.Module, rank: int, targets: Sequence[str]) -> int:
         if isinstance(module, nn.Linear) and name.rpartition(".")[2] in targets
     ]
     if not found:
-        raise ValueError(f"expected linear maps named {', '.join(targets)} in {type(model).__name__}, found none")
+        raise ValueError(f"expected linear layers named {', '.join(targets)} in {type(model).__name__}, found none")
     library = import_optional("peft", "paper")
     library.inject_adapter_in_model(library.LoraConfig(r=rank, lora_alpha=rank, target_modules=found), model)
     return _trained(model, "low-rank updates")
 
 
 def _trained(model: nn.Module, expected: str) -> int:
-    """The number of trained numbers; refuses 0."""
+    """The number of trained scalars; refuses 0."""
     count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     if count == 0:
         raise ValueError(f"expected {expected}, found nothing to train")

@@ -1,14 +1,14 @@
-"""The objective: match units with units, and whole sequences with sequences in the right order.
+"""The objective: match single units, and match whole sequences in the right order.
 
 model         TempCLR: two encoders and the objective
-units         unit_loss, and UnitTerm: single clips and sentences, among those of all videos
+units         unit_loss, and UnitTerm: each clip with its sentence, among those of all videos
 mil_nce       a unit loss for captions that only roughly match their clips
 within_video  step_loss, and WithinVideoTerm: supervised, each video by itself, background included
 order         order_loss: a sequence in its true order against wrong ones
 order_term    OrderTerm: what the objective contrasts with what
 contrast      info_nce: the loss of a sequence from its distances to the right candidate and to wrong ones
-distances     alignment functions made of others
-temperature   a temperature that is learnt
+distances     alignment functions built from others
+temperature   a learnt temperature
 schedule      the weight of the order term over training
 """
 

@@ -1,4 +1,4 @@
-"""The batches of all processes as one, so that every video is compared with all others."""
+"""The batches of all processes joined into one, so that every video is compared with all others."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -51,7 +51,7 @@ class Joined:
 
 
 def join(gather: Gather, sequences: Sequences, captions: Int[Tensor, "videos n"]) -> Joined:
-    """Return sequences together with those of all other processes; equal captions have one number everywhere."""
+    """Return the sequences of all processes; equal captions must have the same number in each."""
     values, lengths = gather(sequences.values), gather(sequences.lengths)
     captions = gather(captions + 1) - 1  # `gather` pads with 0, captions are padded with -1
     return Joined(Sequences(values, lengths), captions, own_items(gather, sequences.lengths))
@@ -63,6 +63,6 @@ def own_items(gather: Gather, items: Shaped[Tensor, "items *rest"]) -> Bool[Tens
 
 
 def mean_over_processes(gather: Gather, total: Float[Tensor, ""], counted: Shaped[Tensor, "*items"]) -> Tensor:
-    """Return a total of this process over the average count of all; its mean over processes is the joint mean."""
+    """Return this process's total over the mean count per process; averaged over processes, it is the joint mean."""
     number = gather(counted.long()).sum().clamp(min=1)
     return total * gather.count / number

@@ -1,4 +1,4 @@
-"""The steps of each pair that the order term uses: all, or those of a few sentences, evenly spaced."""
+"""The steps of each pair that the order term uses: all, or those of a few evenly spaced sentences."""
 
 from dataclasses import dataclass
 
@@ -32,11 +32,11 @@ def everything(batch: Batch) -> Selection:
 def evenly_spaced(batch: Batch, sentences: int | None = None, clips_per_sentence: int | None = None) -> Selection:
     """Return at most `sentences` sentences of each pair, from the first to the last, and their clips.
 
-    Of each sentence at most `clips_per_sentence` clips are selected. None selects all. Clips without a selected
-    sentence are left out, unless a pair has no others: then all of them are selected, as background.
+    At most `clips_per_sentence` clips of each sentence are selected. None selects all. Clips without a selected
+    sentence are left out, unless a pair has only such clips: then all are selected, as background.
 
     Example:
-        Five of 16 sentences are those with indices 0, 4, 8, 11 and 15; three of 8 clips are 2, 5 and 7.
+        Five of 16 sentences have indices 0, 4, 8, 11 and 15; three of 8 clips have indices 2, 5 and 7.
 
     Source:
         Yang et al., "TempCLR", ICLR 2023, whose published configurations take 5 of up to 16 pairs, and up to 10
@@ -51,8 +51,8 @@ def evenly_spaced(batch: Batch, sentences: int | None = None, clips_per_sentence
     selected = ((2 * slot * (n[:, None] - 1) + gaps) // (2 * gaps)).masked_fill(~real, 0)  # rounded
     shows = (batch.segments[:, :, None] == selected[:, None]) & real[:, None]
     if clips_per_sentence is not None:
-        size = (shows * shows.sum(1, keepdim=True)).sum(2).clamp(min=1)  # clips of the sentence that a clip shows
-        place = (shows * shows.cumsum(1)).sum(2)  # of a clip among them, from 1
+        size = (shows * shows.sum(1, keepdim=True)).sum(2).clamp(min=1)  # number of clips of a clip's sentence
+        place = (shows * shows.cumsum(1)).sum(2)  # position of a clip among them, from 1
         count = size.clamp(max=clips_per_sentence)
         shows &= (place * count // size > (place - 1) * count // size)[..., None]
     shown = shows.any(2)
@@ -69,9 +69,9 @@ def evenly_spaced(batch: Batch, sentences: int | None = None, clips_per_sentence
 
 
 def steps_at(values: Shaped[Tensor, "batch steps *features"], places: Int[Tensor, "batch kept"]) -> Tensor:
-    """Return the steps of each sequence at its own indices."""
+    """Return the steps of each sequence at the indices in its row."""
     first = torch.arange(0, values.shape[0] * values.shape[1], values.shape[1], device=values.device)
-    rows = (places + first[:, None]).flatten()  # the gradient of a flat index is faster
+    rows = (places + first[:, None]).flatten()  # a flat index has a faster backward pass
     return values.flatten(0, 1).index_select(0, rows).unflatten(0, places.shape)
 
 

@@ -25,7 +25,7 @@ class Side:
     encoder: nn.Module
     steps: Sequences | None  # input of `encode_in_context` for every order; None for a per-step encoder
     embedded: Sequences  # in true order
-    segments: Int[Tensor, "batch steps"]  # as `wrong_orders` takes them, as are the next two
+    segments: Int[Tensor, "batch steps"]  # argument of `wrong_orders`, as are the next two
     captions: Int[Tensor, "batch steps"]
     contents: Int[Tensor, "batch steps"]
 
@@ -45,7 +45,7 @@ def video_side(
     selection: Selection,
     clips_per_segment: int | None = None,
 ) -> Side:
-    """Return the clips; those of videos without sentences in segments of `clips_per_segment` clips, if it is given."""
+    """Return the clips. `clips_per_segment`, if given, cuts videos of background alone into segments of that size."""
     lengths, segments = selection.lengths[:, 1], selection.segments
     steps, embedded = _selected(encoder, batch.clips, embedded, selection.clips, lengths)
     captions = selection.captions.gather(1, segments.clamp(min=0)).masked_fill(segments < 0, -1)
@@ -85,13 +85,13 @@ def distances_to_sequences(
 def _selected(
     encoder: nn.Module, whole: Sequences, embedded: Sequences, places: Tensor, lengths: Tensor
 ) -> tuple[Sequences | None, Sequences]:
-    """Input of `encode_in_context`, for a contextual encoder, and embeddings, both of the selected steps."""
+    """The selected steps, as input of `encode_in_context` (None for a per-step encoder) and embedded."""
     if not is_contextual(encoder):
         return None, selected_steps(embedded, places, lengths)
     steps = encode_steps(encoder, selected_steps(whole, places, lengths))
     if torch.equal(lengths, whole.lengths):
         return steps, selected_steps(embedded, places, lengths)
-    return steps, encode_in_context(encoder, steps)  # anew, as the steps left out must not be in the context
+    return steps, encode_in_context(encoder, steps)  # again: the steps left out must not be in the context
 
 
 def _encoded_orders(

@@ -1,4 +1,4 @@
-"""Settings as text that is the same in every process, so that a checkpoint is identified by its objective."""
+"""Settings as text that is the same in every process; it identifies the objective of a checkpoint."""
 
 import inspect
 import re
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 def stable_repr(value: object) -> str:
-    """Return a function by its name and bound arguments, a dataclass by its fields, a module by its class.
+    """Return text for a value: a function's name and bound arguments, a dataclass's fields, or a module's class.
 
-    Anything else appears as it prints, or by its attributes, without addresses in memory. The body of a function is
-    not part of the text, nor is what it refers to.
+    Anything else appears as its repr or its attributes, without memory addresses. The text shows neither the body of a
+    function nor what it refers to.
 
     Example:
         >>> from tempclr import otam
@@ -47,5 +47,5 @@ def _call(name: str, *args: object, **kwargs: object) -> str:
 
 
 def _without_address(value: object) -> str:
-    """A value as it prints, without its address in memory."""
+    """The repr of a value, without its memory address."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

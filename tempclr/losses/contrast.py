@@ -19,7 +19,7 @@ def info_nce(
     """Return the InfoNCE loss of each sequence: -log softmax(-distances / temperature) at the first candidate.
 
     Args:
-        distances: To each candidate, of which the first is the right one.
+        distances: To each candidate; the first is the right one.
         counted: Which candidates take part; the first always does.
         temperature: > 0, in the unit of the distances.
 

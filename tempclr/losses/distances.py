@@ -1,7 +1,7 @@
-"""Alignment functions made of others; x is always the text and y the video, whichever of them is shuffled.
+"""Alignment functions built from others. x is always the text and y the video, whichever of them is shuffled.
 
 Losses take any alignment function, with its options bound: `soft_dtw`, `dtw`, `partial(otam, gamma=0.1)`, or
-`partial(drop_dtw, drop_y=0.8, gamma=0.1)`, which leaves out background clips at a price.
+`partial(drop_dtw, drop_y=0.8, gamma=0.1)`, which can leave out background clips at a cost.
 """
 
 from functools import partial
@@ -18,12 +18,12 @@ def transposed(alignment_fn: AlignmentFn) -> AlignmentFn:
 
 
 def both_ways(alignment_fn: AlignmentFn) -> AlignmentFn:
-    """Return the sum of both directions. Published results use OTAM, which is not symmetric, in this way."""
+    """Return an alignment function that sums both directions, as published for OTAM, which is not symmetric."""
     return partial(_both_ways, alignment_fn)
 
 
 def per_cell(alignment_fn: AlignmentFn) -> AlignmentFn:
-    """Return the distance per visited cell of the alignment, so that length does not count.
+    """Return an alignment function that divides the distance by the visited cells, so that length does not count.
 
     A soft alignment visits an expected number of cells (see `alignment_of`), at least 1. The gradient is that of the
     quotient. It needs second derivatives of the alignment, so it takes about three times as long.

@@ -18,7 +18,7 @@ def mil_nce(
 ) -> Float[Tensor, ""]:
     """Return the MIL-NCE loss, which is low as soon as one unit of the right group matches.
 
-    With P the units of the group of i (equal captions) and s the similarity over the temperature, the mean over i of
+    With P the group of i (equal captions) and s the similarity over the temperature, it is the mean over i of
 
         -log sum_{j in P} exp s(x_i, y_j) / (sum_j exp s(x_i, y_j) + sum_{j in P, k not in P} exp s(x_k, y_j))
 
@@ -44,7 +44,7 @@ def mil_nce(
     groups = torch.arange(len(x), device=x.device) if groups is None else groups
     same = groups[:, None] == groups
     scores = similarities(x, y, cosine) / temperature
-    never = torch.finfo(scores.dtype).min  # its exp is 0; unlike -inf, it has a gradient where a row holds nothing else
+    never = torch.finfo(scores.dtype).min  # its exp is 0; unlike -inf, a row of nothing else has no NaN gradient
     right = scores.masked_fill(~same, never).logsumexp(1)
     others = scores.masked_fill(same, never).logsumexp(0)  # per y, over every x of another group
     others = others.expand_as(scores).masked_fill(~same, never).logsumexp(1)

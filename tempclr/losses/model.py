@@ -24,7 +24,7 @@ class Losses:
     total: Float[Tensor, ""]
     unit: Float[Tensor, ""]
     order: Float[Tensor, ""]
-    unit_skipped: int  # videos without a described clip, or in a batch of a single caption: they have no negatives
+    unit_skipped: int  # videos without a negative: no described clip, or one caption in the whole batch
     order_skipped: int  # videos without a wrong order: too short, or the same throughout
 
 
@@ -35,14 +35,14 @@ class TempCLR(nn.Module):
     sequences. Videos that a term cannot use are skipped and counted. A video without a wrong order, such as one of a
     single segment, can still be contrasted with in-batch negatives.
 
-    Per-step encoders encode every step once; shuffling permutes costs. A `ContextualEncoder` encodes every order by
-    itself, shuffled before. An encoder that mixes steps without being one is refused.
+    A per-step encoder encodes every step once, and shuffling permutes costs. A `ContextualEncoder` encodes every
+    shuffled sequence anew. Any other encoder that mixes steps is refused.
 
     Args:
         text: Encoder of sentences.
         video: Encoder of clips, to the same dimension.
-        unit: The unit term: `UnitTerm`, `WithinVideoTerm` for supervised fine-tuning, or another frozen dataclass that
-            is called as they are.
+        unit: The unit term: `UnitTerm`, `WithinVideoTerm` for supervised fine-tuning, or another frozen dataclass
+            with the same signature.
         order: The order term.
         weight: Share of the order term, 0 to 1, or a function of the share of training that is done. At 0 the term
             is not computed.
@@ -79,7 +79,7 @@ class TempCLR(nn.Module):
         for name, value in self._terms():
             if isinstance(value, nn.Module):  # such as a learnt temperature: `unit_temperature`
                 self.add_module(name.replace(".", "_"), value)
-        self._batches = 0  # so far, in training
+        self._batches = 0  # so far, with the order term
 
     def forward(self, batch: Batch, *, generator: Generator, progress: float | None = None) -> Losses:
         """Return the losses of a batch.
@@ -90,7 +90,7 @@ class TempCLR(nn.Module):
             progress: Share of training that is done, 0 to 1; required if the weight depends on it.
 
         Returns:
-            With several processes that gather, losses whose mean over processes is that of the joined batch.
+            If several processes gather, the mean of their losses is the loss of the joined batch.
         """
         weight = self._weight_at(progress)
         sentences, clips = encode(self.text, batch.sentences), encode(self.video, batch.clips)
@@ -110,7 +110,7 @@ class TempCLR(nn.Module):
         return Losses(total, unit, order, unit_skipped if weight < 1 else 0, order_skipped)
 
     def extra_repr(self) -> str:
-        """Return the objective, one setting per line; a checkpoint is identified by it."""
+        """Return the objective, one setting per line, which identifies a checkpoint."""
         own = [(name, getattr(self, name)) for name in ("weight", "chunk", "gather")]
         kinds = [(name, type(getattr(self, name))) for name in ("unit", "order")]
         return "\n".join(
@@ -132,7 +132,7 @@ class TempCLR(nn.Module):
         return _check_weight(self.weight(progress))
 
     def _check_encoders(self, batch: Batch) -> None:
-        """Refuse encoders that mix steps undeclared, in batches 1, 2, 4, 8 ..., as an encoder may learn to mix them."""
+        """Refuse per-step encoders that mix steps. Checks batches 1, 2, 4, 8 ..., as encoders may learn to mix steps."""
         if torch.compiler.is_compiling():
             return
         self._batches += 1

@@ -24,7 +24,7 @@ def order_loss(
 ) -> Float[Tensor, ""]:
     """Return the InfoNCE loss that contrasts a sequence in its true order with shuffled ones.
 
-    With d the value of the alignment function on cosine costs, the mean over the batch of
+    With d the value of the alignment function on cosine costs, it is the mean over the batch of
 
         -log exp(-d(anchor, positive) / temperature) / sum_o exp(-d(anchor, positive[o]) / temperature)
 
@@ -33,10 +33,10 @@ def order_loss(
     Args:
         anchor: Embeddings of the sequence that is kept in order.
         positive: Embeddings of its aligned partner, from a per-step encoder. A contextual encoder has to encode
-            every order by itself, as `TempCLR` does.
+            every order anew, as `TempCLR` does.
         orders: Wrong orders from `wrong_orders`, or permutations of the steps of the positive: [count, m] for the
             whole batch, or [batch, count, m]. Padding must stay in place.
-        lengths: True steps of anchor and positive.
+        lengths: True numbers of steps of anchor and positive.
         alignment_fn: Maps costs [*batch, n, m], anchor by positive, and lengths to one distance per pair. By
             default, as published, soft-DTW with a gamma of 0.1.
         debiased: Whether to subtract half of the distance of each sequence to itself, which turns soft-DTW into
@@ -45,7 +45,7 @@ def order_loss(
 
     Returns:
         Nats; log(1 + count) if order makes no difference. Sequences without a wrong order are left out of the mean;
-        0 if there are no others.
+        0 if none remain.
 
     Raises:
         ValueError: If an order is not a permutation or moves padding, or a shape or range is wrong.
@@ -67,7 +67,7 @@ def permuted_costs(
     *,
     debiased: bool,
 ) -> tuple[Float[Tensor, "batch all_orders n m"], Float[Tensor, "batch all_orders m m"] | None]:
-    """Return the costs of the true order, first, and of the wrong ones; if `debiased`, also of each with itself.
+    """Return the costs of the true order, then of the wrong ones; if `debiased`, also of each order with itself.
 
     Each step was encoded by itself, so shuffling permutes columns.
     """
@@ -82,7 +82,7 @@ def permuted_costs(
 def encoded_costs(
     anchor: Float[Tensor, "batch n dim"], shuffled: Float[Tensor, "batch all_orders m dim"], *, debiased: bool
 ) -> tuple[Float[Tensor, "batch all_orders n m"], Float[Tensor, "batch all_orders m m"] | None]:
-    """Return the same for sequences that were shuffled before they were encoded, the true order first."""
+    """Return the same costs for sequences that were shuffled before they were encoded, the true order first."""
     anchors = anchor[:, None].expand(-1, shuffled.shape[1], -1, -1)
     return step_cost(anchors, shuffled), step_cost(shuffled, shuffled) if debiased else None
 
@@ -120,6 +120,6 @@ def with_true_order(orders: Int[Tensor, "batch count m"]) -> Int[Tensor, "batch 
 
 
 def _by_columns(cost: Tensor, orders: Tensor) -> Tensor:
-    """Costs [batch, orders, n, m], with the columns in each order."""
+    """Costs [batch, orders, n, m], with the columns permuted by each order."""
     cost = cost[:, None].expand(-1, orders.shape[1], -1, -1)
     return cost.gather(3, orders[:, :, None, :].expand(cost.shape))

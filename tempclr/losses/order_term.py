@@ -22,7 +22,7 @@ from tempclr.sequences import Batch, Sequences
 
 @dataclass(frozen=True, repr=False)
 class OrderTerm:
-    """What is contrasted with what, by which alignment; the defaults are the published choices.
+    """What is contrasted with what, and by which alignment. The defaults are the published choices.
 
     Raises:
         ValueError: If a field is out of range.
@@ -36,9 +36,9 @@ class OrderTerm:
     temperature: float | Temperature = 1.0  # > 0, in the unit of the summed cost, or learnt
     debiased: bool = False  # as for `order_loss`
     in_batch_negatives: bool = False  # whether sequences of the batch with other captions are negatives, too
-    sentences: int | None = None  # most sentences of a video, evenly spaced, at least 2; None takes all
-    clips_per_sentence: int | None = None  # most clips of a sentence, evenly spaced; None takes all
-    clips_per_segment: int | None = None  # segments of videos without any sentence; None skips such videos
+    sentences: int | None = None  # maximum per video, evenly spaced, at least 2; None takes all
+    clips_per_sentence: int | None = None  # maximum, evenly spaced; None takes all
+    clips_per_segment: int | None = None  # for videos of background alone; None skips them
 
     def __post_init__(self) -> None:
         if self.anchor not in ("text", "video", "both"):
@@ -109,7 +109,7 @@ class OrderTerm:
     def _other_sequences(
         self, side: Side, captions: Int[Tensor, "batch n"], gather: Gather
     ) -> tuple[Sequences, Bool[Tensor, "batch all_videos"]]:
-        """Sequences of all processes, and whether their captions differ from those of each video of this one."""
+        """Sequences of all processes, and whether their captions differ from those of each of its own videos."""
         joined = join(gather, side.embedded, captions)
         own = joined.captions[joined.own]
         return joined.sequences, (own[:, None] != joined.captions).any(2)

@@ -1,4 +1,4 @@
-"""The temperature of a softmax: a number, or learnt."""
+"""The temperature of a softmax: a fixed number, or a trainable parameter."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class Temperature(nn.Module):
     """A temperature that is learnt with the model; pass it in place of a number.
 
-    The parameter is the logarithm of the difference to `least`, so the temperature stays above it.
+    The parameter is log(temperature - least), so the temperature stays above `least`.
 
     Args:
         start: Value before training, above `least`.

@@ -28,8 +28,7 @@ def unit_loss(
 ) -> Float[Tensor, ""]:
     """Return the symmetric InfoNCE loss of matching unit i of x with unit i of y among all units.
 
-    The mean over i of -log softmax_j(cos(x_i, y_j) / temperature) at j = i, plus the same
-    with x and y exchanged.
+    It is the mean over i of -log softmax_j(cos(x_i, y_j) / temperature) at j = i, plus the same with x and y exchanged.
 
     Args:
         x: Embeddings of one side, such as the sentence of each clip.
@@ -37,8 +36,7 @@ def unit_loss(
         groups: Units with equal numbers mean the same (equal captions) and are not negatives of each other.
         temperature: > 0; the smaller it is, the more the closest negatives count.
         cosine: Whether to compare by cosine; otherwise by the dot product, as published (at temperature 1).
-        own: Units that the mean is taken over, each compared with all; if there are none, the loss is 0. By default,
-            all.
+        own: Units over which the mean is taken, each compared with all units; 0 if there are none. By default, all.
 
     Returns:
         The sum of both directions, in nats; 0 if no unit has a negative.
@@ -64,13 +62,13 @@ def unit_loss(
 
 @dataclass(frozen=True, repr=False)
 class UnitTerm:
-    """The unit term of the objective: every described clip against its sentence, among the units of all videos.
+    """The unit term of the objective: match every described clip with its sentence, among the units of all videos.
 
     Raises:
         ValueError: If the temperature is not positive.
     """
 
-    loss: UnitLoss = unit_loss  # or `mil_nce`, or another function like them
+    loss: UnitLoss = unit_loss  # or `mil_nce`, or another function with this signature
     temperature: float | Temperature = 0.1  # > 0, or learnt
 
     def __post_init__(self) -> None:
@@ -107,6 +105,7 @@ def check_units(x: Tensor, y: Tensor, temperature: float | Tensor) -> None:
     """Raise `ValueError` unless x and y are pairs of units and the temperature is positive."""
     if x.shape != y.shape or x.ndim != 2 or len(x) == 0:
         raise ValueError(
-            f"expected x and y [units, dim] alike with at least one unit, got {tuple(x.shape)} and {tuple(y.shape)}"
+            f"expected x and y of one shape [units, dim] with at least one unit, "
+            f"got {tuple(x.shape)} and {tuple(y.shape)}"
         )
     check_temperature(temperature)

@@ -28,7 +28,7 @@ def step_loss(
 ) -> Float[Tensor, ""]:
     """Return the binary cross-entropy of deciding for every clip which sentences of its video it shows.
 
-    With s the similarity over the temperature, the mean over all cells of log(1 + exp(-s)) where the clip shows
+    With s the similarity over the temperature, it is the mean over all cells of log(1 + exp(-s)) where the clip shows
     the sentence, and of log(1 + exp(s)) where it does not.
 
     Args:
@@ -68,13 +68,13 @@ def step_loss(
 
 @dataclass(frozen=True, repr=False)
 class WithinVideoTerm:
-    """The unit term of supervised fine-tuning, in place of `UnitTerm`: contrasts units within each video alone.
+    """The unit term of supervised fine-tuning, in place of `UnitTerm`: contrasts units only within each video.
 
     Raises:
         ValueError: If the temperature is not positive.
     """
 
-    loss: StepLoss = step_loss  # or another function like it
+    loss: StepLoss = step_loss  # or another function with this signature
     temperature: float | Temperature = 1.0  # > 0, or learnt
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class WithinVideoTerm:
     def __call__(
         self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather
     ) -> tuple[Float[Tensor, ""], int]:
-        """Return the loss of an embedded batch, and the number of videos skipped: none. Equal captions are one."""
+        """Return the loss of an embedded batch, and 0 skipped videos. A clip shows all sentences with its caption."""
         captions = batch.captions.gather(1, batch.segments.clamp(min=0)).masked_fill(batch.segments < 0, -1)
         lengths = torch.stack((sentences.lengths, clips.lengths), 1)
         real = pair_mask(lengths, batch.captions.shape[1], captions.shape[1])
