@@ -132,7 +132,7 @@ class TempCLR(nn.Module):
         return _check_weight(self.weight(progress))
 
     def _check_encoders(self, batch: Batch) -> None:
-        """Refuse per-step encoders that mix steps. Checks batches 1, 2, 4, 8 ..., as encoders may learn to mix steps."""
+        """Refuse per-step encoders that mix steps. Checks batches 1, 2, 4, 8 ..., as encoders may learn to mix."""
         if torch.compiler.is_compiling():
             return
         self._batches += 1
