@@ -130,5 +130,5 @@ def test_unknown_choices_and_too_few_seeds_are_refused(tmp_path: Path, generator
         jobs(SETTINGS, tmp_path, seeds=1, size={})
     with pytest.raises(ValueError, match="at least one process, got 0"):
         ablation.train_all([], processes=0)
-    with pytest.raises(ValueError, match="expected trainings of base in .*, found none"):  # noqa: RUF043
+    with pytest.raises(ValueError, match="expected training runs of base in .*, found none"):  # noqa: RUF043
         effects([BASE], tmp_path, generator=generator)

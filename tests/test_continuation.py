@@ -201,7 +201,9 @@ def test_partial_files_of_a_killed_writer_are_removed(tmp_path: Path):
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path):
     run(model(), folder=tmp_path)
-    with pytest.raises(ValueError, match=r"got others: steps \(expected 12, found 20\), batch \(expected 4, found 5\)"):
+    with pytest.raises(
+        ValueError, match=r"got different ones: steps \(expected 12, found 20\), batch \(expected 4, found 5\)"
+    ):
         run(model(), replace(CONFIG, steps=20, batch=5), folder=tmp_path)
     half = model()
     half.video.requires_grad_(False)
@@ -253,7 +255,9 @@ def test_a_checkpoint_of_other_videos_or_another_model_is_refused(tmp_path: Path
     for number, changed in ((9, {"name": "x"}), (0, {"captions": ("a", "b", "c")}), (4, {"clips": torch.zeros(8, 8)})):
         others = data()
         others[number] = replace(others[number], **changed)
-        with pytest.raises(ValueError, match=r"got others: data \(expected [0-9a-f]{16}, found [0-9a-f]{16}\);"):
+        with pytest.raises(
+            ValueError, match=r"got different ones: data \(expected [0-9a-f]{16}, found [0-9a-f]{16}\);"
+        ):
             next(train(model(), others, CONFIG, folder=tmp_path, **defaults()))
     stored = load(tmp_path / "last.pt")
     other = dict(stored["model"])

@@ -210,7 +210,7 @@ def test_the_right_checksum_is_accepted(folder: Path):
         ({"split": "test"}, "videos of split 'train'"),
         ({"split": "training"}, "line 1: expected split to be one of train, validation, test, got 'training'"),
         ({"segments": [[4, 9], [3, 12]]}, r"line 1: expected sentences in order of time, got segment \[3, 12\] after"),
-        ({"group": "a/b"}, "a text without / as group, got 'a/b'"),
+        ({"group": "a/b"}, "a string without / as group, got 'a/b'"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder: Path, change: dict, message: str):

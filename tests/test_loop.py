@@ -250,7 +250,7 @@ def test_a_score_that_is_not_a_number_is_refused(score: object):
 
 
 def test_patience_without_a_validation_is_refused():
-    with pytest.raises(ValueError, match="expected a validation for a patience of 2, got none"):
+    with pytest.raises(ValueError, match="expected `validate` with a patience of 2, got none"):
         run(model(), replace(CONFIG, patience=2), validate=None)
 
 

@@ -120,7 +120,7 @@ def test_a_batch_without_a_video_for_every_process_is_refused(folder: Path):
 def test_processes_with_different_trainings_are_refused(folder: Path):
     for rank, (own, other) in enumerate(((13, 12), (12, 13))):
         _, data, config, somewhere, judged = json.loads((folder / f"records-{rank}.json").read_text())["refused"]
-        expected = "expected the same training on all processes, got another on"
+        expected = "expected the same training on all processes, got a different one on"
         assert f"{expected} {1 - rank}: videos (expected {own}, found {other}), data (" in data
         assert f"{expected} {1 - rank}: accumulate (expected {1 + rank}, found {2 - rank})" in config
         assert f"{expected} {1 - rank}: a folder (expected {rank == 0}, found {rank == 1})" in somewhere

@@ -5,7 +5,7 @@ babyai          simulated rooms as pairs
 babyai_classes  simulated rooms as labelled videos
 simulator       the agent in those rooms
 features        a folder of your own features, as either
-manifest        its description
+manifest        the description of such a folder
 labelled        videos with a class, and pairs of two
 excerpts        long videos split into parts
 lazy            pairs that are made when they are drawn

@@ -67,12 +67,12 @@ def procedure_pairs(
     background: bool = False,
     generator: Generator,
 ) -> list[Pair]:
-    """Return procedures as pairs of clips of frames and embedded sentences.
+    """Return procedures as pairs of embedded sentences and clips of frames.
 
     Args:
         videos: From `procedures`.
         embed: Sentences to features.
-        clips_per_step: Clips of equal duration that each step is cut into.
+        clips_per_step: Clips of equal duration into which each step is cut.
         frames_per_clip: Frames taken evenly from each clip; short clips repeat frames.
         jitter: Largest number of frames by which a bound of a step is moved, as between annotators.
         background: Whether clips of hidden steps are kept (with segment -1) or dropped.

@@ -57,9 +57,9 @@ def class_procedures(
     """Return rendered procedures of `sets * orders_per_set` classes, from the cache if they were rendered before.
 
     Args:
-        split: "train", "validation" or "test". No set and no room is in two splits.
+        split: "train", "validation" or "test". No set or room is in two splits.
         sets: Number of different sets of things.
-        things: Things of a set, 2 to 4. A video visits each once.
+        things: Things per set, 2 to 4. A video visits each once.
         orders_per_set: Different orders of each set; each is a class.
         videos_per_class: Videos of each class, each in another room. The classes of a set share their rooms.
 
@@ -83,7 +83,7 @@ def class_procedures(
 
 
 def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list[Procedure]:
-    """Procedures of the first sets of which enough rooms are found."""
+    """Procedures of the first sets for which enough rooms are found."""
     ways = list(itertools.permutations(range(steps)))
     chosen = np.random.default_rng(0).permutation(len(ways))[:orders]
     pool = _pool(split, steps)

@@ -13,16 +13,16 @@ from tempclr.sequences import Pair
 def excerpts(
     pairs: Sequence[Pair], max_sentences: int = 0, min_sentences: int = 1, *, generator: Generator
 ) -> LazyPairs:
-    """Return videos of at most `max_sentences`: longer ones are split into parts, short ones are left out.
+    """Return videos of limited length: long ones are split into parts, and short ones are left out.
 
     The sentences of a long video are distributed over its parts at random and as evenly as possible, so that each part
     spans the whole video. Within a part they keep their order and their clips. Parts have no background.
-    They are cut out when they are drawn.
+    Each part is cut out when it is drawn.
 
     Args:
         pairs: Whole videos.
-        max_sentences: Most sentences of a part; 0 splits no video. Otherwise at least twice `min_sentences`, so
-            that no part has too few.
+        max_sentences: Maximum number of sentences of a part; 0 splits no video. Otherwise at least twice
+            `min_sentences`, so that no part has too few.
         min_sentences: Videos with fewer sentences are left out.
         generator: Source of the random split.
 
@@ -33,7 +33,7 @@ def excerpts(
         ValueError: If a number is out of range, or no video is left.
 
     Source:
-        Xu et al., "VideoCLIP", EMNLP 2021, section 4: 16 pairs of each video, drawn anew each time there.
+        Xu et al., "VideoCLIP", EMNLP 2021, section 4: there, 16 pairs of each video are drawn anew each time.
     """
     check_excerpts(max_sentences, min_sentences)
     whole = LazyPairs.of(pairs)

@@ -86,7 +86,7 @@ def pairs(
 
     Raises:
         ValueError: If the manifest is missing or malformed, a file does not match it, lies outside
-            the folder or is not finite, a sentence has no row, a clip has only zeros, the split is empty, or
+            the folder or holds NaN or infinity, a sentence has no row, a clip has only zeros, the split is empty, or
             `background` is given with `tokens`.
     """
     if tokens < 0 or (tokens and background):
@@ -126,7 +126,7 @@ def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
     every = read_manifest(folder, texts=False)
     entries = [entry for entry in every if entry["split"] == split]
     if not entries or not all(entry.get("group") for entry in entries):
-        raise ValueError(f"expected videos of split {split!r} in {folder}, each with a group, its class")
+        raise ValueError(f"expected videos of split {split!r} in {folder}, each with a group (its class)")
     elsewhere = {entry.get("group"): entry["split"] for entry in every if entry["split"] != split}
     shared = sorted({entry["group"] for entry in entries} & elsewhere.keys())
     if shared:
@@ -192,7 +192,7 @@ def _rows(entry: dict, tokens: int) -> Bool[np.ndarray, "sentences rows"]:
 
 
 def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
-    """The features of one video, not read yet; refused unless type and shape are those of the manifest."""
+    """The features of one video, memory-mapped; refused unless type and shape are those of the manifest."""
     path = folder / f"{entry['video']}.npy"
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"expected features at {path}, found no file in that folder")

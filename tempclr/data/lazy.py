@@ -7,12 +7,12 @@ from tempclr.sequences import Pair
 
 
 class LazyPairs(Sequence[Pair]):
-    """Pairs that are made anew each time they are drawn. Only their names and lengths are known before.
+    """Pairs that are made anew each time they are drawn. Only their names and lengths are known in advance.
 
     A slice is lazy too.
 
     Args:
-        names: Of each pair.
+        names: Name of each pair.
         sentences: How many sentences each has.
         draw: Makes a pair, given its number from 0.
     """

@@ -1,4 +1,4 @@
-"""The manifest of a folder of features: a file `manifest.jsonl` with one JSON object per line and video.
+"""The manifest of a folder of features: a file `manifest.jsonl` with one line of JSON per video.
 
 A line has
 
@@ -76,7 +76,7 @@ def checked(entry: object, *, texts: bool = True) -> dict:
     if entry["split"] not in SPLITS:
         raise ValueError(f"expected split to be one of {', '.join(SPLITS)}, got {entry['split']!r}")
     if not isinstance(entry.get("group", ""), str) or "/" in entry.get("group", ""):
-        raise ValueError(f"expected a text without / as group, got {entry['group']!r}")
+        raise ValueError(f"expected a string without / as group, got {entry['group']!r}")
     if entry["rows"] < 1 or entry["dim"] < 1 or entry["seconds"] <= 0:
         raise ValueError(
             f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
@@ -94,7 +94,7 @@ def _check_texts(entry: dict) -> None:
             f"got {len(entry['segments'])} and {len(entry['sentences'])}"
         )
     if not all(isinstance(text, str) and text.strip() for text in entry["sentences"]):
-        raise ValueError("expected sentences that are texts and not empty")
+        raise ValueError("expected sentences that are strings and not empty")
     for segment in entry["segments"]:
         if not (
             isinstance(segment, list)

@@ -1,10 +1,10 @@
-"""Checks of the parameters of data, without torch: an experiment refuses a wrong number before anything loads."""
+"""Checks of the parameters of data, without torch: an experiment refuses a wrong number before anything is loaded."""
 
 import math
 
 
 def check_excerpts(max_sentences: int, min_sentences: int) -> None:
-    """Raise `ValueError` unless videos can be split like this; see `excerpts`."""
+    """Raise `ValueError` unless videos can be split in this way; see `excerpts`."""
     if min_sentences < 1 or max_sentences < 0 or 0 < max_sentences < 2 * min_sentences:
         raise ValueError(
             f"expected min_sentences >= 1, and max_sentences 0 or at least twice min_sentences, "

@@ -1,4 +1,4 @@
-"""A simulated agent that carries out instructions in a room: its video, and which instruction it followed when.
+"""A simulated agent that carries out instructions in a room: its video, and when it followed which instruction.
 
 The BabyAI bot of the minigrid package follows instructions such as "go to the green key" one after the other. The
 frames are what the agent sees. Nothing is downloaded, and no torch is loaded.
@@ -121,7 +121,7 @@ def _orders(steps: int, count: int, generator: np.random.Generator) -> list[tupl
 
 
 def _environment(seed: int):
-    """A room, reset, without the messages that the simulator prints."""
+    """A room at its start; the messages that the simulator prints are suppressed."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rendering needs no screen
     gymnasium = import_optional("gymnasium", "demo")
     wrappers = import_optional("minigrid.wrappers", "demo")
@@ -132,7 +132,7 @@ def _environment(seed: int):
 
 
 def objects(seed: int) -> list[tuple[str, str]]:
-    """Return kind and colour of the objects that exist once in a room, so that a sentence names exactly one."""
+    """Return kind and colour of the objects that exist only once in a room, so that a sentence names exactly one."""
     grid = _environment(seed).unwrapped.grid.grid
     things = [(thing.type, thing.color) for thing in grid if thing is not None and thing.type in ("ball", "key", "box")]
     return sorted(thing for thing in set(things) if things.count(thing) == 1)

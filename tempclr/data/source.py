@@ -1,7 +1,7 @@
 """What a data source is: an object that returns the pairs, or the labelled videos, of a split.
 
 To add a source, write a dataclass with one of these methods in a file of its own here, and add its name to
-`experiments.choices`. Fields that have the name of a parameter of the experiment are set to it. `location` is
+`experiments.choices`. A field with the name of an experiment's parameter is set to its value. `location` is
 what follows the name and a colon in the parameter `data`.
 """
 
@@ -40,4 +40,4 @@ class VideoSource(Protocol):
     """Videos with a class each."""
 
     def videos(self, split: str) -> list[Video]:
-        """Return the videos of a split, equally many clips in each. No class is in two splits."""
+        """Return the videos of a split, each with the same number of clips. No class is in two splits."""

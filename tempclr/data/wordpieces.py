@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 def word_pieces(
     sentences: Sequence[str], vocabulary: Path | str, *, most: int | None = None
 ) -> Int[Tensor, "sentences pieces"]:
-    """Return the numbers of the word pieces of each sentence, without [CLS] and [SEP], padded at the end with 0.
+    """Return the indices of the word pieces of each sentence, without [CLS] and [SEP], padded at the end with 0.
 
     Args:
         sentences: At least one, each with a word. Case and accents do not matter.
         vocabulary: A `vocab.txt` with one word piece per line, such as that of bert-base-uncased.
-        most: Most word pieces of a sentence; 61 as published. Longer ones are cut, which is logged. None cuts none.
+        most: Maximum number of word pieces; 61 as published. Longer sentences are cut, which is logged. None cuts none.
 
     Raises:
         ValueError: If there is no sentence, one has no word, `most` is not positive, the vocabulary is missing

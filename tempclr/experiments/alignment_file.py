@@ -1,4 +1,4 @@
-"""The pair of sequences that a view shows of a run: its cost matrix, sentences and pictures.
+"""The pair of sequences of a run that a view shows: its cost matrix, sentences and pictures.
 
 alignment.npz   written by a notebook that shows one pair; read without a model
 best.pt         of a training run: the pair is embedded again, with the best weights by validation
@@ -38,11 +38,11 @@ def save(folder: Path | str, exhibit: Exhibit) -> None:
 
 
 def of_run(folder: Path | str, video: int | None = None) -> Exhibit:
-    """Return the pair to show of a run.
+    """Return the pair of a run to show.
 
     Args:
         folder: Folder of a training run, of a run of 04_explore, or of a run that compares training runs beside
-            it, of which the last is taken.
+            it, the last of which is taken.
         video: Number of a video of the test split, by default 0. A run of 04_explore has only one.
 
     Raises:

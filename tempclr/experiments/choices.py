@@ -1,6 +1,6 @@
-"""Every named choice: the names that a parameter may have, and what each stands for.
+"""Every named choice: the names that a parameter may take, and what each stands for.
 
-This file loads no torch: a name is resolved when it is used. To add a choice, add a line to its table.
+This file does not load torch: a name is resolved only when it is used. To add a choice, add a line to its table.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Choice:
     """One named choice."""
 
     help: str  # one line
-    resolve: Any = None  # a function that returns what the name stands for; None where the code says it
+    resolve: Any = None  # a function that returns what the name stands for; None where other code interprets it
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:
     """Return the name and the location of a data source.
 
     Args:
-        data: "NAME", "NAME:LOCATION", or only a location, which is a folder of features.
+        data: "NAME", "NAME:LOCATION", or just the location of a folder of features.
         known: Names of data sources.
 
     Example:
@@ -153,6 +153,6 @@ def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:
 
 
 def make_source(data: str, known: Mapping[str, DataChoice], parameters: Mapping[str, object]) -> Any:
-    """Return the data source of an experiment, its fields set by the parameters of the same names."""
+    """Return the data source of an experiment; the parameters set its fields of the same names."""
     name, location = split_data(data, known)
     return from_parameters(known[name].resolve(), {**parameters, "location": location})

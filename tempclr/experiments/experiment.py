@@ -34,7 +34,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """Parameters of data, model and objective. A run stores them, so that another notebook can build the same."""
+    """Parameters of data, model and objective. A run stores them, so that another notebook can rebuild all three."""
 
     seed: int = 0  # of initial weights, batches, wrong orders and jitter
     data: str = "babyai"  # a name of PAIR_DATA, or a folder of your own features
@@ -45,7 +45,7 @@ class Experiment:
     hidden_steps: int = 0  # steps per video that are carried out but not described
     orders_per_room: int = 4  # videos per validation and test room: the same steps in other orders
     background: bool = False  # whether clips that no sentence describes are kept
-    jitter: int = 1  # frames by which the bounds of steps are off, at most
+    jitter: int = 1  # largest error of the bounds of steps, in frames
     clips_per_step: int = 2
     frames_per_clip: int = 2
     drop_overlapping: bool = False  # whether to drop sentences of features that overlap an earlier one
@@ -61,8 +61,8 @@ class Experiment:
     shuffle: str = "segments"  # what a wrong order changes, see SHUFFLES
     anchor: str = "text"  # what stays in order, see ANCHORS
     in_batch_negatives: bool = False  # whether a sequence is also contrasted with the others of the batch
-    order_sentences: int = 0  # most sentences of a video in the order loss; 0 takes all
-    order_clips: int = 0  # most clips of a sentence in the order loss; 0 takes all
+    order_sentences: int = 0  # maximum number of sentences of a video in the order loss; 0 takes all
+    order_clips: int = 0  # maximum number of clips of a sentence in the order loss; 0 takes all
     alignment: str = "soft-DTW"  # of the order loss, see ALIGNMENTS
     gamma: float = 0.1  # smoothing of the alignment, in the unit of the cosine cost
     drop_cost: float = 0.8  # of a clip that Drop-DTW leaves out, in the unit of the cosine cost
@@ -94,5 +94,5 @@ class Experiment:
 
 def check_contextual(dim: int) -> None:
     """Raise `ValueError` unless a contextual encoder can have embeddings of that size."""
-    if dim % (2 * HEADS):  # rotary positions turn pairs of numbers in every head
+    if dim % (2 * HEADS):  # rotary positions rotate pairs of numbers in every head
         raise ValueError(f"expected a dim that is a multiple of {2 * HEADS} for a contextual encoder, got {dim}")

@@ -36,7 +36,7 @@ class Recognition:
     encoder: str = "per-step"  # or "contextual", see ENCODERS
     layers: int = 2  # of the contextual encoder
     dim: int = 64  # of the embeddings
-    pairs_per_class: int = 0  # 0 takes all ordered pairs of its videos
+    pairs_per_class: int = 0  # ordered pairs of its videos; 0 takes all
     negatives: int = 31  # wrong orders of the positive
     shuffle: str = "segments"  # what a wrong order changes, see SHUFFLES
     clips_per_segment: int = 1  # clips that a shuffle of segments keeps together

@@ -1,10 +1,10 @@
 """One run is one folder of plain files.
 
 params.json     everything that the result depends on, written first
-history.jsonl   one line per training step, written by `train` at once
+history.jsonl   one line per training step, written by `train` as it goes
 last.pt best.pt checkpoints
 metrics.json    the result, written last; a run without it is not finished
-env.json        how the launcher executed it, with notebook.ipynb and report.html
+env.json        how the launcher executed it; it also writes notebook.ipynb and report.html
 """
 
 import json
@@ -21,8 +21,7 @@ class Run:
 
     Args:
         folder: Created if it does not exist.
-        params: Plain values or dataclasses, by name. A folder with other parameters is refused, so
-            that a run is continued only with the same ones.
+        params: Plain values or dataclasses, by name. A run is continued only with the same parameters.
 
     Raises:
         ValueError: If the folder holds a run with other parameters.
@@ -74,5 +73,5 @@ def _read(path: Path) -> dict:
 
 
 def _json(content: object) -> str:
-    """Readable JSON; refuses NaN and infinity, which JSON cannot hold."""
+    """Indented JSON; refuses NaN and infinity, which JSON cannot hold."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

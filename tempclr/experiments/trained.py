@@ -1,4 +1,4 @@
-"""Finished training runs, opened."""
+"""Finished training runs, opened for evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -39,7 +39,7 @@ def pairs(experiment: Experiment, split: str) -> Sequence[Pair]:
 
 
 def training_pairs(experiment: Experiment, videos: Sequence[Pair]) -> LazyPairs:
-    """Return training videos as they go into batches: long ones split, those with too few sentences left out."""
+    """Return the videos to train on: long ones are split, those with too few sentences left out."""
     generator = Generator().manual_seed(experiment.seed)
     return excerpts(videos, experiment.max_sentences, experiment.min_sentences, generator=generator)
 
@@ -67,7 +67,7 @@ def model(experiment: Experiment, pairs: Sequence[Pair]) -> TempCLR:
 
 
 def _encoders(experiment: Experiment, clips: Tensor) -> tuple[nn.Module, nn.Module]:
-    """The encoders of text and video, to `dim`."""
+    """The encoders of text and video, with embeddings of size `dim`."""
     dim = experiment.dim
     text: nn.Module = Projection(DIM, dim)
     video = clip_encoder(clips, dim)

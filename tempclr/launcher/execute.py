@@ -45,8 +45,8 @@ def run(
     Raises:
         ValueError: If the parameters are refused, the folder exists, or another process is writing it.
         papermill.PapermillExecutionError: If a cell fails; `<out>.partial` keeps the notebook up to that cell.
-        KeyboardInterrupt: On SIGTERM or SIGINT. The kernel receives a SIGTERM, so that it can end in order (a
-            training writes a checkpoint); a second signal kills it. The same call continues.
+        KeyboardInterrupt: On SIGTERM or SIGINT. The kernel receives a SIGTERM, so that it can end cleanly (training
+            writes a checkpoint); a second signal kills it. The same call continues.
     """
     path, out = notebook_path(notebook), Path(out).resolve()
     if "run_dir" in given:
@@ -65,7 +65,7 @@ def run(
             _execute(path, {**resolved, "run_dir": str(partial)}, partial, progress)
             write_text(partial / "report.html", as_html(partial / "notebook.ipynb", saved_page))
     except Timeout as error:
-        raise ValueError(f"expected no other process to write {partial}, got one that does; wait for it") from error
+        raise ValueError(f"expected no other process to be writing {partial}, got one; wait until it ends") from error
     (partial / ".lock").unlink(missing_ok=True)
     partial.rename(out)
     return out
@@ -95,7 +95,7 @@ def _claim(partial: Path, env: dict) -> None:
 
 
 def _execute(path: Path, resolved: Mapping[str, object], partial: Path, progress: bool) -> None:
-    """Run the notebook, then write how it was executed."""
+    """Run the notebook, then record how it was executed."""
     papermill = import_optional("papermill", "notebooks")
     began = time.time()
     with signals.passed_to_kernel() as manager:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tempclr._util.optional import import_optional
 
-UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # for lines of text tables
+UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # no wrapping of text tables
 VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
 
 
@@ -18,7 +18,7 @@ class Page(Protocol):
 
 
 SavedPage = Callable[[Mapping[str, object]], Page | None]
-"""From a widget's entry in a notebook's widget state to a page; None for a widget it does not know."""
+"""Maps a widget's entry in a notebook's widget state to a page, or to None if it does not know the widget."""
 
 
 def as_html(notebook: Path, saved_page: SavedPage | None = None) -> str:
@@ -26,8 +26,8 @@ def as_html(notebook: Path, saved_page: SavedPage | None = None) -> str:
 
     Args:
         notebook: The executed notebook.
-        saved_page: Makes the page that stands in for a widget, such as `tempclr_widgets.saved_page`, with which
-            views stay interactive. Without it, a view is replaced by a line of text.
+        saved_page: Makes the page that replaces a widget, such as `tempclr_widgets.saved_page`, which keeps views
+            interactive. Without it, a line of text replaces a view.
     """
     exporter = import_optional("nbconvert", "notebooks").HTMLExporter(template_name="classic", embed_images=True)
     empty = "data:text/javascript,"

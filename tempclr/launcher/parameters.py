@@ -62,7 +62,7 @@ def read_parameters(notebook: str | Path) -> list[Parameter]:
     path = notebook_path(notebook)
     tagged = (cell for cell in read_cells(path) if "parameters" in cell["metadata"].get("tags", ()))
     cell = next(tagged, {"source": ""})
-    source = "".join(cell["source"])  # one text or its lines
+    source = "".join(cell["source"])  # a string or a list of lines
     try:
         lines, comments = ast.parse(source).body, _comments(source)  # in this order: the parser's errors say more
         return [_parameter(line, comments.get(line.end_lineno or 0, "")) for line in lines]
@@ -75,7 +75,7 @@ def resolve(notebook: str | Path, given: Mapping[str, object]) -> dict[str, obje
 
     Args:
         notebook: Path or name.
-        given: Values by name. Where another type than text is expected, text is parsed, as on a command line.
+        given: Values by name. Text is parsed where another type is expected, as on a command line.
 
     Raises:
         ValueError: If a name is unknown or a value has the wrong type.

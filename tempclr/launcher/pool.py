@@ -50,13 +50,13 @@ def is_done(job: Job) -> bool:
 def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page: SavedPage | None = None) -> None:
     """Execute the jobs that are not done, several at a time, each in its own process.
 
-    No such process outlives the call, or the calling process, however that ends.
+    These processes end with the call, or with the calling process, however it ends.
 
     Args:
         jobs: What to execute.
         processes: Jobs at a time.
         description: Label of the progress bar.
-        saved_page: As for `execute.run`; sent to the processes, so it must be picklable, such as a module's function.
+        saved_page: As for `execute.run`; sent to the processes, so it must be picklable, as module-level functions are.
 
     Raises:
         ValueError: If a job is refused or a notebook fails; the other jobs are finished first.
@@ -85,7 +85,7 @@ def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page
                     bar.update()
             if asked.poll():  # a signal that came after the last job had ended
                 raise KeyboardInterrupt
-        finally:  # after an interrupt no job goes on; running them again continues
+        finally:  # after an interrupt no job goes on; the same call continues them
             _end([process for _, process in running.values()], asked)
     if failed:
         raise ValueError("\n".join(failed))
@@ -103,7 +103,7 @@ def _start(job: Job, saved_page: SavedPage | None) -> tuple[Connection, SpawnPro
 
 
 def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
-    """Terminate processes and wait for their end; pass on every further signal that arrives meanwhile."""
+    """Terminate processes and wait until they end; pass on every signal that arrives meanwhile."""
     living = {process.sentinel: process for process in processes}
     for process in processes:
         process.terminate()

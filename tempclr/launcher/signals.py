@@ -1,8 +1,8 @@
 """SIGTERM and SIGINT (Ctrl-C), passed on to the processes that work for this one.
 
-The first signal asks them to end in order; a later one ends them at once. Signals less than a second apart count as
+The first signal asks them to end cleanly; a later one ends them at once. Signals less than a second apart count as
 one: when a system signals all processes of a group, each of them would otherwise receive a second signal from another.
-Only the main thread handles signals. In other threads nothing changes, nor for signals that the process ignores.
+Only the main thread handles signals. Nothing changes in other threads, or for signals that the process ignores.
 """
 
 import logging
@@ -27,7 +27,7 @@ def passed_to_kernel() -> Iterator[type]:
     The first signal is passed on as SIGTERM, a later one as SIGKILL.
 
     Raises:
-        KeyboardInterrupt: If the block fails after a signal, whose effect the error is taken to be.
+        KeyboardInterrupt: If the block fails after a signal; the error is taken to be its effect.
     """
     manager = import_optional("jupyter_client.manager", "notebooks").AsyncKernelManager
     kernels: list[Any] = []
@@ -45,7 +45,7 @@ def passed_to_kernel() -> Iterator[type]:
                 self.provisioner.process.send_signal(number)  # not to its group: the kernel ends what it started
 
     def pass_on() -> None:
-        log.disabled = True  # no complaint that the kernel died: that was asked for
+        log.disabled = True  # do not report that the kernel died, as it was asked to
         sent.append(signal.SIGKILL if sent else signal.SIGTERM)
         for kernel in kernels:
             kernel.send(sent[-1])

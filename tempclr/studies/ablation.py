@@ -1,7 +1,7 @@
 """The effect of one choice at a time on retrieval, over seeds, with intervals.
 
 Every setting differs from a reference by a single choice. The published setting is the reference, except on data with
-background. A setting is trained once per seed; its effect is the difference to the reference, paired by seed and room.
+background. A setting is trained once per seed; its effect is its difference from the reference, by seed and room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class Effect:
     setting: Setting
     seeds: int
     recall: Interval  # R@1 by DTW
-    difference: Interval | None  # to its reference, paired by seed and room; None for a reference
+    difference: Interval | None  # from its reference, paired by seed and room; None for a reference
     adjusted: Interval | None  # the same, adjusted for the number of comparisons
 
     @property
@@ -98,13 +98,13 @@ def chosen(names: str) -> tuple[Setting, ...]:
 
 
 def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping[str, object]) -> list[Job]:
-    """Return one training per setting and seed.
+    """Return one training run per setting and seed.
 
     Args:
         settings: Settings, such as those of `chosen`.
-        folder: Parent of the folders of all trainings.
-        seeds: Trainings per setting, at least 2, which an interval needs.
-        size: Further parameters of 02_train, shared by all trainings.
+        folder: Parent of the folders of all training runs.
+        seeds: Training runs per setting; an interval needs at least 2.
+        size: Further parameters of 02_train, shared by all training runs.
 
     Raises:
         ValueError: If there are too few seeds.
@@ -119,15 +119,15 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
 
 
 def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage | None = None) -> None:
-    """Run the trainings that are not done yet, in parallel processes of one thread each.
+    """Execute the training runs that are not done yet, in parallel processes of one thread each.
 
     Args:
-        trainings: Trainings, such as those of `jobs`.
-        processes: Number of trainings at a time.
+        trainings: Training runs, such as those of `jobs`.
+        processes: Number of training runs at a time.
         saved_page: As for `launcher.execute.run`.
 
     Raises:
-        ValueError: If a training fails, or its folder holds a different one.
+        ValueError: If a training run fails, or its folder holds a different one.
     """
     if processes < 1:
         raise ValueError(f"expected at least one process, got {processes}")
@@ -135,10 +135,10 @@ def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage
 
 
 def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) -> list[Effect]:
-    """Return the effect of each setting on R@1 by DTW, on the test split of its trainings.
+    """Return the effect of each setting on R@1 by DTW, on the test split of its training runs.
 
-    The interval of a difference covers two: a bootstrap over seeds and rooms, which is too narrow for few seeds, and
-    Student's t over seeds, which does not generalise to other rooms.
+    The interval of a difference covers two intervals: a bootstrap over seeds and rooms, which is too narrow for few
+    seeds, and Student's t over seeds, which does not generalise to other rooms.
     """
     hits = {setting.name: _hits(setting, folder) for setting in tqdm(settings, desc="evaluating", unit="setting")}
     compared = sum(setting.name != setting.reference for setting in settings)
@@ -210,7 +210,7 @@ def verdict(found: Sequence[Effect]) -> str:
         for setting, difference in sorted(clear, key=lambda each: -abs(each[1].mean))
     ]
     unclear = sorted({each.setting.choice for each in compared} - {setting.choice for setting, _ in clear})
-    summary = f"Of {len(compared)} comparisons, {len(clear)} are clear when all are to hold simultaneously"
+    summary = f"Of {len(compared)} comparisons, {len(clear)} are clear, when all have to hold simultaneously"
     rest = f"No clear difference was seen for: {', '.join(unclear)}." if unclear else ""
     return "\n".join([f"{summary}{':' if lines else '.'}", *(f"  {line}" for line in lines), *([rest] if rest else [])])
 
@@ -226,5 +226,5 @@ def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:
         rows.append(group_means(hits, groups([pair.name for pair in pairs])))
         seed += 1
     if not rows:
-        raise ValueError(f"expected trainings of {setting.name} in {folder}, found none")
+        raise ValueError(f"expected training runs of {setting.name} in {folder}, found none")
     return torch.stack(rows)

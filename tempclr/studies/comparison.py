@@ -1,4 +1,4 @@
-"""Trained runs evaluated side by side on the test split: the numbers of the report."""
+"""Training runs evaluated side by side on the test split: the numbers of the report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

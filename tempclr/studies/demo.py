@@ -35,7 +35,7 @@ SMOKE: Mapping[str, int] = {
 
 
 def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: SavedPage | None = None) -> None:
-    """Run what is not done yet, write the report, and print its table and its location.
+    """Run what is not done yet, write the report, and print its table and location.
 
     Args:
         out: Folder of the report and of all runs. Finished runs are kept, and unfinished ones continue.
@@ -70,7 +70,7 @@ def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: Saved
         if not all(is_done(job) for job in training):
             _render(training[0])
         run_all(training, processes=processes, description="training", saved_page=saved_page)
-        run_all(looking, processes=processes, description="evaluating and looking", saved_page=saved_page)
+        run_all(looking, processes=processes, description="evaluating and exploring", saved_page=saved_page)
         report.write(out, [job.out for job in training], out / "retrieval", [job.out for job in looking[1:]])
     print(comparison.as_text(runs.read_metrics(out / "retrieval")))
     print(f"\nThe report is at {out / 'index.html'}")

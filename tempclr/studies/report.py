@@ -82,7 +82,7 @@ def verdict(metrics: dict) -> str:
 
 
 def _settings(training: Sequence[Path]) -> list[tuple[str, str]]:
-    """All settings of the training runs, with all values where runs differ."""
+    """All settings of the training runs, with every value where runs differ."""
     stored = [runs.read_params(folder) for folder in training]
     flat = [
         {**params["experiment"], **{f"training: {name}": value for name, value in params["config"].items()}}

@@ -1,4 +1,4 @@
-"""Batches of pairs, epoch after epoch, with a position that can be stored."""
+"""Batches of pairs, epoch after epoch, with a position that can be saved."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 
 
 class Batches:
-    """Endless batches of indices; every epoch is a new permutation, without the last incomplete batch.
+    """Endless batches of indices; every epoch is a new permutation. An incomplete last batch is dropped.
 
     With buckets, the permutation is cut into groups of `bucket` batches. Each group is sorted by length and cut into
     batches, and all batches are shuffled. Sequences of similar length share a batch, which saves padding, and no two
     epochs are alike.
 
     Args:
-        lengths: Steps of each item.
+        lengths: Number of steps of each item.
         batch: Items per batch, at most the number of items.
         bucket: Batches per group; 1 does not sort.
         generator: Source of the permutations, on the CPU.
@@ -50,7 +50,7 @@ class Batches:
         return {"queue": self.queue.clone(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go to a stored position."""
+        """Go to a saved position."""
         self.queue = state["queue"]
         self.generator.set_state(state["generator"])
 
@@ -66,14 +66,14 @@ class Batches:
 
 
 def clip_counts(pairs: Sequence[Pair], *, bucket: int) -> Int[Tensor, " pairs"]:
-    """Return the number of clips of each pair, by which buckets sort; without buckets, ones, and no pair is read."""
+    """Return the clips of each pair, by which buckets sort; without buckets, return ones and read no pair."""
     if bucket == 1:
         return torch.ones(len(pairs), dtype=torch.int64)
     return torch.tensor([len(pair.clips) for pair in pairs])
 
 
 def share(chosen: Sequence[Item], process: int, processes: int) -> list[Item]:
-    """Return the part of a batch that one process takes; sizes of parts differ by at most one.
+    """Return the part of a batch that one process takes; the sizes of parts differ by at most one.
 
     Example:
         >>> [share([4, 1, 3, 0, 2], process, 2) for process in (0, 1)]

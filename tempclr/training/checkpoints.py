@@ -1,4 +1,4 @@
-"""Files of tensors and plain containers, either complete or absent; refused where they do not fit."""
+"""Files of tensors and plain containers: written atomically, and checked before they are used."""
 
 from collections.abc import Mapping
 from pathlib import Path

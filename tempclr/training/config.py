@@ -63,7 +63,7 @@ class StepRecord:
     order: float
     gradient_norm: float  # before clipping
     unit_skipped: int  # videos that the unit loss could not use; see `losses.Losses`
-    order_skipped: int  # the same of the order loss
+    order_skipped: int  # the same for the order loss
     learning_rate: float
     seconds: float  # of this step, without validation
     score: float | None = None  # of validation, higher is better

@@ -1,4 +1,4 @@
-"""The records of a training as lines of JSON, readable even after a crash while one was written."""
+"""Training records as lines of JSON, readable even if a crash cuts one off."""
 
 import json
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class History:
-    """The history of a training, open for appending.
+    """The history of a training run, open for appending.
 
     Args:
         folder: Folder of `history.jsonl`; both are created if necessary.
-        after: Step from which training continues. Records of later steps are dropped, so that no step is there twice.
+        after: Step from which training continues. Records of later steps are dropped, so that no step appears twice.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
@@ -56,7 +56,7 @@ def read_history(folder: Path | str) -> list[dict]:
 
 
 def skipped_videos(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return for each loss how many of the videos drawn in a training it skipped; see `losses.Losses`."""
+    """Return for each loss how many of the drawn videos it skipped; see `losses.Losses`."""
     records = list(records)
     return {loss: sum(record[f"{loss}_skipped"] for record in records) for loss in ("unit", "order")}
 

@@ -1,4 +1,4 @@
-"""What the result of a training depends on, in plain values, so that only the same training is continued."""
+"""What the result of a training run depends on, as plain values, so that only the same run is continued."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ SAMPLE = 32  # pairs whose contents are compared
 def identity(
     model: nn.Module, pairs: Sequence[Pair], config: TrainConfig, accelerator: Accelerator, seed: int
 ) -> dict[str, object]:
-    """Return everything that the numbers of a training depend on; if any of it differs, the training does.
+    """Return everything that the numbers of a training run depend on.
 
-    Of the data, up to 32 evenly spaced pairs are read. The model is identified by its printed form, which shows the
+    The data are identified by up to 32 evenly spaced pairs, and the model by its printed form, which shows the
     settings of `TempCLR` and of its encoders.
 
     Raises:
-        ValueError: If processes that train together were given different trainings.
+        ValueError: If processes that train together have different values.
     """
     trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     made = {
@@ -50,20 +50,20 @@ def check_alike(made: Mapping[str, object], accelerator: Accelerator) -> None:
     """Raise `ValueError` unless all processes have the same values; every process must call this."""
     for process, other in enumerate(gather_object([made])):
         if process != accelerator.process_index and (found := differences(made, other)):
-            raise ValueError(f"expected the same training on all processes, got another on {process}: {found}")
+            raise ValueError(f"expected the same training on all processes, got a different one on {process}: {found}")
 
 
 def check_identity(stored: Mapping[str, object], made: Mapping[str, object], path: Path) -> None:
-    """Raise `ValueError` unless a stored training is the one that is to be continued."""
+    """Raise `ValueError` unless a stored training run is the one to be continued."""
     if found := differences(stored, made):
         raise ValueError(
-            f"expected the settings of the training in {path}, got others: {found}; "
+            f"expected the settings of the training run in {path}, got different ones: {found}; "
             "continue with the stored ones or choose another folder"
         )
 
 
 def differences(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """Return a text that lists where two groups of settings differ; empty if they are equal."""
+    """Return text that lists where two groups of settings differ; empty if they are equal."""
     found = []
     for name in dict.fromkeys((*other, *one)):
         expected, got = one.get(name), other.get(name)

@@ -1,4 +1,4 @@
-"""Ending in order on SIGTERM, which clusters send before they take a machine back."""
+"""A clean end on SIGTERM, which clusters send before they take a machine back."""
 
 import signal
 import threading
@@ -15,13 +15,13 @@ class Termination:
     """Whether the process was asked to end."""
 
     asked: bool = False
-    handled: bool = False  # set by the block when the caller knows and will act on it
+    handled: bool = False  # set by the block if the caller knows of it and will act on it
     left: bool = False  # whether the block has ended
 
 
 @contextmanager
 def termination() -> Iterator[Termination]:
-    """Note a SIGTERM within the block instead of ending the process; afterwards the previous handler is back.
+    """Record a SIGTERM within the block instead of ending the process, and restore the previous handler afterwards.
 
     No signal is lost: one that was not handled is sent again when the block ends, and a second one has its usual effect
     at once. Signals within a second count as one, because a cluster may signal both this process and the command that

@@ -70,15 +70,15 @@ def train(
 
     Raises:
         ValueError: If there are fewer pairs than a batch, the accelerator shards models, the processes or the
-            checkpoint belong to different trainings (see `training.identity`), or a score is not a number. Also if
+            checkpoint belong to different runs (see `training.identity`), or a score is not a number. Also if
             the loss of a step cannot be computed, or the loss or its gradient is not finite: the weights are
             then those before the step, whose batches are written to the folder for inspection.
         OSError: If a file cannot be written; the previous checkpoint is intact.
     """
-    # longer than other functions on purpose: the whole loop is read top to bottom in one place
+    # long on purpose: the whole loop can be read top to bottom in one place
     _check_accelerator(accelerator, config)
     if config.patience and validate is None:
-        raise ValueError(f"expected a validation for a patience of {config.patience}, got none; pass validate=...")
+        raise ValueError(f"expected `validate` with a patience of {config.patience}, got none; pass a function")
     folder = None if folder is None else Path(folder)
     layers = recomputed(model) if config.recompute else nullcontext()
     with termination() as asked, closing(State(model, pairs, config, accelerator, generator)) as state, layers:
@@ -164,7 +164,7 @@ def _gradient(state: State, pairs: Sequence[Pair], config: TrainConfig, folder: 
 
 
 def _over_processes(losses: list[Losses], accelerator: Accelerator) -> list[float]:
-    """Mean total, unit and order loss over a step's batches and processes, and sums of the videos that each skipped."""
+    """Mean total, unit and order loss over a step's batches and processes, and numbers of videos skipped."""
     means = torch.stack([torch.stack((each.total, each.unit, each.order)).detach() for each in losses]).mean(0)
     skipped = means.new_tensor([(each.unit_skipped, each.order_skipped) for each in losses]).sum(0)
     return accelerator.reduce(torch.cat((means / accelerator.num_processes, skipped)), "sum").tolist()
@@ -193,7 +193,7 @@ def _check_accelerator(accelerator: Accelerator, config: TrainConfig) -> None:
     sharding = (DistributedType.DEEPSPEED, DistributedType.FSDP, DistributedType.MEGATRON_LM)
     if accelerator.distributed_type in sharding:
         raise ValueError(
-            f"expected an accelerator that keeps whole models on every device, got {accelerator.distributed_type.value}"
+            f"expected an accelerator with the whole model on every device, got {accelerator.distributed_type.value}"
         )
     if accelerator.gradient_accumulation_steps != 1:
         raise ValueError(

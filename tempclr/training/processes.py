@@ -1,7 +1,7 @@
-"""Tensors gathered from all processes that train together, with gradients that flow back to their process.
+"""Tensors gathered from all processes that train together, whose gradients flow back to their process.
 
 Processes average their gradients (as `DistributedDataParallel` does). For several processes to compute exactly the
-gradient of one process with the joined batch, an objective follows one rule: **the mean over processes of what it
+gradient of one process with the joined batch, an objective must follow one rule: **the mean over processes of what it
 returns is the loss of the joined batch**. Either every process computes the whole loss from what it gathered, or each
 computes its share times the number of processes.
 """
@@ -54,7 +54,7 @@ class AllProcesses:
 
 
 class _Gather(torch.autograd.Function):
-    """Stack the tensors of all processes; backward, sum the gradients of this process's tensor over processes."""
+    """Stack the tensors of all processes; the backward pass sums a tensor's gradients over processes."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A progress bar of a training, for notebooks and terminals."""
+"""A progress bar for training, in notebooks and terminals."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
@@ -12,10 +12,10 @@ def progress(records: Iterable[StepRecord], steps: int, *, shown: bool = True) -
     """Yield records as they come, and show a progress bar.
 
     Args:
-        records: From `train`, which is closed when this generator is. If they continue an earlier training, the bar
-            starts where that ended.
-        steps: Steps of the whole training.
-        shown: Whether this process shows the bar; of several processes, one should.
+        records: From `train`, which is closed when this generator is. If they continue an interrupted run, the bar
+            starts where it stopped.
+        steps: Total number of training steps.
+        shown: Whether this process shows the bar; only one of several processes should.
     """
     score = {}
     closed = closing(records) if hasattr(records, "close") else nullcontext()  # type: ignore[type-var]

@@ -9,7 +9,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """Return the learning rate of a step.
 
     The rate rises linearly to `config.learning_rate` at step `config.warmup`, falls to 0 at `config.decay_steps` and
-    stays there. If a share p of the decay has passed, the full rate is multiplied by
+    stays there. When a share p of the decay has passed, the full rate is multiplied by
 
         cosine       (1 + cos(pi p)) / 2
         linear       1 - p

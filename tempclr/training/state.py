@@ -1,4 +1,4 @@
-"""The state of a training: everything its next step depends on, made, saved and restored in one place."""
+"""The state of training: everything the next step depends on, created, saved and restored in one place."""
 
 import logging
 import math
@@ -24,17 +24,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Progress:
-    """How far a training has come."""
+    """How far training has come."""
 
     step: int = 0
     best: float = -math.inf  # highest validation score
     stale: int = 0  # validations since then
     unit_skipped: int = 0  # videos that the unit loss has skipped so far
-    order_skipped: int = 0  # the same of the order loss
+    order_skipped: int = 0  # the same for the order loss
     ended: Ended | None = None
 
     def validated(self, score: float, config: TrainConfig) -> bool:
-        """Note a validation score, and return whether it is the best so far."""
+        """Record a validation score, and return whether it is the best so far."""
         if math.isnan(score):
             raise ValueError(f"expected validation to return a number, got {score} at step {self.step}")
         best = score > self.best
@@ -52,7 +52,7 @@ class State:
         pairs: Training data.
         config: Parameters of the loop.
         accelerator: The accelerator of this process.
-        generator: Source of batches; set on all processes to the state of the first one's.
+        generator: Source of batches; all processes take over the state of the first one's.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class State:
         generator: Generator,
     ) -> None:
         self.progress, self.accelerator, self.model = Progress(), accelerator, model.to(accelerator.device)
-        self.resumed_after = 0  # step that was done when this process began
+        self.resumed_after = 0  # last step before this process began
         trainable = [weight for weight in model.parameters() if weight.requires_grad]
         if not trainable:
             raise ValueError("expected a model with at least one trainable parameter, got none")
@@ -107,7 +107,7 @@ class State:
         """Restore everything that `save` wrote.
 
         Raises:
-            ValueError: If the file is not a checkpoint, or that of another training or model.
+            ValueError: If the file is not a checkpoint, or belongs to another training run or model.
         """
         stored = load(path)
         if "identity" not in stored or "progress" not in stored:
@@ -147,12 +147,12 @@ class State:
         return path
 
     def finish(self) -> None:
-        """Load the averaged weights, if there are any, into the model once its training is over."""
+        """Load the averaged weights, if there are any, into the model once training is over."""
         if self.ema is not None and self.progress.ended in ("steps", "patience"):
             self.model.load_state_dict(self.ema.module.state_dict())
 
     def close(self) -> None:
-        """Log what was skipped, and remove what mixed precision and processes wrapped around the model."""
+        """Log what was skipped, and remove the wrappers that mixed precision and several processes need."""
         self._log_skipped()
         self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
         vars(self.model).pop("forward", None)
@@ -163,7 +163,7 @@ class State:
             kept[:] = [each for each in kept if each is not own]
 
     def _log_skipped(self) -> None:
-        """Log how many videos the losses skipped, if this process made a step."""
+        """Log how many videos the losses skipped, if this process took a step."""
         step = self.progress.step
         if step == self.resumed_after or not self.accelerator.is_main_process:
             return
