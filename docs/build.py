@@ -1,7 +1,7 @@
 """Build the site: `make docs`, or `python docs/build.py --notebooks smoke`.
 
-A copy of `docs/` is put into the output folder, with the pages of the reference and of the notebooks beside it;
-Sphinx makes `html/` of it, a folder of static pages that needs neither a server nor a network. Warnings are errors.
+`docs/` is copied into the output folder, and the pages of the reference and of the notebooks are added. Sphinx turns
+the copy into `html/`, a folder of static pages that need neither a server nor a network. Warnings are errors.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
-# what pages may link to outside of docs/, at the same place in the copy
+# files outside docs/ that pages may link to; the copy has them under the same paths
 BESIDE = (
     "LICENSE",
     "CITATION.cff",
@@ -34,7 +34,7 @@ def build(out: Path, *, notebooks: str = "none", keep: bool = False) -> Path:
     Args:
         out: Folder of the copy and of the pages.
         notebooks: "defaults" executes them as they are, "smoke" at tiny sizes; "none" shows them without outputs.
-        keep: Take finished runs of notebooks as they are, also of other code.
+        keep: Reuse finished runs of notebooks, even those of other code.
 
     Raises:
         SystemExit: If Sphinx warns or fails.
@@ -64,7 +64,7 @@ def build(out: Path, *, notebooks: str = "none", keep: bool = False) -> Path:
 
 
 def _copy(source: Path) -> None:
-    """Copy the pages, and the files beside them that they link to; links to what is a page here lead to it."""
+    """Copy the pages and the files that they link to, and adapt the links to the site."""
     shutil.rmtree(source.parent, ignore_errors=True)
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__", "build.py"))
     for pattern in BESIDE:
@@ -82,9 +82,9 @@ def _copy(source: Path) -> None:
 
 
 def _relinked(text: str, origin: Path, page: Path) -> str:
-    """The text of a page with its links, which lead from a file of the repository, leading from a page of the site."""
+    """The text of a file of the repository, with its links adapted to its place on the site."""
 
-    def led(match: re.Match) -> str:
+    def moved(match: re.Match) -> str:
         target = os.path.normpath(origin.parent / match[2])
         if target in PAGES:
             target = PAGES[target]
@@ -94,7 +94,7 @@ def _relinked(text: str, origin: Path, page: Path) -> str:
             target = f"../{target}"  # beside the pages
         return f"{match[1]}{os.path.relpath(target, page.parent)}{match[3]}"
 
-    return LINK.sub(led, text)
+    return LINK.sub(moved, text)
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "docs", help="folder (build/docs)")
     parser.add_argument("--notebooks", choices=("defaults", "smoke", "none"), default="defaults", help="how to execute")
-    parser.add_argument("--keep", action="store_true", help="take finished runs as they are, also of other code")
+    parser.add_argument("--keep", action="store_true", help="reuse finished runs, even those of other code")
     given = parser.parse_args()
     html = build(given.out.resolve(), notebooks=given.notebooks, keep=given.keep)
     print(f"\nThe site is at {html / 'index.html'}")

@@ -224,9 +224,9 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path):
         follow(TrainingMonitor(steps=1), records(1), every=0)
     with pytest.raises(ValueError, match="expected records with a step, got one with loss"):
         follow(TrainingMonitor(steps=1), [{"loss": 1.0}])
-    with pytest.raises(ValueError, match=r"expected the history of a training in .*, found none"):
+    with pytest.raises(ValueError, match=r"expected the history of a training run in .*, found none"):
         TrainingMonitor.of_run(tmp_path)
-    with pytest.raises(ValueError, match="expected records of a training to draw, got none"):
+    with pytest.raises(ValueError, match="expected records of a training run to draw, got none"):
         TrainingMonitor(steps=1).figure()
 
 

@@ -1,4 +1,4 @@
-"""Docstrings as they are written here, turned into reStructuredText, and signatures as they stand in the source.
+"""Turn docstrings into reStructuredText, and read signatures from the source.
 
 A docstring is prose with code in single backticks, indented formulas, and the sections Args, Returns, Yields,
 Raises, Example and Source. Names of the package in backticks become links.
@@ -18,7 +18,7 @@ FIELDS = {"Args": "param", "Raises": "raises"}
 HEAD = re.compile(rf"({'|'.join(SECTIONS)}):$")
 ENTRY = re.compile(r"(\*{0,2}[\w., ]+):\s+(.*)")
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-COLUMNS = re.compile(r"(\S+(?: \S+)*)\s{2,}(\S.*)")  # two spaces at least stand between two columns
+COLUMNS = re.compile(r"(\S+(?: \S+)*)\s{2,}(\S.*)")  # at least two spaces separate two columns
 
 Resolve = Callable[[str], str | None]  # a name in backticks -> the path of what is documented under it
 
@@ -47,7 +47,7 @@ def prose(lines: list[str], resolve: Resolve = lambda name: None) -> str:
 
 
 def inline(text: str, resolve: Resolve = lambda name: None) -> str:
-    """Return a paragraph with its code marked as such, and links to what is documented."""
+    """Return a paragraph with its code marked up and linked to the reference."""
 
     def marked(match: re.Match) -> str:
         code = match[1]
@@ -64,12 +64,12 @@ def inline(text: str, resolve: Resolve = lambda name: None) -> str:
 
 
 def signature_of(what: str, value: object) -> tuple[str, str] | None:
-    """Return arguments and result as they stand in the source, or None where they are not to be found."""
+    """Return arguments and result type as written in the source, or None if there is no source."""
     if what == "class":
         if dataclasses.is_dataclass(value):
             return f"({', '.join(_written(each) for each in _fields(value))})", ""
         home, value = value.__module__, vars(value).get("__init__")
-        if value is None or value.__module__ != home:  # that of a base, or of a protocol
+        if value is None or value.__module__ != home:  # inherited, or generated for a protocol
             return "", ""
     function = inspect.unwrap(getattr(value, "__func__", value))
     if not inspect.isfunction(function):
@@ -102,7 +102,7 @@ def _written(field: ast.AnnAssign) -> str:
 
 
 def _split(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """The sections of a docstring, of which the first has no title."""
+    """The sections of a docstring; the first has no title."""
     title, held = "", []
     for line in lines:
         if head := HEAD.match(line):
@@ -128,7 +128,7 @@ def _section(title: str, lines: list[str], resolve: Resolve) -> str:
 
 
 def _entries(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """The entries `name: text` of a section, whose further lines are indented."""
+    """The entries `name: text` of a section; continuation lines are indented."""
     name, held = "", []
     for line in lines:
         entry = ENTRY.match(line)
@@ -143,12 +143,12 @@ def _entries(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _hanging(text: str, resolve: Resolve) -> str:
-    """Text of a field, whose further lines are indented."""
+    """Text of a field, with its continuation lines indented."""
     return textwrap.indent(prose(text.splitlines(), resolve), "    ").lstrip()
 
 
 def _rows(lines: list[str]) -> list[tuple[str, str]]:
-    """The rows of a list in two columns, such as of the files of a package; none if it is not one."""
+    """The rows of a two-column list, such as the files of a package; empty if it is no such list."""
     found = [COLUMNS.match(line) for line in lines]
     if not found[0] or len(lines) < 2:
         return []
@@ -156,9 +156,9 @@ def _rows(lines: list[str]) -> list[tuple[str, str]]:
     for line, columns in zip(lines, found, strict=True):
         if columns:
             rows.append((columns[1], columns[2]))
-        elif line.startswith("  "):  # the row above goes on
+        elif line.startswith("  "):  # continues the row above
             rows[-1] = rows[-1][0], f"{rows[-1][1]} {line.strip()}"
-        elif line[column - 1 : column] == " ":  # the longest name, with one space behind it
+        elif line[column - 1 : column] == " ":  # the longest name, followed by a single space
             rows.append((line[:column].strip(), line[column:]))
         else:
             return []
@@ -172,6 +172,6 @@ def _table(rows: list[tuple[str, str]], resolve: Resolve) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Prose in which nothing but *emphasis* means anything."""
+    """Prose, escaped so that only *emphasis* is markup."""
     text = re.sub(r"\*(?!\w[^*\n]*\w\*|\w\*)(?<!\w\*)", r"\\*", text)
     return re.sub(r"([|_])(?=\s|$|[.,;:)])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The figures of the page on the method, light and dark, drawn by the package itself."""
+"""Draw the figures of the page on the method, light and dark, with the package itself."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ def write(folder: Path) -> None:
 
 
 def _cost() -> torch.Tensor:
-    """Costs of three sentences and nine clips, of which each sentence fits its own three."""
+    """Costs of three sentences and nine clips, where each sentence fits three clips of its own."""
     generator = torch.Generator().manual_seed(3)
     fits = torch.arange(SENTENCES)[:, None] == torch.arange(SENTENCES).repeat_interleave(CLIPS // SENTENCES)
     return torch.where(fits, 0.25, 1.0) + 0.3 * torch.rand(SENTENCES, CLIPS, generator=generator)
 
 
 def _recursion() -> Figure:
-    """The cheapest path, and what becomes of it as gamma grows."""
+    """The cheapest path, and how it spreads out as gamma grows."""
     cost, gammas = _cost(), (0.05, 0.3, 1.0)
     figure, axes = pyplot.subplots(1, 4, figsize=(8.6, 1.7), layout="constrained")
     drawn = {
@@ -51,7 +51,7 @@ def _recursion() -> Figure:
 
 
 def _orders() -> Figure:
-    """The true order, one with permuted segments and one with permuted clips, with what each costs."""
+    """The true order, one with permuted segments, one with permuted clips too, and the cost of each."""
     cost = _cost()
     orders = {
         "true order": [0, 1, 2, 3, 4, 5, 6, 7, 8],

@@ -1,4 +1,4 @@
-"""The notebooks, executed, as pages of the site."""
+"""Turn executed notebooks into pages of the site."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tempclr.launcher.parameters import notebook_path, resolve
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import demo
 
-ABLATION_SEEDS = 2  # of 08_ablation; its default, eight, takes three quarters of an hour
+ABLATION_SEEDS = 2  # of 08_ablation; its default, eight, takes about 45 minutes
 TRAINING = {**demo.SMOKE, "batch": 8}
 SMOKE: Mapping[str, Mapping[str, object]] = {
     "02_train": TRAINING,
@@ -45,13 +45,13 @@ SMOKE: Mapping[str, Mapping[str, object]] = {
 
 
 def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Path]:
-    """Execute all notebooks that have not been, and return the folders of their runs.
+    """Execute the notebooks that have no current run, and return the folders of all runs.
 
     Args:
-        notebooks: Their folder.
-        runs: Where runs are kept from call to call; one of other code or parameters is made anew.
-        smoke: Tiny sizes, whose numbers mean nothing, in place of the defaults.
-        keep: Take finished runs as they are, also of other code.
+        notebooks: Folder of the notebooks.
+        runs: Folder that keeps runs between calls; a run of other code or parameters is repeated.
+        smoke: Use tiny sizes, whose numbers mean nothing, instead of the defaults.
+        keep: Reuse finished runs, even those of other code.
     """
     first, then = jobs(notebooks, runs, smoke=smoke)
     for each in (first, then):
@@ -62,7 +62,7 @@ def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Pat
 
 
 def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[Job], list[Job]]:
-    """Return the trainings of the demo, and the notebooks, some of which open them."""
+    """Return the jobs that train the demo's models, and those of the notebooks, some of which open these models."""
     trained = runs / "demo"
     size = demo.SMOKE if smoke else demo.FULL
     first = [
@@ -104,18 +104,18 @@ def _note(run: Path, smoke: bool) -> str:
     trained = changed.pop("trained", None)
     command = f"tempclr run {run.name}" + "".join(f" -p {name}={value}" for name, value in changed.items())
     if smoke:
-        return "```{warning}\nExecuted at a tiny size that shows that everything runs. The numbers mean nothing.\n```"
+        return "```{warning}\nExecuted at a tiny size, to show that everything runs. The numbers mean nothing.\n```"
     text = f"Executed by `{command}`" + (", on the training runs of the demo." if trained else ".")
     if run.name == "08_ablation":
         text += (
-            f" With {ABLATION_SEEDS} seeds in place of 8 the intervals are wide;"
-            " [Which choices matter](../ablation.md) has the results of eight."
+            f" With {ABLATION_SEEDS} seeds instead of 8, the intervals are wide;"
+            " [Which choices matter](../ablation.md) has the results with 8."
         )
     return f"```{{note}}\n{text}\n```"
 
 
 def _save(notebook: nbformat.NotebookNode, path: Path, *, places: str = "") -> None:
-    """Write a notebook as a page, without the place of its run on this machine."""
+    """Write a notebook as a page, without the path of its run on this machine."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -124,7 +124,7 @@ def _save(notebook: nbformat.NotebookNode, path: Path, *, places: str = "") -> N
 
 
 def _current(job: Job) -> bool:
-    """Whether a run is there and made by this code; what is left of another is removed."""
+    """Whether a run exists and was made by this code; delete it if other code made it."""
     path = notebook_path(job.notebook)
     identity = run_id(path, resolve(path, job.parameters))
     for folder in (job.out, job.out.with_name(f"{job.out.name}.partial")):

@@ -1,4 +1,4 @@
-"""What is public, and where it is imported from: the reference is made of this.
+"""Find what is public and where users import it from; the reference is built from this.
 
 A module is public if no part of its path begins with an underscore. Its public names are those of its
 `__all__`, or else what it defines and what it re-exports (`from a import b as b`), without an underscore.
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGES = ("tempclr", "tempclr_widgets")
-LOGGERS = {"log", "logger"}  # plumbing, whatever their names
+LOGGERS = {"log", "logger"}  # internal, although they have no underscore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PublicName:
 
 
 def modules() -> list[ModuleType]:
-    """Return every public module, packages before what they hold."""
+    """Return every public module, packages before their modules."""
     found = []
     for package in map(importlib.import_module, PACKAGES):
         found.append(package)
@@ -49,7 +49,7 @@ def modules() -> list[ModuleType]:
 
 @cache
 def public_names() -> tuple[PublicName, ...]:
-    """Return every public name once, in the order of modules and of their lines."""
+    """Return every public name once, ordered by module and line."""
     doors: dict[tuple[str, str], list[str]] = {}
     for module in modules():
         for name in _offered(module):
@@ -77,7 +77,7 @@ def _definition(module: ModuleType, name: str) -> tuple[str, str]:
     home = module.__name__
     while name not in _definitions(home):
         imported = _imports(home).get(name)
-        if imported is None:  # it comes by a lazy import
+        if imported is None:  # it is imported lazily
             value = getattr(module, name)
             home, name = value.__module__, value.__name__
             if name not in _definitions(home):
@@ -132,7 +132,7 @@ def _assigned(statement: ast.stmt) -> Iterator[str]:
 
 
 def comment_on(lines: tuple[str, ...], statement: ast.stmt) -> str:
-    """Return the comment behind a statement's first or last line with those that go on below it, or above it."""
+    """Return the comment on a statement: beside its first or last line and continued below, or else above it."""
     for line in dict.fromkeys((statement.lineno, statement.end_lineno)):
         beside = _comment_in(lines[line - 1])
         if beside:
@@ -145,11 +145,11 @@ def comment_on(lines: tuple[str, ...], statement: ast.stmt) -> str:
 
 
 def _leading_comments(lines: tuple[str, ...]) -> int:
-    """How many lines at the beginning are comments and nothing else."""
+    """How many of the first lines are only comments."""
     return next((at for at, text in enumerate(lines) if not text.strip().startswith("#")), len(lines))
 
 
 def _comment_in(line: str) -> str:
-    """The comment at the end of a line of code; two spaces stand before it."""
+    """The comment at the end of a line of code, after two spaces."""
     before, mark, comment = line.rpartition("  # ")
     return comment.strip() if mark and before.strip() else ""

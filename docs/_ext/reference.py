@@ -1,4 +1,4 @@
-"""The reference: a page for each part of the package, on which every public name stands once."""
+"""Write the reference: one page per part of the package, with every public name exactly once."""
 
 import importlib
 import re
@@ -11,7 +11,7 @@ from docstrings import as_rst, described_fields, inline, prose, signature_of
 from public_names import PublicName, modules, public_names
 from sphinx.application import Sphinx
 
-VALUE = 300  # characters of a constant that are shown
+VALUE = 300  # most characters of a constant that are shown
 
 
 def pages() -> dict[str, str]:
@@ -24,7 +24,7 @@ def pages() -> dict[str, str]:
     listed = "\n".join(f"   {page}" for page in order)
     rows = "\n".join(f"   * - :doc:`{page}`\n     - {_first_line(page)}" for page in order)
     title = _title("Reference")
-    text = "Every public name of the package, with the docstring that it has in the code."
+    text = "Every public name of the package, with its docstring."
     table = f".. list-table::\n   :widths: 30 70\n\n{rows}"
     found["index"] = f"{title}\n\n{text}\n\n{table}\n\n.. toctree::\n   :hidden:\n\n{listed}\n"
     return found
@@ -40,7 +40,7 @@ def write(folder: Path) -> None:
 
 
 def setup(app: Sphinx) -> Mapping[str, object]:
-    """Have autodoc read docstrings and signatures as they are written here."""
+    """Have autodoc use the docstrings and signatures of the source."""
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
     app.connect("html-page-context", _links_from_source)
@@ -53,13 +53,13 @@ def _page_of(module: str) -> str:
 
 
 def _section_of(name: PublicName) -> str:
-    """The heading under which a name stands: the public module it is defined in, or offered by."""
+    """The heading of a name: the public module that defines it, or else offers it."""
     private = any(part.startswith("_") for part in name.home.split("."))
     return name.path.rpartition(".")[0] if private else name.home
 
 
 def _page(page: str, sections: Mapping[str, list[PublicName]]) -> str:
-    """One page: what the package says of itself, then module by module."""
+    """One page: the package's docstring, then its names by module."""
     written = [_title(page), f".. py:module:: {page}", _docstring_of(page)]
     for module, names in sections.items():
         if module != page:
@@ -69,7 +69,7 @@ def _page(page: str, sections: Mapping[str, list[PublicName]]) -> str:
 
 
 def _entry(name: PublicName) -> str:
-    """One name."""
+    """The directive that documents one name."""
     if name.kind == "function":
         return f".. autofunction:: {name.path}"
     if name.kind == "class":
@@ -85,12 +85,12 @@ def _shown(value: object) -> str:
 
 
 def _docstring_of(module: str) -> str:
-    """What a module says of itself."""
+    """A module's docstring as reStructuredText."""
     return prose((importlib.import_module(module).__doc__ or "").strip().splitlines(), _resolver(module))
 
 
 def _first_line(module: str) -> str:
-    """The first line of what a module says of itself."""
+    """The first line of a module's docstring."""
     return inline((importlib.import_module(module).__doc__ or "").strip().splitlines()[0], _resolver(module))
 
 
@@ -100,7 +100,7 @@ def _title(text: str, mark: str = "=") -> str:
 
 @cache
 def _paths() -> Mapping[str, tuple[str, ...]]:
-    """The paths that a name, or the end of a path, may mean."""
+    """The paths that a name, or the end of a path, may stand for."""
     found: dict[str, tuple[str, ...]] = {}
     for each in public_names():
         for path in {each.path, f"{each.home}.{each.name}"}:
@@ -130,7 +130,7 @@ def _resolver(module: str) -> object:
 
 
 def _docstring(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
-    """Replace what autodoc has read by reStructuredText."""
+    """Replace a docstring that autodoc has read with reStructuredText."""
     text = "\n".join(lines)
     if what == "class" and hasattr(value, "__dataclass_fields__") and "Args:" not in text:
         text += f"\n\n{described_fields(value)}"
@@ -143,22 +143,22 @@ def _docstring(app: Sphinx, what: str, name: str, value: object, options: object
 def _signature(
     app: Sphinx, what: str, name: str, value: object, options: object, signature: str, returned: str
 ) -> tuple[str, str] | None:
-    """Replace a signature that autodoc has put together by the one in the source."""
+    """Replace a signature made by autodoc with the one in the source."""
     return signature_of(what, value)
 
 
 def _links_from_source(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
-    """Have the links from source code find each name where it is: viewcode takes one path for a whole module."""
+    """Point links from source code to where each name is documented; viewcode assumes one path per module."""
     if not page.startswith("_modules/"):
         return
     home = page.removeprefix("_modules/").replace("/", ".")
     paths = {each.name: each.path for each in public_names() if each.home == home}
 
-    def led(match: re.Match) -> str:
+    def moved(match: re.Match) -> str:
         name, *members = match[2].removeprefix(f"{_common(match[2], home)}.").split(".")
         return f"{match[1]}#{'.'.join([paths.get(name, name), *members])}"
 
-    context["body"] = re.sub(r'(class="viewcode-back" href="[^"#]*)#([\w.]+)', led, context["body"])
+    context["body"] = re.sub(r'(class="viewcode-back" href="[^"#]*)#([\w.]+)', moved, context["body"])
 
 
 def _common(path: str, home: str) -> str:

@@ -1,4 +1,4 @@
-"""Views for Jupyter, for one offline page and for print: one class and one plain ES module each."""
+"""Views for Jupyter, for an offline page and for print; each is one class and one plain ES module."""
 
 from tempclr_widgets.alignment_explorer import AlignmentExplorer as AlignmentExplorer
 from tempclr_widgets.retrieval_inspector import RetrievalInspector as RetrievalInspector

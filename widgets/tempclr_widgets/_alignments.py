@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tempclr import alignment
 
-# names of functions in `tempclr.alignment`, and their labels on buttons and in titles
+# name of each function in `tempclr.alignment`, and its label on buttons and in titles
 ALIGNMENTS: Mapping[str, str] = MappingProxyType(
     {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
 )

@@ -21,7 +21,7 @@ def band_trait() -> traitlets.Float:
 
 
 def limits_trait(**limits: tuple[float, float]) -> traitlets.Dict:
-    """Return the trait that tells the browser where sliders end: the lowest and the highest value by name."""
+    """Return the trait that tells the browser the range of each slider: its lowest and highest value, by name."""
     default = {name: list(ends) for name, ends in limits.items()}
     return traitlets.Dict(default_value=default, help="lowest and highest value of sliders").tag(sync=True)
 
@@ -61,7 +61,7 @@ def checked_sentences(sentences: Sequence[str], n: int) -> list[str]:
 
 
 def checked_cost(cost: object, most: int) -> Tensor:
-    """Return a cost matrix as float64, rounded to the float32 numbers that a browser is sent.
+    """Return a cost matrix as float64, rounded to the float32 values that the browser receives.
 
     Raises:
         ValueError: If it is not a matrix of finite or +inf costs, is empty, or has more than `most` cells.
@@ -72,7 +72,7 @@ def checked_cost(cost: object, most: int) -> Tensor:
     if matrix.is_complex() or matrix.dtype == torch.bool:
         raise ValueError(f"expected a cost matrix of real numbers, got {matrix.dtype}")
     if matrix.numel() > most:
-        raise ValueError(f"expected at most {most:,} cells, got {matrix.numel():,}; show a part, as cost[:500, :2000]")
+        raise ValueError(f"expected at most {most:,} cells, got {matrix.numel():,}; show a part: cost[:500, :2000]")
     if matrix.isnan().any() or (matrix == -torch.inf).any():
         raise ValueError("expected costs that are finite or +inf, got NaN or -inf")
     return matrix.float().double()

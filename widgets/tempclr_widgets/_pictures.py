@@ -1,4 +1,4 @@
-"""Pack the pictures of all clips into one image, which the page loads once and cuts into pictures."""
+"""Pack the pictures of all clips into one image, which the page loads once and cuts up again."""
 
 import io
 import math
@@ -48,7 +48,7 @@ def sheet_of(frames: np.ndarray | None, m: int) -> tuple[bytes, list[int]]:
 
 
 def _encoded(sheet: Image.Image) -> bytes:
-    """The image as lossless PNG, or as JPEG where the PNG is large and the JPEG smaller."""
+    """The image as lossless PNG, or as JPEG if the PNG is large and the JPEG is smaller."""
     png, jpeg = io.BytesIO(), io.BytesIO()
     sheet.save(png, "PNG", optimize=True)
     if png.tell() < 200_000:

@@ -42,16 +42,16 @@ MOST_VIDEO = 64 * 2**20  # bytes
 class AlignmentExplorer(View):
     """A cost matrix under one or several alignment functions, with its sentences and clips.
 
-    Brush sentences, in their list or downwards in a matrix, to see their clips. Brush clips, in the strip or across a
-    matrix, to see their sentences. In a notebook the kernel computes the alignments; a saved page does so itself.
+    Brush sentences, in their list or down a matrix, to see their clips. Brush clips, in the strip or across a matrix,
+    to see their sentences. In a notebook the kernel computes the alignments; a saved page does so itself.
 
     Args:
         cost: n x m, rows are sentences and columns clips; finite or +inf, which forbids a cell. Kept in float32.
         sentences: Text of each row.
         frames: Pictures of each clip in 8-bit colour, [m, frames, height, width, 3] or [m, height, width, 3]. Large
             pictures are scaled down.
-        video: File that the clips come from, at most 64 MB; it follows the position in the clips.
-        starts: Seconds at which the clips begin, in rising order; or the duration of every clip in seconds.
+        video: File that the clips come from, at most 64 MB; playback follows the current clip.
+        starts: Seconds at which the clips begin, in increasing order; or the duration of every clip in seconds.
         alignments: Initial choice of "dtw", "otam", "drop_dtw" and "subsequence_dtw". The first one links sentences
             and clips.
         gamma: Smoothing, 0.001 to 10, in the unit of the cost.
@@ -73,8 +73,8 @@ class AlignmentExplorer(View):
     title = "Alignment"
     _esm = module("alignment_explorer.js")
 
-    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="that are on display").tag(sync=True)
-    arrangement = traitlets.Enum(["beside", "blended"], "beside", help="panels").tag(sync=True)
+    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="alignments on display").tag(sync=True)
+    arrangement = traitlets.Enum(["beside", "blended"], "beside", help="how the panels are arranged").tag(sync=True)
     gamma = gamma_trait()
     band = band_trait()
     drop_cost = traitlets.Float(0.0, help="cost of dropping a step").tag(sync=True)
@@ -94,7 +94,7 @@ class AlignmentExplorer(View):
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _sheet = traitlets.Bytes(help="all pictures in one PNG or JPEG").tag(sync=True)
-    _sheet_shape = traitlets.List(traitlets.Int(), help="per clip, height, width, and per row").tag(sync=True)
+    _sheet_shape = traitlets.List(traitlets.Int(), help="frames per clip, height, width, frames per row").tag(sync=True)
     _clip_starts = traitlets.Bytes(help="float32 seconds").tag(sync=True)
     _video_type = traitlets.Unicode(help="media type; the video itself is sent on request").tag(sync=True)
 
@@ -125,7 +125,9 @@ class AlignmentExplorer(View):
         sheet, sheet_shape = sheet_of(frames, m)
         self._video, kind = _video_of(video)
         if (video is None) != (starts is None):
-            raise ValueError("expected video and starts together: the seconds at which its clips begin")
+            raise ValueError(
+                "expected video and starts together (the seconds at which its clips begin), got only one of them"
+            )
         super().__init__(
             alignments=list(alignments),
             gamma=checked_gamma(gamma),
@@ -154,7 +156,7 @@ class AlignmentExplorer(View):
 
     @property
     def brushed(self) -> tuple[list[int], list[int]]:
-        """Brushed sentences and clips: those of one side, and those on the path of the first alignment."""
+        """Sentences and clips: those brushed on one side, and their partners on the path of the first alignment."""
         if not self.brush:
             return [], []
         axis, first, last = self.brush
@@ -211,7 +213,7 @@ class AlignmentExplorer(View):
 
 
 def _path(hard: Callable[..., Tensor], cost: Tensor) -> Tensor:
-    """Cells of the hard path; none if there is no path or it matches nothing."""
+    """Cells of the hard path; empty if there is no path or it matches nothing."""
     if hard(cost) == torch.inf:
         return torch.empty((0, 2), dtype=torch.int64)
     return tempclr.path_of(hard, cost)

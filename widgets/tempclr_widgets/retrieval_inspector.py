@@ -33,9 +33,9 @@ PAGE_BYTES = 3_000_000  # of costs in a saved page, for the queries with the wor
 
 
 class RetrievalInspector(View):
-    """Every paragraph with the videos that each score ranks first, and two of them side by side.
+    """Every paragraph with the videos that each score ranks first, and two videos side by side.
 
-    The right video stands beside another one, at first the best of the wrong ones. Both are shown with their costs and
+    The right video stands beside another one, initially the best of the wrong ones. Both are shown with their costs and
     alignments, and with what each sentence contributes to the difference of their scores.
 
     Args:
@@ -48,14 +48,14 @@ class RetrievalInspector(View):
         query: Index of the initial paragraph.
 
     Raises:
-        ValueError: If there are fewer than two or more than 5,000 paragraphs, not as many videos, or texts that do not
-            match; if embeddings are not finite, or another argument is out of range.
+        ValueError: If there are fewer than two or more than 5,000 paragraphs, another number of videos, or texts that
+            do not match; if embeddings are not finite; or if another argument is out of range.
 
     Example:
         >>> from tempclr.sequences import pad
         >>> steps = pad([torch.eye(3), torch.eye(3).flip(0)])
         >>> view = RetrievalInspector(steps, steps, sentences=[["a", "b", "c"], ["c", "b", "a"]])
-        >>> view.ranks["DTW"].tolist(), view.ranks["mean-pool"].tolist()  # without order, the two are a tie
+        >>> view.ranks["DTW"].tolist(), view.ranks["mean-pool"].tolist()  # mean-pool ignores order, hence the tie
         ([1.0, 1.0], [1.5, 1.5])
     """
 
@@ -63,14 +63,14 @@ class RetrievalInspector(View):
     _esm = module("retrieval_inspector.js")
 
     score = traitlets.Enum(SCORES, "DTW", help="how videos are ranked").tag(sync=True)
-    query = traitlets.Int(0, min=0, help="number of the paragraph").tag(sync=True)
+    query = traitlets.Int(0, min=0, help="index of the paragraph").tag(sync=True)
     rival = traitlets.Int(-1, help="video beside the right one; -1 is the best of the wrong ones").tag(sync=True)
-    search = traitlets.Unicode("", help="what the list of paragraphs is narrowed to").tag(sync=True)
+    search = traitlets.Unicode("", help="text that filters the list of paragraphs").tag(sync=True)
     wrong_only = traitlets.Bool(False, help="list only paragraphs that missed their video").tag(sync=True)
     gamma = gamma_trait()
 
-    names = traitlets.List(traitlets.Unicode(), help="of the videos").tag(sync=True)
-    sentences = traitlets.List(traitlets.List(traitlets.Unicode()), help="of each paragraph").tag(sync=True)
+    names = traitlets.List(traitlets.Unicode(), help="names of the videos").tag(sync=True)
+    sentences = traitlets.List(traitlets.List(traitlets.Unicode()), help="sentences of each paragraph").tag(sync=True)
     _choices = traitlets.List(
         default_value=[[name, HINTS.get(name, "")] for name in SCORES], help="scores and hints"
     ).tag(sync=True)
@@ -104,7 +104,9 @@ class RetrievalInspector(View):
             any(isinstance(each, str) for each in sentences)
             or [len(each) for each in texts] != paragraphs.lengths.tolist()
         ):
-            raise ValueError("expected the sentences of each paragraph, as many as it has steps, got others")
+            raise ValueError(
+                "expected lists of the sentences of each paragraph, one per step, got other numbers or strings"
+            )
         named = [str(number) for number in range(count)] if names is None else [str(name) for name in names]
         if len(named) != count:
             raise ValueError(f"expected {count} names, got {len(named)}")
@@ -127,7 +129,7 @@ class RetrievalInspector(View):
 
     @classmethod
     def of_model(cls, model: TempCLR, pairs: Sequence[Pair], **options: Any) -> Self:
-        """Return the inspector of pairs as a model embeds them; further arguments are those of the class."""
+        """Return an inspector of pairs that a model embeds; options are further arguments of the class."""
         embedded = retrieval.embed(model, pairs)
         return cls(
             embedded.paragraphs,
@@ -139,12 +141,12 @@ class RetrievalInspector(View):
 
     @property
     def ranks(self) -> dict[str, Tensor]:
-        """Rank of each paragraph's video by score, from 1; half of the ties count as before it."""
+        """Rank of each paragraph's video by score, from 1; half of the ties count as ranked before it."""
         return {name: ranks(scores) + 1 for name, scores in self._found.items()}
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Numbers of the right video, and of the one beside it."""
+        """Indices of the right video and of the one beside it."""
         return self.query, self._rival(self.query) if self.rival < 0 else self.rival
 
     def cost(self, query: int, video: int) -> Tensor:
@@ -174,7 +176,7 @@ class RetrievalInspector(View):
         return figure
 
     def page_state(self) -> dict[str, object]:
-        """Return the synchronized state, with the costs of as many queries as a page may hold, the worst first."""
+        """Return the synchronized state, with the costs of as many queries as fit into a page, the worst first."""
         kept: dict[str, dict] = {}
         state, size = super().page_state(), 0
         worst = torch.stack(list(self.ranks.values())).amax(0).argsort(descending=True, stable=True).tolist()
@@ -194,7 +196,7 @@ class RetrievalInspector(View):
         }
 
     def _ranked(self, gamma: float) -> dict[str, bytes]:
-        """Rank all videos, and return what the browser needs of it."""
+        """Rank all videos, and return what the browser needs to show the ranks."""
         self._found = found = self._scores(gamma)
         first = [scores.topk(min(TOP, len(scores)), dim=1) for scores in found.values()]
         return {
@@ -229,7 +231,7 @@ class RetrievalInspector(View):
         return {"videos": videos, "clips": [cost.shape[1] for cost in costs], "costs": joined}
 
     def _show_query(self) -> None:
-        """Send the browser the costs of the paragraph that is shown."""
+        """Send the browser the costs of the current paragraph."""
         if self.query < len(self._paragraphs):
             self._costs = {str(self.query): self._costs_of(self.query)}
 

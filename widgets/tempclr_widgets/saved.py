@@ -1,4 +1,4 @@
-"""Pages of the views that an executed notebook has saved."""
+"""Pages of the views saved in an executed notebook."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,7 +20,7 @@ VIEWS: Mapping[str, type[View]] = MappingProxyType(
 
 
 def saved_page(saved: Mapping[str, Any], *, views: Mapping[str, type[View]] = VIEWS, height: int = 760) -> Page | None:
-    """Return the page of a view as an executed notebook has saved it; None for any other widget.
+    """Return the page of a view saved in an executed notebook, or None for any other widget.
 
     Args:
         saved: The widget's entry in the notebook's widget state.

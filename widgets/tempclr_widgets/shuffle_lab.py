@@ -20,7 +20,7 @@ from tempclr_widgets._checks import GAMMA, checked_cost, checked_gamma, checked_
 from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
-# the package's shuffles, which move clips, and one that moves sentences: the function, and what it does in one line
+# the package's shuffles, which move clips, and one that moves sentences: the function, and its one-line description
 KINDS: Mapping[str, tuple[negatives.Shuffle, str]] = MappingProxyType(
     {kind: (choice.resolve(), choice.help) for kind, choice in SHUFFLES.items()}
     | {"sentences": (negatives.permute_segments, "sentences change places, clips stay")}
@@ -41,9 +41,9 @@ class ShuffleLab(View):
         cost: n x m, rows are sentences and columns clips, as `AlignmentExplorer` takes it.
         sentences: Text of each row.
         segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which stays in its place.
-        shuffle: What changes places at first: whole "segments" of clips, "clips" within their segment, "both",
+        shuffle: What initially changes places: whole "segments" of clips, "clips" within their segment, "both",
             all ("reversed"), neighbouring segments ("swaps"), a run of segments ("blocks"), or "sentences".
-        count: Wrong orders, 1 to 63; fewer where fewer exist. 31 as published.
+        count: Number of wrong orders, 1 to 63; fewer if fewer exist. The paper uses 31.
         gamma: Smoothing of soft-DTW, 0.001 to 10, in the unit of the cost.
         temperature: Temperature of the loss, 0.01 to 10.
         seed: Seed of the first draw.
@@ -64,14 +64,14 @@ class ShuffleLab(View):
     _esm = module("shuffle_lab.js")
 
     shuffle = traitlets.Enum(list(KINDS), "segments", help="what changes places").tag(sync=True)
-    seed = traitlets.Int(0, min=0, help="of the draw").tag(sync=True)
+    seed = traitlets.Int(0, min=0, help="seed of the draw").tag(sync=True)
     gamma = gamma_trait()
     temperature = traitlets.Float(1.0, min=TEMPERATURE[0], max=TEMPERATURE[1], help="of the order loss").tag(sync=True)
     order = traitlets.Int(0, min=0, help="index of the wrong order on display").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
-    kinds = traitlets.List(traitlets.Unicode(), help="of wrong orders that this video has").tag(sync=True)
+    kinds = traitlets.List(traitlets.Unicode(), help="kinds of wrong orders that this video has").tag(sync=True)
     _choices: Any = traitlets.List(help="key, name and hint of each of these kinds").tag(sync=True)
     _limits = limits_trait(gamma=GAMMA, temperature=TEMPERATURE)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
@@ -128,7 +128,7 @@ class ShuffleLab(View):
 
     @property
     def orders(self) -> Tensor:
-        """Wrong orders as shown, [count, steps]: for each place, the clip (or sentence) that stands there."""
+        """Wrong orders on display, [count, steps]: for each place, the clip (or sentence) that stands there."""
         return self._draw(self.shuffle, self.seed)
 
     @property
@@ -184,7 +184,7 @@ class ShuffleLab(View):
         return super().page_state() | {"_draws": draws}
 
     def _draw(self, kind: str, seed: int) -> Tensor:
-        """Wrong orders of one kind, as many as there are."""
+        """Wrong orders of one kind: `count` of them, or all if there are fewer."""
         rows = kind == "sentences"
         segments = torch.arange(len(self._texts)) if rows else torch.tensor(self._segments)
         texts = self._texts if rows else [self._texts[each] if each >= 0 else "" for each in self._segments]

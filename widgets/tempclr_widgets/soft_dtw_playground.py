@@ -24,19 +24,19 @@ HINTS = {
 }
 MOST = 120  # steps of a curve
 DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher cost
-BAND = (0, 20)  # ends of its slider, in steps; its right end is no band
+BAND = (0, 20)  # ends of its slider, in steps; the right end means no band
 
 
 class SoftDTWPlayground(View):
     """Two curves, drawn by mouse or keyboard, with their cost matrix, path and alignment.
 
-    The cost of a step of x with a step of y is the square of their difference. The browser aligns
+    The cost of matching a step of x with a step of y is the square of their difference. The browser aligns
     the curves while they are drawn; the properties of this class use the package's functions.
 
     Args:
         x: Values of the upper curve, 1 to 120 finite numbers; by default a bump.
-        y: Values of the lower curve, likewise; by default a later and wider bump.
-        alignment: By name: "dtw", "otam", "drop_dtw" or "subsequence_dtw".
+        y: Values of the lower curve, as for `x`; by default a later and wider bump.
+        alignment: Name of the alignment function: "dtw", "otam", "drop_dtw" or "subsequence_dtw".
         gamma: Smoothing, 0 or 0.001 to 10, in the unit of the cost; 0 is the hard minimum.
         band: Steps off the line between the corners, for "dtw"; -1 is no band.
         drop_cost: Cost of dropping a step of y, for "drop_dtw".
@@ -139,5 +139,5 @@ def _curve(values: Sequence[float], name: str) -> list[float]:
 
 
 def _bump(steps: int, middle: float, width: float) -> list[float]:
-    """A bell of height 1."""
+    """A bell curve of height 1."""
     return [round(math.exp(-(((step - middle) / width) ** 2) / 2), 4) for step in range(steps)]

@@ -28,12 +28,12 @@ CURVES = {
     "score": "validation score",
     "gradient_norm": "gradient norm",
 }
-MOST_RECORDS = 2000  # points of a curve sent to the browser; of a longer curve, neighbours are averaged
-MOST_CELLS = 100_000  # of the pair's costs
+MOST_RECORDS = 2000  # points of a curve sent to the browser; longer curves are averaged over neighbouring points
+MOST_CELLS = 100_000  # cells of the pair's costs
 MOST_LOOKS = 60  # beyond this, every second look is dropped
 MOST_NUMBERS = 250_000  # costs in all looks; beyond this, every second look is dropped
 SHOW_EVERY = 0.5  # seconds between two messages to the browser
-LISTEN_EVERY = 0.2  # seconds between two pauses for messages from it
+LISTEN_EVERY = 0.2  # seconds between two pauses to receive the browser's messages
 FILE = "looks.npz"  # in the run's folder
 
 Record = TypeVar("Record")
@@ -50,8 +50,8 @@ class TrainingMonitor(View):
         steps: Training steps of the whole run, at least 1.
         sentences: Texts of the rows of the pair's costs; needed if `watch` is given a `look`.
         gamma: Smoothing of the pair's soft alignment, 0.001 to 10, in the unit of the cost.
-        folder: Folder of the run. The monitor shows its `history.jsonl` from the start and saves the looks at the
-            pair in its `looks.npz`, so that a continued run is shown in full.
+        folder: Folder of the run. The monitor shows its whole `history.jsonl` and saves the looks at the pair in
+            its `looks.npz`, so a continued run is shown in full.
 
     Raises:
         ValueError: If `steps` or `gamma` is out of range, or the folder's files are damaged or show another pair.
@@ -71,13 +71,13 @@ class TrainingMonitor(View):
     title = "Training"
     _esm = module("training_monitor.js")
 
-    state = traitlets.Enum(["waiting", "running", "paused", "stopping", "ended"], "waiting", help="of the loop").tag(
-        sync=True
-    )
+    state = traitlets.Enum(
+        ["waiting", "running", "paused", "stopping", "ended"], "waiting", help="state of the loop"
+    ).tag(sync=True)
     wish = traitlets.Enum(["", "pause", "stop"], "", help="what the reader has asked for").tag(sync=True)
     step = traitlets.Int(0, help="training step of the last record").tag(sync=True)
     steps = traitlets.Int(help="training steps of the whole run").tag(sync=True)
-    seconds = traitlets.Float(0.0, help="median of the last training steps").tag(sync=True)
+    seconds = traitlets.Float(0.0, help="median duration of the last training steps").tag(sync=True)
     ended = traitlets.Unicode("", help="why training ended").tag(sync=True)
     look = traitlets.Int(-1, help="index of the look on display; -1 is the last").tag(sync=True)
     gamma = gamma_trait()
@@ -114,14 +114,14 @@ class TrainingMonitor(View):
 
     @classmethod
     def of_run(cls, folder: Path | str, *, gamma: float = 0.1) -> Self:
-        """Return the monitor of a past run, read from the run's folder.
+        """Return a monitor of a past run, read from its folder.
 
         Raises:
             ValueError: If the folder has no recorded training step, or as for the class.
         """
         records = read_history(folder)
         if not records:
-            raise ValueError(f"expected the history of a training in {folder}, found none")
+            raise ValueError(f"expected the history of a training run in {folder}, found none")
         monitor = cls(steps=records[-1]["step"], gamma=gamma, folder=folder)
         monitor.state, monitor.ended = "ended", records[-1].get("ended") or "interrupted"
         return monitor
@@ -137,13 +137,13 @@ class TrainingMonitor(View):
 
         Args:
             loop: Records, such as `train(..., stop=monitor.stopping)`. After the reader presses stop, the loop has
-                one training step to end by itself; then iteration stops.
+                one more training step in which to end; then iteration stops.
             look: Returns the pair's costs [n, m] under the current model, without changing the state of training.
             every: Training steps between two looks, at least 1; the default makes about forty looks.
 
         Raises:
-            ValueError: If `every` is out of range, a record has no step, or the shape of the costs changes or does
-                not match the sentences, or a cost is NaN or -inf.
+            ValueError: If `every` is out of range, a record has no step, a cost is NaN or -inf, or the shape of the
+                costs changes or does not match the sentences.
         """
         every = max(1, self.steps // 40) if every is None else every
         if every < 1:
@@ -167,7 +167,7 @@ class TrainingMonitor(View):
                 if last or time.monotonic() - self._sent > SHOW_EVERY:
                     self._show()
                 yield record
-                if asked and not last:  # it had one step to save a checkpoint and end
+                if asked and not last:  # it had one more step to save a checkpoint and end
                     ended = "stopped"
                     break
                 await self._listen()
@@ -184,7 +184,7 @@ class TrainingMonitor(View):
         """Return the curves, and below them the pair's costs and paths at the first look and at the one on display."""
         known = [key for key in CURVES if any(_number(each.get(key)) is not None for each in self._records)]
         if not known:
-            raise ValueError("expected records of a training to draw, got none; watch one first")
+            raise ValueError("expected records of a training run to draw, got none; watch a run first")
         with style.paper():
             pair = bool(self._looks)
             figure = Figure(figsize=(2.6 * max(2, len(known)), 2.4 + 2.6 * pair), layout="constrained")
@@ -208,7 +208,7 @@ class TrainingMonitor(View):
         return figure
 
     def _hear(self, _view: object, content: dict, _buffers: object) -> None:
-        """Store a request of the reader; it comes as a message, which the kernel handles even while a cell runs."""
+        """Store a request of the reader, sent as a message because the kernel handles those while a cell runs."""
         if content.get("wish") in ("", "pause", "stop"):
             self.wish = content["wish"]
 

@@ -9,7 +9,7 @@ one class:
 
         def figure(self) -> Figure: ...  # what `save` draws as PNG or SVG
 
-Keep the state that the module needs to redraw itself in synchronized traits, and keep it small. Send large answers as
+Keep the state that the module needs to redraw itself in synchronized traits, and keep it small. Send large results as
 messages (`self.send`), which a saved notebook does not store. Without a kernel, in a saved page (`model.baked`) or a
 reopened notebook, the module computes its results itself.
 """
@@ -33,7 +33,7 @@ from tempclr._util.files import atomic_write, write_text
 STATIC = Path(__file__).parent / "static"
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
-COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # comments that fill their lines
+COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # comments on lines of their own
 PICTURES = (".png", ".svg")
 # state of the widget machinery, which a page does not need
 OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
@@ -99,7 +99,7 @@ def module(name: str | Path) -> str:
 
 
 def _enclosed(name: str, text: str) -> str:
-    """A module as an object of its exports; all else in it stays private."""
+    """A module as an object of its exports; everything else in it stays private."""
     exports = ", ".join(EXPORT.findall(text))
     return f"const {_identifier(name)} = (() => {{\n{EXPORT.sub('', text)}return {{ {exports} }};\n}})();"
 
@@ -127,7 +127,7 @@ class Page:
 class View(anywidget.AnyWidget):
     """A widget that is interactive in a notebook and in one offline HTML page, and can be saved as a picture."""
 
-    title = "view"  # of the page
+    title = "view"  # title of the page
 
     @abstractmethod
     def figure(self) -> Figure:
@@ -138,12 +138,12 @@ class View(anywidget.AnyWidget):
         return self
 
     def static(self, *, height: int = 760) -> Page:
-        """Return the current view as one self-contained page, in which links and sliders keep working.
+        """Return the current view as one self-contained page in which links and sliders still work.
 
         Args:
             height: Height of the page's frame in a notebook, in pixels.
         """
-        return _page(self.title, str(self._esm), self.page_state(), height)  # anywidget replaces it in instances
+        return _page(self.title, str(self._esm), self.page_state(), height)  # anywidget replaces `_esm` in instances
 
     @classmethod
     def page_of(cls, state: Mapping[str, object], *, height: int = 760) -> Page:
