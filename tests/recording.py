@@ -1,4 +1,4 @@
-"""A stand-in for the browser: it keeps what views send, and sends them what a reader would do."""
+"""A stand-in for the browser: it keeps what views send, and sends them what a reader's actions would."""
 
 import json
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""A training small enough for a test: data, model, configuration, and a run of it."""
+"""Training small enough for a test: data, model, configuration, and a run of it."""
 
 from dataclasses import replace
 from functools import cache
@@ -57,7 +57,7 @@ def defaults() -> dict:
 
 @cache
 def uninterrupted(config: TrainConfig) -> tuple[list, TempCLR]:
-    """Records and model of a training that is never interrupted."""
+    """Records and model of training that is never interrupted."""
     trained = model()
     return run(trained, config), trained
 

@@ -20,7 +20,7 @@ def random_cost(n: int, m: int, seed: int, batch: int = 1) -> Tensor:
 
 
 def derivatives(function: Callable[[Tensor], Tensor], cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Value, gradient, and second derivative through a nonlinear loss, applied to the ones."""
+    """Value, gradient, and second derivative through a nonlinear loss, applied to ones."""
     cost = cost.clone().requires_grad_()
     value = function(cost)
     (first,) = torch.autograd.grad(value.square().sum(), cost, create_graph=True)
@@ -47,7 +47,7 @@ def test_at_zero_cost_it_counts_delannoy_paths(n: int, m: int, paths: int):
         assert len(enumeration.alignments(n, m, Recursion())) == paths
 
 
-def test_the_two_corners_and_a_third_of_each_side_path():
+def test_every_path_visits_the_corners_and_a_third_each_other_cell():
     alignment = tempclr.expected_alignment(torch.zeros(2, 2), gamma=1.0)
     torch.testing.assert_close(alignment, torch.tensor([[1, 1 / 3], [1 / 3, 1]]))
 

@@ -28,7 +28,7 @@ def text() -> TextBert:
 
 
 def scattered(encoder: torch.nn.Module) -> torch.nn.Module:
-    """Weights far from their first values, so that every one shows; double precision, no dropout."""
+    """Weights far from their initial values, so that each one matters; double precision, no dropout."""
     generator = torch.Generator().manual_seed(1)
     for weight in encoder.parameters():
         weight.data += 0.3 * torch.randn(weight.shape, generator=generator)
@@ -157,20 +157,20 @@ def test_no_clip_sees_another(video: VideoBert, generator: torch.Generator):
     assert gradient[1].ne(0).all() and gradient[[0, 2]].eq(0).all()
 
 
-def test_a_token_at_zero_inside_of_a_clip_is_no_padding(video: VideoBert, generator: torch.Generator):
+def test_a_zero_token_inside_a_clip_is_not_padding(video: VideoBert, generator: torch.Generator):
     (tokens,) = clips(generator, 4)
     tokens[1] = 0
     torch.testing.assert_close(video(tokens[None]), video(tokens[None], torch.tensor([4])))
 
 
-def test_the_place_of_a_token_matters(video: VideoBert, text: TextBert, generator: torch.Generator):
+def test_the_position_of_a_token_matters(video: VideoBert, text: TextBert, generator: torch.Generator):
     (tokens,) = clips(generator, 4)
     assert not torch.allclose(video(tokens[None]), video(tokens[None].flip(1)), atol=1e-6)
     pieces = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(text(pieces), text(pieces.flip(1)), atol=1e-6)
 
 
-def test_a_model_of_both_trains_on_word_pieces_and_tokens(generator: torch.Generator):
+def test_a_model_with_both_encoders_trains_on_word_pieces_and_tokens(generator: torch.Generator):
     video, text = VideoBert(TINY, layers=1, features=5, most=6), TextBert(TINY, layers=1, most=7)
     pairs = [
         Pair(
@@ -223,7 +223,7 @@ def test_wrong_sentences_are_refused(text: TextBert):
         text(torch.tensor([[5, -1]]))
 
 
-def test_shapes_that_cannot_be_are_refused():
+def test_impossible_shapes_are_refused():
     with pytest.raises(ValueError, match="expected a dim that is a multiple of the 3 heads, got 8"):
         BertShape(dim=8, heads=3)
     with pytest.raises(ValueError, match=r"expected indices of \[CLS\] and \[SEP\] from 1 to 19, got 101, 102"):

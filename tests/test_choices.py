@@ -76,7 +76,7 @@ def test_a_source_gets_the_parameters_of_its_fields():
 # laws
 
 
-def test_every_source_is_one():
+def test_every_named_source_follows_the_protocol():
     for known, kind, parameters in (
         (PAIR_DATA, PairSource, vars(Experiment())),
         (VIDEO_DATA, VideoSource, vars(Recognition())),

@@ -1,4 +1,4 @@
-"""A training that was stopped, killed or signalled continues exactly as if it had never stopped."""
+"""Training that was stopped, killed or signalled continues exactly as if it had never stopped."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""The site: built without warnings, whole, and able to do without a network."""
+"""The site: built without warnings, complete, and usable without a network."""
 
 import importlib
 import inspect
@@ -145,7 +145,7 @@ def test_the_code_of_a_page_runs_as_printed(path: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
 
 
-def test_notebooks_take_what_the_site_gives_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_notebooks_accept_the_parameters_that_the_site_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
     notebook_pages = importlib.import_module("notebook_pages")
     for smoke in (True, False):

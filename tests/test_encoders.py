@@ -52,7 +52,7 @@ def test_the_published_projection_has_986112_weights():
     assert sum(weight.numel() for weight in MLP(512, 768).parameters()) == 986_112
 
 
-def test_a_pair_of_components_turns_by_its_place():
+def test_a_pair_of_components_is_rotated_by_its_position():
     x = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
     for place in (0, 1, 7):
         turned = complex(3, 4) * complex(math.cos(place), math.sin(place))
@@ -60,7 +60,7 @@ def test_a_pair_of_components_turns_by_its_place():
         torch.testing.assert_close(rotate(x, torch.tensor([place])), expected)
 
 
-def test_slower_waves_turn_later_components():
+def test_later_components_rotate_more_slowly():
     x = torch.tensor([[1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)  # pairs are (0, 2) and (1, 3)
     expected = torch.tensor([[math.cos(5), math.cos(0.05), math.sin(5), math.sin(0.05)]], dtype=torch.float64)
     torch.testing.assert_close(rotate(x, torch.tensor([5])), expected)
@@ -83,7 +83,7 @@ def test_attention_is_the_average_of_values_by_softmax(generator: torch.Generato
 # laws
 
 
-def test_every_step_is_encoded_by_itself(clips: torch.Tensor):
+def test_every_step_is_encoded_separately(clips: torch.Tensor):
     encoder = ClipEncoder(16, frames=2).double()  # float32 sums in another order for another batch
     together = encoder(clips)
     for index in range(len(clips)):
@@ -91,7 +91,7 @@ def test_every_step_is_encoded_by_itself(clips: torch.Tensor):
 
 
 @pytest.mark.parametrize("encoder", [Projection(4, 6), MLP(4, 6)], ids=["projection", "perceptron"])
-def test_shuffling_steps_shuffles_embeddings_of_single_steps(encoder: nn.Module, generator: torch.Generator):
+def test_shuffling_steps_shuffles_per_step_embeddings(encoder: nn.Module, generator: torch.Generator):
     encoder, (steps,) = encoder.double(), draw(generator, 7)
     order = torch.randperm(7, generator=generator)
     torch.testing.assert_close(encoder(steps[order]), encoder(steps)[order])
@@ -149,7 +149,7 @@ def test_without_positions_shuffling_steps_shuffles_embeddings(generator: torch.
 
 
 @given(shift=st.integers(-100, 100), dim=st.sampled_from([2, 4, 10]), seed=st.integers(0, 9))
-def test_rotated_vectors_meet_by_the_difference_of_their_places(shift: int, dim: int, seed: int):
+def test_products_of_rotated_vectors_depend_on_the_difference_of_positions(shift: int, dim: int, seed: int):
     generator = torch.Generator().manual_seed(seed)
     x, y = torch.randn(2, 6, dim, generator=generator, dtype=torch.float64)
     places = torch.tensor([0, 1, 2, 5, 9, 40])
@@ -168,7 +168,7 @@ def test_a_block_with_rotary_positions_sees_no_shift_but_sees_order(generator: t
     assert not torch.allclose(block(x, mask, torch.arange(5) * 2), here, atol=1e-6)
 
 
-def test_half_precision_turns_far_places_as_precisely_as_near_ones(generator: torch.Generator):
+def test_half_precision_rotates_far_positions_as_precisely_as_near_ones(generator: torch.Generator):
     x = torch.randn(1, 8, generator=generator)
     place = torch.tensor([2049])  # no number of half precision
     expected = rotate(x, place)
@@ -200,7 +200,7 @@ def test_all_weights_are_trained(kind: str, clips: torch.Tensor):
     assert all(weight.grad.abs().sum() > 0 for weight in encoder.parameters())
 
 
-def test_looking_across_steps_is_seen_from_outside():
+def test_an_encoder_that_mixes_steps_is_detected():
     assert is_contextual(context())
     assert is_contextual(nn.Sequential(nn.Identity(), context()))
     assert not any(map(is_contextual, (Projection(2, 2), MLP(2, 2), FrameEncoder(2), nn.Linear(2, 2))))
@@ -229,7 +229,7 @@ def test_a_step_encoder_of_another_width_is_refused():
         encoder(torch.ones(1, 2, 4), torch.tensor([2]))
 
 
-def test_more_steps_than_learnt_places_are_refused():
+def test_more_steps_than_learnt_positions_are_refused():
     with pytest.raises(ValueError, match="expected at most 3 steps, got 4; raise `most`"):
         context("learnt", most=3)(torch.ones(1, 4, 4).double(), torch.tensor([4]))
 

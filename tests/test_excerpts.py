@@ -1,4 +1,4 @@
-"""Long videos split into parts."""
+"""Long videos are split into parts."""
 
 import pytest
 import torch

@@ -126,7 +126,7 @@ def test_sentences_that_overlap_an_earlier_one_can_be_dropped(folder: Path, capl
     assert caplog.messages == ["2 of 4 train sentences overlap an earlier one and are left out"]
 
 
-def test_clips_that_are_cut_are_counted(folder: Path, caplog: pytest.LogCaptureFixture):
+def test_truncated_clips_are_counted(folder: Path, caplog: pytest.LogCaptureFixture):
     write(folder, {**ENTRY, "segments": [[0, 8], [8, 12]]})  # of 4 and 2 rows
     pairs(folder, "train", embed, tokens=4)
     assert caplog.messages == []

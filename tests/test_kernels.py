@@ -59,7 +59,7 @@ def test_every_kernel_gives_the_same_values_and_gradients(function: Callable, ge
         torch.testing.assert_close(one, other)
 
 
-def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog: pytest.LogCaptureFixture):
+def test_auto_uses_compiled_loops_where_they_pay_off_and_says_so_on_request(caplog: pytest.LogCaptureFixture):
     many = torch.rand(1, choose.MANY)
     with caplog.at_level(logging.DEBUG, logger="tempclr.alignment"):
         tempclr.dtw(many)
@@ -69,7 +69,7 @@ def test_auto_takes_compiled_loops_where_they_pay_and_says_so_on_request(caplog:
     assert chosen == ["cpu", "diagonals", "cpu"]
 
 
-def test_auto_computes_what_is_out_of_the_range_of_a_compiled_kernel():
+def test_auto_computes_what_a_compiled_kernel_does_not_support():
     cost = torch.rand(1, choose.MANY)
     cost[0, 5] = 1e20
     assert tempclr.soft_dtw(cost, gamma=0.1) == pytest.approx(1e20)

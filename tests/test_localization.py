@@ -88,7 +88,7 @@ def test_steps_that_a_video_does_not_show_take_a_clip_but_do_not_count(model: Te
     assert found.skipped == ("tea/b",) and len(found.hits) == 5 and found.micro == 1
 
 
-def test_even_places_use_only_the_order(vectors: dict[str, Tensor]):
+def test_even_spacing_uses_only_the_order(vectors: dict[str, Tensor]):
     pairs = [video("tea", ["take", "fill"], [-1, -1, 0, 0, 0, 1, 1, 1, -1, -1], vectors)]
     lists = true_lists(pairs)
     assert place_evenly(pairs, lists)[0].tolist() == [2, 7]

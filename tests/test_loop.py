@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_batch(weight: fl
 
 
 def poison(_: nn.Module, inputs: tuple[Batch]) -> tuple[Batch]:
-    """Replace the clips of a batch by infinities and NaN."""
+    """Replace the clips of a batch with infinities and NaN."""
     (batch,) = inputs
     return (replace(batch, clips=Sequences(batch.clips.values * torch.inf, batch.clips.lengths)),)
 

@@ -306,7 +306,7 @@ def test_both_losses_have_the_derivatives_of_finite_differences(generator: torch
 # refusals
 
 
-def test_orders_that_are_no_permutations_are_refused(embedded: tuple[Tensor, Tensor]):
+def test_orders_that_are_not_permutations_are_refused(embedded: tuple[Tensor, Tensor]):
     with pytest.raises(ValueError, match="permutation of 0 to 5"):
         order_loss(*embedded, torch.zeros(2, 6, dtype=torch.int64))
     with pytest.raises(ValueError, match="leave padding in place"):

@@ -163,7 +163,7 @@ def test_segments_of_a_chosen_number_of_clips():
     st.integers(0, 2),
     st.integers(0, 100),
 )
-def test_orders_are_wrong_different_and_leave_background_and_padding(
+def test_orders_are_wrong_distinct_and_leave_background_and_padding(
     lengths: list[int], name: str, count: int, kinds: int, seed: int
 ):
     generator = torch.Generator().manual_seed(seed)
@@ -191,7 +191,7 @@ def test_orders_are_wrong_different_and_leave_background_and_padding(
         assert tuple(true) not in rows(shown)
 
 
-def test_every_order_is_as_likely(generator: torch.Generator):
+def test_every_order_is_equally_likely(generator: torch.Generator):
     found = wrong_orders(torch.arange(3).expand(1000, -1), 2, generator=generator)
     counts = [sum(order in draw for draw in map(rows, found.values)) for order in itertools.permutations(range(3))][1:]
     # each of 5 orders is in 2 of 5 draws: 400 of 1000, with a standard deviation of 15.5
@@ -207,7 +207,7 @@ def test_a_mixture_proposes_each_kind_with_its_probability(generator: torch.Gene
 
 
 @pytest.mark.parametrize(("within", "least", "most"), [(0.0, 0, 0), (0.25, 170, 330), (1.0, 990, 1000)])
-def test_both_granularities_are_mixed_as_likely_as_given(
+def test_both_granularities_are_mixed_with_the_given_probability(
     within: float, least: int, most: int, generator: torch.Generator
 ):
     segments = torch.arange(5).repeat_interleave(5).expand(1000, -1)

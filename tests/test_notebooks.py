@@ -140,7 +140,7 @@ def test_localization_begins_from_a_run_and_judges_all_tasks(trained: Path, tmp_
     assert len(read_history(out)) == 6 and not (out / "first").exists()
 
 
-def test_few_shot_recognition_compares_measures_on_one_set_of_episodes(tmp_path: Path):
+def test_few_shot_recognition_compares_scores_on_the_same_episodes(tmp_path: Path):
     small = {name: value for name, value in TINY.items() if "rooms" not in name and name != "orders_per_room"}
     sets = {
         "train_sets": 2,
@@ -185,6 +185,6 @@ def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
 # refusals
 
 
-def test_training_runs_that_are_not_there_are_refused(tmp_path: Path):
+def test_missing_training_runs_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="found none; run 02_train or the demo first"):
         find_trained(tmp_path)

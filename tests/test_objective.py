@@ -168,7 +168,7 @@ def test_the_published_recipe_is_its_formulas(anchor: str, generator: torch.Gene
     assert ours.order_skipped == 0
 
 
-def test_of_sixteen_sentences_the_published_five_are_taken(generator: torch.Generator):
+def test_the_published_five_of_sixteen_sentences_are_taken(generator: torch.Generator):
     segments = (0, 0, 1, 1, -1, *range(2, 16))
     batch = collate([*pairs(1, generator, segments), *pairs(1, generator, (0, -1, 1, 1))])
     chosen = evenly_spaced(batch, 5)
@@ -281,7 +281,7 @@ def test_the_shuffle_is_the_one_passed_in(generator: torch.Generator):
         assert model(shuffle=shuffle)(batch, generator=generator).order_skipped == 0
 
 
-def test_the_order_loss_takes_at_most_so_many_clips_per_sentence(generator: torch.Generator):
+def test_the_order_loss_limits_the_clips_per_sentence(generator: torch.Generator):
     segments = (0, -1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 2)
     batch = collate(pairs(2, generator, segments=segments))
     chosen = evenly_spaced(batch, clips_per_sentence=3)

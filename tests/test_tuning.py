@@ -42,7 +42,7 @@ def test_low_rank_updates_have_two_thin_matrices_each(both: nn.ModuleDict):
     assert all(".query.lora_" in name or ".value.lora_" in name for name in trained(both))
 
 
-def test_all_weights_are_all(both: nn.ModuleDict):
+def test_all_means_all_weights(both: nn.ModuleDict):
     tune(both, "layernorm")
     assert tune(both, "all") == sum(weight.numel() for weight in both.parameters())
 
@@ -63,7 +63,7 @@ def test_training_moves_what_is_tuned_and_nothing_else(both: nn.ModuleDict, what
     assert moved == trained(both)
 
 
-def test_low_rank_updates_start_at_nothing(both: nn.ModuleDict):
+def test_low_rank_updates_start_at_zero(both: nn.ModuleDict):
     before = embedded(both)
     tune(both, "lora")
     torch.testing.assert_close(embedded(both), before)

@@ -22,7 +22,7 @@ def test_the_longest_known_pieces_are_taken(vocabulary: Path):
     assert found.tolist() == expected and found.dtype == torch.int64
 
 
-def test_sentences_that_are_cut_are_counted(vocabulary: Path, caplog: pytest.LogCaptureFixture):
+def test_truncated_sentences_are_counted(vocabulary: Path, caplog: pytest.LogCaptureFixture):
     word_pieces(["Cut the onions.", "cut"], vocabulary, most=6)
     assert caplog.messages == []
     word_pieces(["Cut the onions.", "cut"], vocabulary, most=5)
