@@ -116,7 +116,7 @@ def costs(*shape: int) -> Tensor:
 
 
 def speed(works: Mapping[str, Work], repeats: int) -> list[dict]:
-    """Time of each on every shape, and how many times as long as ours the faster peer takes."""
+    """Time of each on every shape, and the time of the faster peer relative to ours."""
     rows = []
     for shape in tqdm(SHAPES, desc="speed"):
         cost = costs(*shape)
@@ -134,7 +134,7 @@ def speed(works: Mapping[str, Work], repeats: int) -> list[dict]:
     return rows
 
 
-def hard_to_get_right(n: int) -> dict[str, Tensor]:
+def difficult_costs(n: int) -> dict[str, Tensor]:
     """Costs on which single precision has been seen to fail."""
     generator = torch.Generator().manual_seed(0)
     position = torch.linspace(0, 1, n)
@@ -153,7 +153,7 @@ def errors() -> list[dict]:
     rows = []
     cases = [(128, 1e-3), (1024, 0.1), (1024, 1e-3), (4096, 1e-3)]
     for n, gamma in tqdm(cases, desc="errors"):
-        for name, cost in hard_to_get_right(n).items():
+        for name, cost in difficult_costs(n).items():
             if n == 4096 and name != "uniform":
                 continue
             exact = ours(cost.double(), gamma, kernel="diagonals")
@@ -194,9 +194,9 @@ def print_peak(library: str, *shape: int) -> None:
     work(costs(2, *shape[1:])[:, :8, :8].contiguous(), GAMMA)  # imports and compiles
     work(costs(40, 8, 8), GAMMA)
     cost = costs(*shape)
-    before = tasks.most_memory()
+    before = tasks.peak_memory()
     work(cost, GAMMA)
-    print((tasks.most_memory() - before) / (4 * cost.numel()))
+    print((tasks.peak_memory() - before) / (4 * cost.numel()))
 
 
 def from_features(repeats: int) -> list[dict]:

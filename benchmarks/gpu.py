@@ -31,7 +31,7 @@ VARIANTS = {
 }
 SHAPES = {"256 x 32 x 32": (256, 32, 32), "256 x 128 x 128": (256, 128, 128), "8 x 512 x 512": (8, 512, 512)}
 SHAPES |= {"2 x 1024 x 1024": (2, 1024, 1024), "1 x 4096 x 4096": (1, 4096, 4096), "1 x 8192 x 8192": (1, 8192, 8192)}
-LENGTHS = (8, 128, 4096, 8192)  # of both sequences: packed, one pair per program, tiles
+LENGTHS = (8, 128, 4096, 8192)  # steps of both sequences: several pairs per program, one pair per program, tiles
 
 
 def machine_code(variant: str, steps: int, dtype: torch.dtype, arch: int) -> list[dict]:
@@ -136,7 +136,7 @@ def main() -> None:
     """Measure, or compile only, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compile-only", action="store_true", help="compile for GPUs that need not be present")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--repeats", type=int, default=20, help="timed runs of each kernel (default 20)")
     arguments = parser.parse_args()
     if not arguments.compile_only and not torch.cuda.is_available():

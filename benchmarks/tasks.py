@@ -25,7 +25,7 @@ Work = Callable[[], object]
 BUDGET = 500_000_000  # bytes
 
 
-def most_memory() -> int:
+def peak_memory() -> int:
     """Peak memory of this process in bytes; unlike getrusage, without that of its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -91,12 +91,12 @@ def measure(name: str) -> dict[str, float]:
     make, small = TASKS[name]
     make(small)()
     work = make()
-    before, seconds = most_memory(), []
+    before, seconds = peak_memory(), []
     while not seconds or (len(seconds) < 3 and sum(seconds) < 10):
         began = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - began)
-    return {"seconds": min(seconds), "most memory beyond the inputs (MB)": (most_memory() - before) / 1e6}
+    return {"seconds": min(seconds), "peak memory beyond the inputs (MB)": (peak_memory() - before) / 1e6}
 
 
 def rows(threads: int) -> list[dict]:

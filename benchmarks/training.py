@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from alignment import as_markdown, in_turn, machine
-from tasks import most_memory
+from tasks import peak_memory
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -191,10 +191,10 @@ def memory() -> list[dict]:
 
 def print_peak(weight: float) -> None:
     """Print the peak memory of a second training step in bytes, relative to that before the first."""
-    work, before = step(weight=weight), most_memory()
+    work, before = step(weight=weight), peak_memory()
     work()
     work()
-    print(most_memory() - before)
+    print(peak_memory() - before)
 
 
 def processes(repeats: int) -> list[dict]:

@@ -38,7 +38,7 @@ def test_hovering_a_cost_matrix_shows_each_cell():
     cells, line = figure["data"]
     assert np.array_equal(unpacked(cells["z"]), np.where(np.isinf(COST), np.nan, COST), equal_nan=True)
     assert plain(cells["customdata"][1, 2]) == ["pour", 1.0]
-    assert "probability of visit: %{customdata[1]" in cells["hovertemplate"]
+    assert "visit probability: %{customdata[1]" in cells["hovertemplate"]
     assert (plain(line["x"]), plain(line["y"])) == ([0, 1, 2], [0, 1, 1])
     assert figure["layout"]["yaxis"]["ticktext"] == ["stir", "pour"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"

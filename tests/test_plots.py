@@ -159,7 +159,7 @@ def test_a_timeline_shows_truth_and_prediction_of_each_step():
     boxes = [[(bar.get_x(), bar.get_y(), bar.get_height()) for bar in group] for group in ax.containers]
     wanted = [[(0, -0.4, 0.4), (2, -0.4, 0.4), (6, 0.6, 0.4)], [(0, 0, 0.4), (6, 1, 0.1)], [(2, 1, 0.2)]]
     assert [np.allclose(found, each) for found, each in zip(boxes, wanted, strict=True)] == [True] * 3
-    assert legend(ax) == ["truth", "found, right (height: confidence, 0 to 1)", "found, wrong"]
+    assert legend(ax) == ["truth", "predicted, right (height: confidence, 0 to 1)", "predicted, wrong"]
     assert ax.get_xlabel() == "time (s)" and ax.get_xlim() == (0, 8) and ticks(ax.yaxis) == {0: "a", 1: "b"}
 
 

@@ -81,7 +81,7 @@ def wrong_orders(
     if segments.ndim != 2 or any(each is not None and each.shape != segments.shape for each in (captions, contents)):
         raise ValueError("expected segments [batch, steps], and captions and contents of that shape")
     if 0 in segments.shape or segments.is_floating_point():
-        raise ValueError(f"expected whole numbers of at least one step, got {tuple(segments.shape)} {segments.dtype}")
+        raise ValueError(f"expected integer segments, at least one step, got {tuple(segments.shape)} {segments.dtype}")
     device = generator.device
     layout = lay_out(segments.to(device))
     steps = torch.arange(segments.shape[1], device=device).expand_as(segments)

@@ -15,7 +15,7 @@ from tempclr.plots import style
 from tempclr.plots._inputs import check_costs, check_finite, check_path
 
 COST = "cost (low: more alike)"
-VISITS = "probability of visit"
+VISITS = "visit probability"
 FORBIDDEN = "forbidden (+inf)"
 
 
@@ -41,8 +41,8 @@ def cost_matrix(
         labels: Text of each row, shortened to fit; numbers by default.
         limits: Costs at the ends of the colour scale, so that several matrices can share it.
         title: Short text above the plot.
-        xlabel: Name of a column.
-        ylabel: Name of a row; not shown if there are labels.
+        xlabel: What a column stands for.
+        ylabel: What a row stands for; not shown if there are labels.
         unit: Label of the colour scale.
         colorbar: Whether to draw the colour scale.
         ax: Where to draw; new axes of column width by default.
@@ -109,8 +109,8 @@ def cost_matrices(
         paths: Best path of each, by the same titles; titles without a path are allowed.
         alignments: Soft alignment of each, by the same titles, drawn below or beside its cost.
         labels: Text of each row.
-        xlabel: Name of a column.
-        ylabel: Name of a row.
+        xlabel: What a column stands for.
+        ylabel: What a row stands for.
         unit: Label of the colour scale.
         width: Of the figure, in inches; below 5, the matrices are stacked.
 

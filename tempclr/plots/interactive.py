@@ -34,7 +34,7 @@ def cost_matrix(
     ylabel: str = "sentence",
     unit: str = static.COST,
 ) -> "Figure":
-    """Return a figure of a cost matrix and path; hovering shows a cell's row, column, cost and probability of visit.
+    """Return a figure of a cost matrix and path; hovering shows a cell's row, column, cost and visit probability.
 
     Args:
         cost: As for `plots.alignment.cost_matrix`; forbidden cells (+inf) are left out.
@@ -42,8 +42,8 @@ def cost_matrix(
         alignment: Soft alignment, shown on hover.
         labels: Text of each row.
         title: Short text above the plot.
-        xlabel: Name of a column.
-        ylabel: Name of a row.
+        xlabel: What a column stands for.
+        ylabel: What a row stands for.
         unit: Label of the colour scale.
 
     Raises:
@@ -101,8 +101,8 @@ def retrieval_matrix(
         queries: Text of each query; numbers by default.
         items: Text of each item.
         title: Short text above the plot.
-        xlabel: Name of an item.
-        ylabel: Name of a query.
+        xlabel: What an item is.
+        ylabel: What a query is.
         unit: Label of the colour scale.
 
     Raises:

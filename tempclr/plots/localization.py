@@ -48,8 +48,8 @@ def timeline(
     sure = np.ones(len(truth)) if confidence is None else confidence
     groups = (
         (truth, truth >= 0, np.ones(len(truth)), -HALF, look.neutral, "", "truth"),
-        (predicted, (predicted >= 0) & (predicted == truth), sure, 0.0, look.series[0], "", "found, right"),
-        (predicted, (predicted >= 0) & (predicted != truth), sure, 0.0, look.series[1], "////", "found, wrong"),
+        (predicted, (predicted >= 0) & (predicted == truth), sure, 0.0, look.series[0], "", "predicted, right"),
+        (predicted, (predicted >= 0) & (predicted != truth), sure, 0.0, look.series[1], "////", "predicted, wrong"),
     )
     handles = []
     for step, chosen, height, offset, colour, hatch, _ in groups:
@@ -68,7 +68,7 @@ def timeline(
     ax.spines[["left"]].set_visible(False)
     text.title(ax, title)
     meaning = "" if confidence is None else " (height: confidence, 0 to 1)"
-    text.legend(ax, handles, [name + (meaning if name == "found, right" else "") for *_, name in groups])
+    text.legend(ax, handles, [name + (meaning if name == "predicted, right" else "") for *_, name in groups])
     return ax
 
 

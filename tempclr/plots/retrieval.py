@@ -29,8 +29,8 @@ def retrieval_matrix(
     Args:
         scores: One row per query; the right item of row i is column i.
         title: Short text above the plot.
-        xlabel: Name of an item.
-        ylabel: Name of a query.
+        xlabel: What an item is.
+        ylabel: What a query is.
         unit: Label of the colour scale.
         ax: Where to draw; the ranks take a fifth of its width on the right.
 

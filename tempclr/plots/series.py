@@ -36,8 +36,8 @@ def two_way(
         path: Matched steps of x and y, in order; at most 200 of them are drawn, evenly spaced.
         names: Names of both series.
         title: Short text above the plot.
-        xlabel: Name of a step, with its unit.
-        ylabel: Name of a value, with its unit.
+        xlabel: What a step is, with its unit.
+        ylabel: What a value is, with its unit.
         ax: Where to draw; new axes by default.
 
     Raises:
@@ -83,8 +83,8 @@ def three_way(
         path: Cells of the best path, in order.
         names: Names of both series.
         title: Short text above the plot.
-        xlabel: Name of a step, with its unit.
-        ylabel: Name of a value, with its unit.
+        xlabel: What a step is, with its unit.
+        ylabel: What a value is, with its unit.
         unit: Label of the colour scale.
         width: Of the figure, in inches; the height follows from it.
 

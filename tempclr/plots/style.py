@@ -134,7 +134,7 @@ def subplots(
     layout: str = "constrained",
     **options: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """Return a new figure of a size in inches, and its axes, always as an array [rows, columns].
+    """Return a new figure of a given size in inches, and its axes, always as an array [rows, columns].
 
     Further options are passed to `Figure.subplots`. The figure is light, or dark inside `paper(dark=True)`.
     """
@@ -154,7 +154,7 @@ def instantiate_ticks(ax: Axes) -> None:
 
 
 def axes_or_new(ax: Axes | None, width: float = COLUMN, height: float = 2.2) -> Axes:
-    """Return the given axes, or new ones of a size in inches."""
+    """Return the given axes, or new ones of a given size in inches."""
     return ax if ax is not None else subplots(width=width, height=height)[1][0, 0]
 
 

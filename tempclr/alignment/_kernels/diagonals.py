@@ -10,7 +10,7 @@ How its gradients stay exact in single precision:
   exponentials of large differences.
 - A forbidden cell (+inf) has weight exactly 0, and a pair without any path has gradient 0.
 
-How memory use stays small: diagonal k = i + j is stored at row k mod m of the table, where every cell (i, j)
+How it uses little memory: diagonal k = i + j is stored at row k mod m of the table, where every cell (i, j)
 has a place of its own. The table has exactly n * m entries per pair and state; the weights are
 recomputed from it in the backward pass. For very long pairs only some diagonals are kept, and the others are
 recomputed from them. The cost is read in place through a strided view of its diagonals. In memory, a
@@ -108,7 +108,7 @@ class _Table:
         return self.again[k]
 
     def _compute_again(self, part: int) -> None:
-        """Recompute the diagonals of one part, and keep the two before it, from the front stored there."""
+        """Recompute the diagonals of one part from its front, which also yields the two diagonals before it."""
         start = part * self.every
         one, two = self.fronts[part]
         offset = self.offsets[start - 1] if start else torch.zeros_like(self.offsets[0])

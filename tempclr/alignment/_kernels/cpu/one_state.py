@@ -146,7 +146,7 @@ def align(cost, lengths, order, start, step, lanes, rules, terms, value, alignme
         members = order[begin : begin + lanes]
         sizes = lengths[members]
         n, m = sizes[:, 0].max(), sizes[:, 1].max()
-        # if a block holds a single pair, one of the two tables lies in that pair's part of the result
+        # with one pair per block, one of the two tables lies in that pair's part of the result
         tables = (alignment[members[0]].reshape(-1) if keep and lanes == 1 else spare, table_left)
         ends, ends_e = all_ends[: len(members), : n + m], all_ends_e[: len(members), : n + m]
         places, low, high = all_places[:, : n * len(members)]
