@@ -13,9 +13,9 @@ from tempclr.alignment import soft_dtw
 from tempclr.costs import all_pairs, squared_cost
 from tempclr.sequences import Sequences
 
-MEMORY = 1 << 28  # bytes
-CACHED = 1 << 25  # bytes; larger tiles do not fit into the caches of a CPU, and take longer
-FORWARD, BACKWARD = 5, 8  # peak memory in units of the cost; measured: 2.3 to 3.7, and 3.2 to 6.7
+_MEMORY = 1 << 28  # bytes
+_CACHED = 1 << 25  # bytes; larger tiles do not fit into the caches of a CPU, and take longer
+_FORWARD, _BACKWARD = 5, 8  # peak memory in units of the cost; measured: 2.3 to 3.7, and 3.2 to 6.7
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Tiles:
                 yield slice(row, row + self.rows), slice(column, column + self.columns)
 
 
-def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
+def tiles(x: Sequences, y: Sequences, *, memory: int = _MEMORY) -> Tiles:
     """Return how `distances` will cut its work, before it starts.
 
     On a CPU, tiles without gradients fit into its caches. With gradients, tiles are as large as the memory allows,
@@ -58,10 +58,10 @@ def tiles(x: Sequences, y: Sequences, *, memory: int = MEMORY) -> Tiles:
         (49, 40, 40, 32768000)
     """
     values = max(torch.finfo(x.values.dtype).bits // 8, 4)  # half precision is computed in float32
-    needs = BACKWARD if torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad) else FORWARD
+    needs = _BACKWARD if torch.is_grad_enabled() and (x.values.requires_grad or y.values.requires_grad) else _FORWARD
     each = x.values.shape[1] * y.values.shape[1] * values * needs
-    if needs == FORWARD and x.values.device.type == "cpu":
-        memory = min(memory, max(CACHED, each))
+    if needs == _FORWARD and x.values.device.type == "cpu":
+        memory = min(memory, max(_CACHED, each))
     fit = memory // each
     if fit < 1:
         raise ValueError(
@@ -80,7 +80,7 @@ def distances(
     alignment_fn: Callable[[Tensor, Tensor], Tensor] = soft_dtw,
     *,
     cost: Callable[[Tensor, Tensor], Tensor] = all_pairs,
-    memory: int = MEMORY,
+    memory: int = _MEMORY,
 ) -> Float[Tensor, "queries items"]:
     """Return the value of an alignment function for every x with every y.
 

@@ -23,7 +23,7 @@ function answer(jobs) {
   return jobs.map(({ cost, n, m, kind, options, masked }) => {
     const numbers = Float64Array.from(cost, (each) => (each === null ? Infinity : each));
     try {
-      const found = align(numbers, n, m, kind ? KINDS[kind](options) : options);
+      const found = align(numbers, n, m, kind ? OPTIONS[kind](options) : options);
       return { ...found, value: String(found.value), hard: String(found.hard), alignment: [...found.alignment] };
     } catch (error) {
       return { error: error.message };

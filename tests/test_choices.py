@@ -4,19 +4,30 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tempclr import TrainConfig
 from tempclr.cli import main
 from tempclr.data.source import PairSource, VideoSource
+from tempclr.encoders.tuning import Tuned
 from tempclr.experiments import from_parameters
-from tempclr.experiments.choices import ALIGNMENTS, PAIR_DATA, SHUFFLES, VIDEO_DATA, make_source, split_data
+from tempclr.experiments.choices import (
+    ALIGNMENTS,
+    ANCHORS,
+    PAIR_DATA,
+    SHUFFLES,
+    TRAINABLE,
+    VIDEO_DATA,
+    make_source,
+    split_data,
+)
 from tempclr.experiments.experiment import CHOICES, Experiment
 from tempclr.experiments.recognition import CHOICES as RECOGNITION_CHOICES
 from tempclr.experiments.recognition import Recognition
 from tempclr.launcher.parameters import read_parameters
+from tempclr.losses import OrderTerm
 from tempclr.training.config import Decay, Optimizer
 
 FILLED = {  # dataclasses that the parameters of a notebook fill
@@ -91,6 +102,11 @@ def test_every_choice_is_described_in_one_line_and_resolves():
     assert all(callable(choice.resolve()) for choice in SHUFFLES.values())
     assert all(callable(choice.resolve(0.1, 0.8)) for choice in ALIGNMENTS.values())
     assert all(choice.resolve(True, 0.1) for choice in CHOICES["unit_loss"].values())
+
+
+def test_names_in_types_are_those_of_the_tables():
+    assert set(get_args(Tuned)) == set(TRAINABLE)
+    assert set(get_args(get_type_hints(OrderTerm)["anchor"])) == set(ANCHORS)
 
 
 @pytest.mark.parametrize("notebook", FILLED)

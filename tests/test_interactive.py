@@ -68,7 +68,7 @@ def test_labels_are_shown_verbatim():
     safe = "&lt;b&gt;&#36;x_1&#36;&lt;/b&gt; &amp; &#37;{z}"
     assert figure["data"][0]["customdata"][0, 0, 0] == safe == figure["layout"]["title"]["text"]
     short, cut = figure["layout"]["yaxis"]["ticktext"]
-    assert short == safe and len(cut) == interactive.WORDS and cut.endswith("…")
+    assert short == safe and len(cut) == interactive._WORDS and cut.endswith("…")
     assert figure["data"][0]["customdata"][1, 0, 0] == HARD[1]
 
 

@@ -17,6 +17,12 @@ LAYER = {name: int(layer) for name, layer in PICTURE.findall((ROOT / "CONTRIBUTI
 PACKAGE = ROOT / "tempclr"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 NAME = re.compile(r"(tempclr|tempclr_widgets)(\.\w+)*")
+OFFERED = {  # names of the package -> where it takes them from
+    alias.asname: f"tempclr.{statement.module}.{alias.name}" if statement.module else f"tempclr.{alias.name}"
+    for statement in ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8")).body
+    if isinstance(statement, ast.ImportFrom)
+    for alias in statement.names
+}
 USES_WIDGETS = {"cli"}
 HEAVY = {
     *("torch", "numpy", "accelerate", "jaxtyping", "matplotlib", "plotly", "numba", "triton", "papermill"),
@@ -30,19 +36,31 @@ def part(path: Path) -> str:
 
 
 def named(source: str, package: str) -> Iterator[str]:
-    """Full names of what a module of a package imports: by a statement, absolute or relative, or by a string.
+    """Full names of what a module of a package imports: by a statement, by a string, or as `tempclr.name`.
 
     A string counts if it is the name of a module, as in `import_module("tempclr.losses")`. `from a import b` counts
-    as `a.b`, which may be a module or something in one.
+    as `a.b`, which may be a module or something in one. A name of the package itself counts as what it stands for,
+    as `import tempclr` loads it on use.
     """
-    for node in ast.walk(ast.parse(source)):
+    nodes = list(ast.walk(ast.parse(source)))
+    roots = {
+        alias.asname or alias.name.split(".")[0]
+        for node in nodes
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "tempclr" or (alias.name.startswith("tempclr.") and not alias.asname)
+    }
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             above = package.split(".")[: 1 - node.level or None] if node.level else []
-            yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
+            found = (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
+            yield from (OFFERED.get(name.removeprefix("tempclr."), name) for name in found)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value):
             yield node.value
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in roots:
+            yield OFFERED.get(node.attr, f"tempclr.{node.attr}")
 
 
 def imported(path: Path) -> set[str]:
@@ -72,6 +90,13 @@ def test_every_form_of_import_is_seen(source: str):
     assert "tempclr.losses.model" in set(named(source, "tempclr.training"))
 
 
+@pytest.mark.parametrize(
+    "source", ["import tempclr\ntempclr.train(1)", "import tempclr as t\nt.train(1)", "from tempclr import train"]
+)
+def test_a_name_of_the_package_counts_as_what_it_stands_for(source: str):
+    assert "tempclr.training.loop.train" in set(named(source, "tempclr.losses"))
+
+
 # laws
 
 
@@ -91,6 +116,7 @@ def test_only_the_command_line_imports_the_widgets(path: Path):
 
 def test_every_file_has_a_layer():
     assert {part(path) for path in FILES} == set(LAYER)
+    assert len(set(LAYER) - {"__main__"}) <= 17
 
 
 def test_files_of_a_folder_import_each_other_without_a_cycle():

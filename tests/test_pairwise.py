@@ -40,15 +40,15 @@ def test_the_plan_tells_the_memory_in_advance():
     x = Sequences(torch.zeros(10, 100, 4), torch.full((10,), 100))
     plan = pairwise.tiles(x, x, memory=2_000_000)
     assert (plan.rows, plan.columns, len(plan)) == (3, 3, 16)
-    assert plan.bytes == 9 * 100 * 100 * 4 * pairwise.FORWARD
+    assert plan.bytes == 9 * 100 * 100 * 4 * pairwise._FORWARD
     one = Sequences(x.values[:1], x.lengths[:1])
     plan = pairwise.tiles(with_gradient(one), x, memory=2_000_000)
-    assert (plan.rows, plan.columns) == (1, 2_000_000 // (100 * 100 * 4 * pairwise.BACKWARD))
+    assert (plan.rows, plan.columns) == (1, 2_000_000 // (100 * 100 * 4 * pairwise._BACKWARD))
 
 
 def test_without_gradients_a_tile_is_no_larger_than_the_caches():
     x = Sequences(torch.zeros(1000, 20, 4), torch.full((1000,), 20))
-    assert pairwise.tiles(x, x, memory=1 << 40).bytes <= pairwise.CACHED
+    assert pairwise.tiles(x, x, memory=1 << 40).bytes <= pairwise._CACHED
     assert len(pairwise.tiles(with_gradient(x), x, memory=1 << 40)) == 1
     long = Sequences(torch.zeros(2, 2000, 4), torch.full((2,), 2000))
     assert len(pairwise.tiles(long, long)) == 4
@@ -78,7 +78,7 @@ def test_tiles_change_neither_values_nor_gradients(ragged: tuple[Sequences, Sequ
     whole = [with_gradient(each) for each in ragged]
     expected = pairwise.distances(*whole, alignment_fn)
     tiled = [with_gradient(each) for each in ragged]
-    found = pairwise.distances(*tiled, alignment_fn, memory=at_a_time * 6 * 7 * 8 * pairwise.BACKWARD)
+    found = pairwise.distances(*tiled, alignment_fn, memory=at_a_time * 6 * 7 * 8 * pairwise._BACKWARD)
     torch.testing.assert_close(found, expected)
     for values in (expected, found):
         values.square().sum().backward()
@@ -120,7 +120,7 @@ def test_gradients_of_parameters_in_the_alignment_are_not_lost_by_tiles(ragged: 
         return tempclr.drop_dtw(cost, lengths, drop_y=price.expand(*cost.shape[:2], cost.shape[3]), gamma=0.1)
 
     gradients = []
-    for memory in (pairwise.MEMORY, 30_000):
+    for memory in (pairwise._MEMORY, 30_000):
         x, y = (with_gradient(each) for each in ragged)
         gradients.append(torch.autograd.grad(pairwise.distances(x, y, priced, memory=memory).sum(), price)[0])
     torch.testing.assert_close(gradients[0], gradients[1])

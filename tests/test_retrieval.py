@@ -122,7 +122,7 @@ def test_chunks_do_not_change_embeddings(monkeypatch: pytest.MonkeyPatch, genera
         pairs.append(Pair(str(k), x, y, torch.arange(m) % n, tuple(map(str, range(n)))))
     model = TempCLR(Projection(6, 8), Projection(7, 8))
     whole = retrieval.embed(model, pairs)
-    monkeypatch.setattr(retrieval, "CHUNK", 2)
+    monkeypatch.setattr(retrieval, "_CHUNK", 2)
     parts = retrieval.embed(model, pairs)
     for ours, theirs in ((parts.paragraphs, whole.paragraphs), (parts.videos, whole.videos)):
         torch.testing.assert_close(ours.values, theirs.values)

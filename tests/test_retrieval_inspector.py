@@ -126,7 +126,7 @@ def test_page_and_pictures_are_saved_with_escaped_text(view: RetrievalInspector,
 def test_a_large_page_keeps_the_paragraphs_with_the_worst_ranks(
     view: RetrievalInspector, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tempclr_widgets.retrieval_inspector.PAGE_BYTES", 4000)
+    monkeypatch.setattr("tempclr_widgets.retrieval_inspector._PAGE_BYTES", 4000)
     kept = list(view.page_state()["_costs"])
     assert 1 < len(kept) < 12 and kept[0] == "0"
     worst = torch.stack(list(view.ranks.values())).amax(0)

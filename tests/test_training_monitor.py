@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from recording import HOSTILE, state_of, tell
 from tempclr_widgets import TrainingMonitor
-from tempclr_widgets.training_monitor import CURVES, MOST_RECORDS, thinned
+from tempclr_widgets.training_monitor import _MOST_RECORDS, CURVES, thinned
 from torch import Tensor
 
 from tempclr import TempCLR, TrainConfig, train
@@ -79,8 +79,8 @@ def test_curves_and_looks_hold_what_was_recorded():
 def test_long_curves_are_averaged_and_keep_their_scores():
     table = np.stack([np.arange(1, 10_001), np.ones(10_000), np.full(10_000, np.nan)], 1).astype(float)
     table[4999, 2] = 0.25
-    short = thinned(table, MOST_RECORDS)
-    assert len(short) == MOST_RECORDS and short[-1, 0] == 10_000 and (np.diff(short[:, 0]) > 0).all()
+    short = thinned(table, _MOST_RECORDS)
+    assert len(short) == _MOST_RECORDS and short[-1, 0] == 10_000 and (np.diff(short[:, 0]) > 0).all()
     assert (short[:, 1] == 1).all() and short[np.isfinite(short[:, 2]), 2].tolist() == [0.25]
 
 

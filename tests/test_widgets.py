@@ -281,7 +281,7 @@ def test_invalid_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         AlignmentExplorer(**given, video=notes)
     clip.write_bytes(bytes(3 * 2**20))
     with monkeypatch.context() as patch, pytest.raises(ValueError, match="at most 1 MB, got 3 MB in clip"):
-        patch.setattr("tempclr_widgets.alignment_explorer.MOST_VIDEO", 2**20)
+        patch.setattr("tempclr_widgets.alignment_explorer._MOST_VIDEO", 2**20)
         AlignmentExplorer(**given, video=clip)
     for starts in ([1.0, 2.0], [-1.0], [float("nan")]):
         with pytest.raises(ValueError, match="1 rising seconds in starts"):

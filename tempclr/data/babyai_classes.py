@@ -18,8 +18,8 @@ from tempclr.data.ranges import check_sets
 from tempclr.data.simulator import FIRST_SEED, Procedure
 
 VERSION = 1  # of the rendering; part of the cache key
-THINGS = tuple(itertools.product(("ball", "box", "key"), ("blue", "green", "grey", "purple", "red", "yellow")))
-MAX_ROOMS = 20_000  # searched before giving up
+_THINGS = tuple(itertools.product(("ball", "box", "key"), ("blue", "green", "grey", "purple", "red", "yellow")))
+_MAX_ROOMS = 20_000  # searched before giving up
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list
     rooms: dict[tuple, list[list[Procedure]]] = defaultdict(list)
     waiting: dict[tuple, list[int]] = defaultdict(list)
     done: list[list[list[Procedure]]] = []
-    for seed in range(FIRST_SEED[split], FIRST_SEED[split] + MAX_ROOMS):
+    for seed in range(FIRST_SEED[split], FIRST_SEED[split] + _MAX_ROOMS):
         for things in itertools.combinations(simulator.objects(seed), steps):
             if things not in pool:
                 continue
@@ -109,7 +109,7 @@ def _render(split: str, sets: int, steps: int, orders: int, videos: int) -> list
 
 def _pool(split: str, steps: int) -> set[tuple]:
     """The sets of a split, a third of all."""
-    every = list(itertools.combinations(THINGS, steps))
+    every = list(itertools.combinations(_THINGS, steps))
     order = np.random.default_rng(0).permutation(len(every))
     return {every[k] for k in order[list(FIRST_SEED).index(split) :: len(FIRST_SEED)]}
 

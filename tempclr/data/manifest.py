@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-SPLITS = ("train", "validation", "test")
+_SPLITS = ("train", "validation", "test")
 FIELDS = {
     "video": str,
     "split": str,
@@ -26,7 +26,7 @@ FIELDS = {
     "dim": int,
     "seconds": (int, float),
 }
-TEXTS = {"sentences": list, "segments": list}
+_TEXTS = {"sentences": list, "segments": list}
 
 
 def read_manifest(folder: Path | str, *, texts: bool = True) -> list[dict]:
@@ -67,14 +67,14 @@ def checked(entry: object, *, texts: bool = True) -> dict:
     """Return one line of a manifest, or raise `ValueError` if a field is missing or wrong."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected a JSON object, got {type(entry).__name__}")
-    kinds: dict[str, Any] = {**FIELDS, **(TEXTS if texts else {})}
+    kinds: dict[str, Any] = {**FIELDS, **(_TEXTS if texts else {})}
     for name, kind in kinds.items():
         if not isinstance(entry.get(name), kind) or isinstance(entry[name], bool):
             raise ValueError(f"expected a field {name!r}, got {entry.get(name)!r}")
     if Path(entry["video"]).name != entry["video"] or entry["video"] in ("", ".", ".."):
         raise ValueError(f"expected a file name without folders as video, got {entry['video']!r}")
-    if entry["split"] not in SPLITS:
-        raise ValueError(f"expected split to be one of {', '.join(SPLITS)}, got {entry['split']!r}")
+    if entry["split"] not in _SPLITS:
+        raise ValueError(f"expected split to be one of {', '.join(_SPLITS)}, got {entry['split']!r}")
     if not isinstance(entry.get("group", ""), str) or "/" in entry.get("group", ""):
         raise ValueError(f"expected a string without / as group, got {entry['group']!r}")
     if entry["rows"] < 1 or entry["dim"] < 1 or entry["seconds"] <= 0:

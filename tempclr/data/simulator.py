@@ -26,7 +26,7 @@ from tempclr.data.ranges import check_procedures
 
 VERSION = 1  # of the rendering; part of the cache key
 FIRST_SEED = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
-MAX_ACTIONS = 100  # per step; the bot needs about 6
+_MAX_ACTIONS = 100  # per step; the bot needs about 6
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,10 @@ def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list
         start = len(frames)
         world.instrs = verifier.GoToInstr(verifier.ObjDesc(kind, colour))
         world.instrs.reset_verifier(world)
-        world.max_steps = MAX_ACTIONS * (len(targets) + 1)
+        world.max_steps = _MAX_ACTIONS * (len(targets) + 1)
         bot, action, done = bots.BabyAIBot(environment), None, False
         while not done:
-            if len(frames) - start == MAX_ACTIONS:
+            if len(frames) - start == _MAX_ACTIONS:
                 return None
             try:
                 action = bot.replan(action)

@@ -15,8 +15,8 @@ from tempclr._util.optional import import_optional
 from tempclr.encoders.bert import TextBert, VideoBert
 from tempclr.encoders.safe_checkpoint import load_with_placeholders
 
-UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # suffixes of names that no result depends on
-WRAPPER = "mmmodel."  # fairseq's prefix of every name
+_UNUSED = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias")  # suffixes of names that no result depends on
+_WRAPPER = "mmmodel."  # fairseq's prefix of every name
 SHOWN = 8  # names listed in a message
 
 
@@ -58,10 +58,10 @@ def load_published(path: Path | str, video: VideoBert, text: TextBert, *, strict
         github.com/facebookresearch/fairseq, examples/MMPT; github.com/yyuncong/TempCLR.
     """
     stored, kept_out = _state(Path(path))
-    weights = {name.removeprefix(WRAPPER): tensor for name, tensor in stored.items()}
-    twice = sorted(name for name in weights if name in stored and WRAPPER + name in stored)
+    weights = {name.removeprefix(_WRAPPER): tensor for name, tensor in stored.items()}
+    twice = sorted(name for name in weights if name in stored and _WRAPPER + name in stored)
     if twice:
-        raise ValueError(f"expected each weight once in {path}, got, with and without {WRAPPER!r}: {_listed(twice)}")
+        raise ValueError(f"expected each weight once in {path}, got, with and without {_WRAPPER!r}: {_listed(twice)}")
     targets = {f"video_encoder.{name}": tensor for name, tensor in video.state_dict().items()}
     targets |= {f"text_encoder.{name}": tensor for name, tensor in text.bert.state_dict().items()}
     report = _load(weights, targets, strict, f"{path}, a checkpoint of MMFusionSeparate with both encoders")
@@ -138,7 +138,7 @@ def _load(weights: Mapping[str, Tensor], targets: Mapping[str, Tensor], strict: 
     """Check all weights, then copy them by name."""
     loaded, missing = weights.keys() & targets.keys(), targets.keys() - weights.keys()
     rest = weights.keys() - targets.keys()
-    unused = {name for name in rest if f".{name}".endswith(UNUSED)}
+    unused = {name for name in rest if f".{name}".endswith(_UNUSED)}
     report = Loaded(*(tuple(sorted(names)) for names in (loaded, unused, missing, rest - unused)))
     if not loaded or (strict and (report.missing or report.unknown)):
         raise ValueError(

@@ -81,8 +81,8 @@ class _ListPlaceholder:
         return []
 
 
-MARK = "("  # cannot be the name of a class
-FILLING = {  # opcodes that fill an object
+_MARK = "("  # cannot be the name of a class
+_FILLING = {  # opcodes that fill an object
     "SETITEM": _DictPlaceholder,
     "SETITEMS": _DictPlaceholder,
     "APPEND": _ListPlaceholder,
@@ -143,11 +143,11 @@ def _filled(pickled: bytes) -> dict[str, type]:
         elif "GET" in code.name:
             made = memo[argument]
         elif code.name == "MARK":
-            made = MARK
-        elif code.name in ("REDUCE", "NEWOBJ", "BUILD", *FILLING):
+            made = _MARK
+        elif code.name in ("REDUCE", "NEWOBJ", "BUILD", *_FILLING):
             made = taken[0]
-        if code.name in FILLING and made is not None:
-            found[made] = FILLING[code.name]
+        if code.name in _FILLING and made is not None:
+            found[made] = _FILLING[code.name]
         stack += [made] * len(code.stack_after)
     return found
 
@@ -156,7 +156,7 @@ def _taken(stack: list[str | None], wanted: list) -> list[str | None]:
     """What an opcode pops from the stack."""
     count = len(wanted)
     if pickletools.markobject in wanted:  # everything above the last mark, the mark, and what is wanted below it
-        count = stack[::-1].index(MARK) + 1 + wanted.index(pickletools.markobject)
+        count = stack[::-1].index(_MARK) + 1 + wanted.index(pickletools.markobject)
     begin = len(stack) - count
     taken = stack[begin:]
     del stack[begin:]

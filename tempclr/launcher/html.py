@@ -7,8 +7,8 @@ from typing import Protocol
 
 from tempclr._util.optional import import_optional
 
-UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # no wrapping of text tables
-VIEW, STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
+_UNBROKEN = "<style>div.output_text pre { white-space: pre; overflow-x: auto }</style>"  # no wrapping of text tables
+_VIEW, _STATE = (f"application/vnd.jupyter.widget-{what}+json" for what in ("view", "state"))
 
 
 class Page(Protocol):
@@ -45,14 +45,14 @@ def as_html(notebook: Path, saved_page: SavedPage | None = None) -> str:
     content = import_optional("nbformat", "notebooks").read(str(notebook), as_version=4)
     replace_widgets(content, saved_page)
     html, _ = exporter.from_notebook_node(content)
-    return html.replace("</head>", f"{UNBROKEN}</head>", 1)
+    return html.replace("</head>", f"{_UNBROKEN}</head>", 1)
 
 
 def replace_widgets(notebook: dict, saved_page: SavedPage | None) -> None:
     """Replace widgets, which need a kernel: views by their pages, progress bars by their last text."""
-    widgets = notebook["metadata"].pop("widgets", {}).get(STATE, {}).get("state", {})
+    widgets = notebook["metadata"].pop("widgets", {}).get(_STATE, {}).get("state", {})
     for output in (each for cell in notebook["cells"] for each in cell.get("outputs", ())):
-        shown = output.get("data", {}).pop(VIEW, None)
+        shown = output.get("data", {}).pop(_VIEW, None)
         saved = widgets.get(shown["model_id"]) if shown else None
         page = saved_page(saved) if saved and saved_page else None
         if page is not None:

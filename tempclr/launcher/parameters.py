@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tempclr
 
-TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,12 @@ def _notebook_folder() -> Path:
 def _parameter(line: ast.stmt, comment: str) -> Parameter:
     """One statement of the parameter cell as a parameter."""
     text = ast.unparse(line)
-    if not isinstance(line, ast.AnnAssign) or line.value is None or (kind := ast.unparse(line.annotation)) not in TYPES:
-        raise ValueError(f"expected `name: type = value` with a type among {', '.join(TYPES)}, got `{text}`")
+    if (
+        not isinstance(line, ast.AnnAssign)
+        or line.value is None
+        or (kind := ast.unparse(line.annotation)) not in _TYPES
+    ):
+        raise ValueError(f"expected `name: type = value` with a type among {', '.join(_TYPES)}, got `{text}`")
     try:
         return Parameter(ast.unparse(line.target), kind, ast.literal_eval(line.value), comment)
     except ValueError as error:
@@ -144,7 +148,7 @@ def _comments(source: str) -> dict[int, str]:
 
 def _converted(parameter: Parameter, value: object) -> object:
     """A value converted to the parameter's type; refused if it has another one."""
-    wanted = TYPES[parameter.type]
+    wanted = _TYPES[parameter.type]
     if isinstance(value, str) and wanted is not str:
         try:
             value = ast.literal_eval(value)

@@ -10,11 +10,11 @@ from torch.nn.functional import pad
 from tempclr.negatives.layout import Layout, lay_out
 from tempclr.negatives.shuffles import Shuffle, permute_segments
 
-ROWS = 16  # proposals per sequence, besides two for each wanted order
+_ROWS = 16  # proposals per sequence, besides two for each wanted order
 # proposals in the second round, for sequences that still lack orders: the minimum, and the number per wanted order. If
 # just as many orders exist as are wanted, all equally likely, one of them is missed about once in 10 ** 5 draws
-MORE, MORE_EACH = 256, 16
-APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: keeps hashes of steps apart from hashes of captions
+_MORE, _MORE_EACH = 256, 16
+_APART = -7046029254386353131  # 2 ** 64 / golden ratio, odd: keeps hashes of steps apart from hashes of captions
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def wrong_orders(
     spoken = layout.of_runs(layout.run if captions is None else captions.to(device))
     shown = steps if contents is None else contents.to(device)
     factors = _factors(segments.shape[1], generator)
-    drawn = _draw(shuffle, layout, spoken, shown, factors, ROWS + 2 * count, generator)
+    drawn = _draw(shuffle, layout, spoken, shown, factors, _ROWS + 2 * count, generator)
     positions, found = _chosen(drawn, count)
     few = (~found.all(1) & layout.can_move).nonzero()[:, 0]
     if len(few):
-        rows = max(MORE, MORE_EACH * count)
+        rows = max(_MORE, _MORE_EACH * count)
         more = _draw(shuffle, layout[few], spoken[few], shown[few], factors, rows, generator)
         both = [torch.cat([first[few], second], 1) for first, second in zip(drawn, more, strict=True)]
         positions[few], found[few] = _chosen(both, count)
@@ -147,7 +147,7 @@ def contents_of(values: Shaped[Tensor, "batch steps *features"]) -> Int[Tensor, 
     flat = values.detach().reshape(*values.shape[:2], -1).contiguous().view(torch.uint8)
     rest = -flat.shape[2] % 8
     words = (pad(flat, (0, rest)) if rest else flat).view(torch.int64)
-    factors = torch.arange(1, words.shape[2] + 1, device=values.device) * APART
+    factors = torch.arange(1, words.shape[2] + 1, device=values.device) * _APART
     return ((words ^ (words >> 29) ^ factors) * (factors | 1)).sum(2)
 
 
@@ -165,7 +165,7 @@ def _draw(
     true = (step_hash == _hashes(factors, step, shown)[:, None]) | (
         proposed.moves & (caption_hash == _hashes(factors, slot, spoken)[:, None])
     )
-    return [positions, step_hash, torch.where(proposed.inside, step_hash * APART, caption_hash), true]
+    return [positions, step_hash, torch.where(proposed.inside, step_hash * _APART, caption_hash), true]
 
 
 def _chosen(drawn: list[Tensor], count: int) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from tempclr.plots._inputs import check_costs, check_finite, check_path
 
 COST = "cost (low: more alike)"
 VISITS = "visit probability"
-FORBIDDEN = "forbidden (+inf)"
+_FORBIDDEN = "forbidden (+inf)"
 
 
 @style.styled
@@ -54,7 +54,7 @@ def cost_matrix(
     check_costs(cost)
     ax = style.axes_or_new(ax)
     if np.isposinf(cost).any():
-        text.legend(ax, [_hatched()], [FORBIDDEN])
+        text.legend(ax, [_hatched()], [_FORBIDDEN])
     image = _matrix(ax, cost, limits or shared_limits(cost), labels, title, xlabel, ylabel)
     if colorbar:
         text.colorbar(image, ax, unit)
@@ -144,7 +144,7 @@ def cost_matrices(
         place = {} if beside else {"location": "bottom", "pad": 0.01, "aspect": 15}
         text.colorbar(row[0].images[0], row, what, **place)
     if any(np.isposinf(cost).any() for cost in costs.values()):
-        figure.legend([_hatched()], [FORBIDDEN], loc="outside lower left")
+        figure.legend([_hatched()], [_FORBIDDEN], loc="outside lower left")
     return figure
 
 

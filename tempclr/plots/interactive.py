@@ -20,7 +20,7 @@ from tempclr.plots.training import Histories, curve_of, legend_entry, shared_ste
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-WORDS = 60  # characters of a label beside a row; hovering shows all of it
+_WORDS = 60  # characters of a label beside a row; hovering shows all of it
 
 
 def cost_matrix(
@@ -80,7 +80,7 @@ def cost_matrix(
     _dress(figure, title, xlabel, "" if labels is not None else ylabel)
     _as_matrix(figure)
     if labels is not None:
-        figure.update_yaxes(tickvals=list(range(n)), ticktext=[_escape(name, WORDS) for name in names])
+        figure.update_yaxes(tickvals=list(range(n)), ticktext=[_escape(name, _WORDS) for name in names])
     return figure
 
 

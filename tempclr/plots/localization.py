@@ -12,7 +12,7 @@ from tempclr.plots import _text as text
 from tempclr.plots import style
 from tempclr.plots._inputs import check_finite
 
-HALF = 0.4  # share of a row: height of the truth, and of a prediction of confidence 1
+_HALF = 0.4  # share of a row: height of the truth, and of a prediction of confidence 1
 
 
 @style.styled
@@ -47,7 +47,7 @@ def timeline(
     look, scale = style.palette(), seconds or 1.0
     sure = np.ones(len(truth)) if confidence is None else confidence
     groups = (
-        (truth, truth >= 0, np.ones(len(truth)), -HALF, look.neutral, "", "truth"),
+        (truth, truth >= 0, np.ones(len(truth)), -_HALF, look.neutral, "", "truth"),
         (predicted, (predicted >= 0) & (predicted == truth), sure, 0.0, look.series[0], "", "predicted, right"),
         (predicted, (predicted >= 0) & (predicted != truth), sure, 0.0, look.series[1], "////", "predicted, wrong"),
     )
@@ -55,7 +55,7 @@ def timeline(
     for step, chosen, height, offset, colour, hatch, _ in groups:
         face: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": look.paper, "linewidth": 0}
         clips = np.flatnonzero(chosen)
-        tall, top = HALF * height[clips], step[clips] + offset
+        tall, top = _HALF * height[clips], step[clips] + offset
         ax.bar(clips * scale, tall, width=scale, bottom=top, align="edge", **face)
         handles.append(Patch(**face))
     for row in range(steps + 1):

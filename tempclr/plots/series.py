@@ -13,7 +13,7 @@ from tempclr.plots import _text as text
 from tempclr.plots import alignment, style
 from tempclr.plots._inputs import check_costs, check_finite, check_path
 
-MOST_LINKS = 200  # more would hide the series
+_MOST_LINKS = 200  # more would hide the series
 
 
 @style.styled
@@ -48,7 +48,7 @@ def two_way(
     check_path(path, len(x), len(y))
     ax = style.axes_or_new(ax)
     lift = _rounded_up(float(y.max() - x.min()) + 0.3 * float(np.ptp(x) + np.ptp(y)))
-    shown = path[np.unique(np.linspace(0, len(path) - 1, min(len(path), MOST_LINKS)).round().astype(int))]
+    shown = path[np.unique(np.linspace(0, len(path) - 1, min(len(path), _MOST_LINKS)).round().astype(int))]
     ends = np.stack((shown, np.stack((x[shown[:, 0]] + lift, y[shown[:, 1]]), 1)), 2)
     ax.add_collection(LineCollection(list(ends), colors=style.palette().neutral, linewidths=0.4))
     looks = [{**style.series(number), "markersize": 2.5} for number in (0, 1)]

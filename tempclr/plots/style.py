@@ -22,8 +22,8 @@ TYPE, SMALL = 8.0, 7.0  # font sizes in points: titles and axis labels; ticks an
 COSTS = "cividis"  # colour map of cost and score matrices
 PATH = "#ffffff"  # drawn over a dark edge, so that it stands out on any cost
 EDGE = "#1a1a1a"
-MARKERS = "os^DvPX"
-DASHES = ("-", "--", "-.", ":")
+_MARKERS = "os^DvPX"
+_DASHES = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def series(number: int) -> dict[str, Any]:
     hues = palette().series
     return {
         "color": hues[number % len(hues)],
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": DASHES[number // len(hues) % len(DASHES)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "linestyle": _DASHES[number // len(hues) % len(_DASHES)],
     }
 
 

@@ -32,8 +32,8 @@ from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
 
 ScoreFn = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
-CHUNK = 256  # pairs embedded at a time
-TOLERANCE = 1e-5  # smaller differences of scores come from rounding: float32 sums in another order
+_CHUNK = 256  # pairs embedded at a time
+_TOLERANCE = 1e-5  # smaller differences of scores come from rounding: float32 sums in another order
 
 
 def mean_pool(x: Sequences, y: Sequences) -> Float[Tensor, "queries items"]:
@@ -80,8 +80,8 @@ def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
     """Return pairs embedded by a model in chunks, without a gradient, on the model's device."""
     device = next(model.parameters()).device
     paragraphs, videos, segments = [], [], []
-    for begin in range(0, max(1, len(pairs)), CHUNK):
-        batch = collate(pairs[begin : begin + CHUNK]).to(device)
+    for begin in range(0, max(1, len(pairs)), _CHUNK):
+        batch = collate(pairs[begin : begin + _CHUNK]).to(device)
         with torch.no_grad():
             x, y = encode(model.text, batch.sentences), encode(model.video, batch.clips)
         for number in range(len(x)):
@@ -161,7 +161,7 @@ class OrderSensitivity:
     @property
     def noticed(self) -> Float[Tensor, " videos"]:
         """Share, 0 to 1, of wrong orders that score worse than the true one; 0 for order-free scores."""
-        return (self.shuffled < self.true[:, None] - TOLERANCE).to(self.true.dtype).mean(1)
+        return (self.shuffled < self.true[:, None] - _TOLERANCE).to(self.true.dtype).mean(1)
 
     @property
     def drop(self) -> Float[Tensor, " videos"]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tempclr.sequences import Pair
 from tempclr.training.config import TrainConfig
 
-SAMPLE = 32  # pairs whose contents are compared
+_SAMPLE = 32  # pairs whose contents are compared
 
 
 def identity(
@@ -77,7 +77,7 @@ def differences(one: Mapping[str, object], other: Mapping[str, object]) -> str:
 
 def sample_digest(pairs: Sequence[Pair]) -> str:
     """Return a short hash of the full contents of up to 32 pairs, evenly spaced from the first to the last."""
-    count = min(SAMPLE, len(pairs))
+    count = min(_SAMPLE, len(pairs))
     hashed = hashlib.sha256()
     for number in range(count):
         pair = pairs[number * (len(pairs) - 1) // max(1, count - 1)]

@@ -36,7 +36,7 @@ HINTS = {
     "subsequence_dtw": "all sentences with the clips that fit best",
 }
 MOST_CELLS = 10_000_000
-MOST_VIDEO = 64 * 2**20  # bytes
+_MOST_VIDEO = 64 * 2**20  # bytes
 
 
 class AlignmentExplorer(View):
@@ -251,9 +251,9 @@ def _video_of(path: Path | str | None) -> tuple[bytes, str]:
         raise ValueError(f"expected a video file, found none at {path}")
     if not kind.startswith("video/"):
         raise ValueError(f"expected a video such as .mp4 or .webm, got {path.name}")
-    if path.stat().st_size > MOST_VIDEO:
+    if path.stat().st_size > _MOST_VIDEO:
         raise ValueError(
-            f"expected a video of at most {MOST_VIDEO >> 20} MB, got {path.stat().st_size / 2**20:.0f} MB in "
+            f"expected a video of at most {_MOST_VIDEO >> 20} MB, got {path.stat().st_size / 2**20:.0f} MB in "
             f"{path.name}; cut or compress it, or pass frames instead"
         )
     return path.read_bytes(), kind

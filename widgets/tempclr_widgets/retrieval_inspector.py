@@ -27,9 +27,9 @@ HINTS = {
     "DTW": "minus the cost of the cheapest alignment, per sentence and clip",
     "soft-DTW": "minus the soft minimum over alignments, per sentence and clip",
 }
-MOST_QUERIES = 5000
-TOP = 5  # ranked videos on display
-PAGE_BYTES = 3_000_000  # of costs in a saved page, for the queries with the worst ranks
+_MOST_QUERIES = 5000
+_TOP = 5  # ranked videos on display
+_PAGE_BYTES = 3_000_000  # of costs in a saved page, for the queries with the worst ranks
 
 
 class RetrievalInspector(View):
@@ -95,9 +95,9 @@ class RetrievalInspector(View):
         query: int = 0,
     ) -> None:
         count = len(paragraphs)
-        if not 2 <= count <= MOST_QUERIES or len(videos) != count:
+        if not 2 <= count <= _MOST_QUERIES or len(videos) != count:
             raise ValueError(
-                f"expected 2 to {MOST_QUERIES:,} paragraphs and as many videos, got {count} and {len(videos)}"
+                f"expected 2 to {_MOST_QUERIES:,} paragraphs and as many videos, got {count} and {len(videos)}"
             )
         texts = [[str(text) for text in each] for each in sentences]
         if (
@@ -183,7 +183,7 @@ class RetrievalInspector(View):
         for query in [self.query, *worst]:
             costs = self._costs_of(query)
             size += len(costs["costs"]) if str(query) not in kept else 0
-            if size > PAGE_BYTES and kept:
+            if size > _PAGE_BYTES and kept:
                 break
             kept[str(query)] = costs
         return state | {"_costs": kept}
@@ -198,7 +198,7 @@ class RetrievalInspector(View):
     def _ranked(self, gamma: float) -> dict[str, bytes]:
         """Rank all videos, and return what the browser needs to show the ranks."""
         self._found = found = self._scores(gamma)
-        first = [scores.topk(min(TOP, len(scores)), dim=1) for scores in found.values()]
+        first = [scores.topk(min(_TOP, len(scores)), dim=1) for scores in found.values()]
         return {
             "_ranks": floats(torch.stack([ranks(scores) + 1 for scores in found.values()])),
             "_first": ints(torch.stack([each.indices for each in first])),
@@ -222,7 +222,9 @@ class RetrievalInspector(View):
     def _costs_of(self, query: int) -> dict[str, Any]:
         """Costs of a query with its own video and with those that any score ranks first."""
         first = {
-            int(video) for scores in self._found.values() for video in scores[query].topk(min(TOP, len(scores))).indices
+            int(video)
+            for scores in self._found.values()
+            for video in scores[query].topk(min(_TOP, len(scores))).indices
         }
         compared = {self.rival} if query == self.query and 0 <= self.rival < len(self.names) else set()
         videos = [query, *sorted((first | compared) - {query})]

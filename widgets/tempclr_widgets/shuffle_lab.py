@@ -26,9 +26,9 @@ KINDS: Mapping[str, tuple[negatives.Shuffle, str]] = MappingProxyType(
     | {"sentences": (negatives.permute_segments, "sentences change places, clips stay")}
 )
 MOST_CELLS = 40_000
-MOST_ORDERS = 63
-TEMPERATURE = (0.01, 10.0)  # lowest and highest
-PAGE_DRAWS = 8  # per kind in a saved page, which has no kernel to draw more
+_MOST_ORDERS = 63
+_TEMPERATURE = (0.01, 10.0)  # lowest and highest
+_PAGE_DRAWS = 8  # per kind in a saved page, which has no kernel to draw more
 
 
 class ShuffleLab(View):
@@ -66,14 +66,16 @@ class ShuffleLab(View):
     shuffle = traitlets.Enum(list(KINDS), "segments", help="what changes places").tag(sync=True)
     seed = traitlets.Int(0, min=0, help="seed of the draw").tag(sync=True)
     gamma = gamma_trait()
-    temperature = traitlets.Float(1.0, min=TEMPERATURE[0], max=TEMPERATURE[1], help="of the order loss").tag(sync=True)
+    temperature = traitlets.Float(1.0, min=_TEMPERATURE[0], max=_TEMPERATURE[1], help="of the order loss").tag(
+        sync=True
+    )
     order = traitlets.Int(0, min=0, help="index of the wrong order on display").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
     segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), help="kinds of wrong orders that this video has").tag(sync=True)
     _choices: Any = traitlets.List(help="key, name and hint of each of these kinds").tag(sync=True)
-    _limits = limits_trait(gamma=GAMMA, temperature=TEMPERATURE)
+    _limits = limits_trait(gamma=GAMMA, temperature=_TEMPERATURE)
     _shape = traitlets.List(traitlets.Int(), help="n and m").tag(sync=True)
     _cost = traitlets.Bytes(help="float32, row by row").tag(sync=True)
     _orders = traitlets.Bytes(help="int32, order by order").tag(sync=True)
@@ -97,12 +99,14 @@ class ShuffleLab(View):
         numbers = [int(each) for each in segments]
         if len(numbers) != m or not set(numbers) <= {-1, *range(n)}:
             raise ValueError(f"expected a segment from -1 to {n - 1} for each of {m} clips, got {numbers[:8]}")
-        if not 1 <= count <= MOST_ORDERS:
-            raise ValueError(f"expected 1 to {MOST_ORDERS} wrong orders, got {count}")
+        if not 1 <= count <= _MOST_ORDERS:
+            raise ValueError(f"expected 1 to {_MOST_ORDERS} wrong orders, got {count}")
         if shuffle not in KINDS:
             raise ValueError(f"expected shuffle to be one of {', '.join(KINDS)}, got {shuffle!r}")
-        if not TEMPERATURE[0] <= temperature <= TEMPERATURE[1]:
-            raise ValueError(f"expected a temperature from {TEMPERATURE[0]:g} to {TEMPERATURE[1]:g}, got {temperature}")
+        if not _TEMPERATURE[0] <= temperature <= _TEMPERATURE[1]:
+            raise ValueError(
+                f"expected a temperature from {_TEMPERATURE[0]:g} to {_TEMPERATURE[1]:g}, got {temperature}"
+            )
         smoothing = checked_gamma(gamma)
         self._count, self._segments = count, numbers
         kinds = [kind for kind in KINDS if len(self._draw(kind, seed))]
@@ -179,7 +183,7 @@ class ShuffleLab(View):
         draws = {
             f"{kind} {seed}": ints(self._draw(kind, seed))
             for kind in self.kinds
-            for seed in range(self.seed, self.seed + PAGE_DRAWS)
+            for seed in range(self.seed, self.seed + _PAGE_DRAWS)
         }
         return super().page_state() | {"_draws": draws}
 

@@ -23,8 +23,8 @@ HINTS = {
     "subsequence_dtw": "all of x with the part of y that fits best",
 }
 MOST = 120  # steps of a curve
-DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher cost
-BAND = (0, 20)  # ends of its slider, in steps; the right end means no band
+_DROP_COST = (0.0, 2.0)  # ends of its slider; Python may set a higher cost
+_BAND = (0, 20)  # ends of its slider, in steps; the right end means no band
 
 
 class SoftDTWPlayground(View):
@@ -60,7 +60,7 @@ class SoftDTWPlayground(View):
     band = band_trait()
     drop_cost = traitlets.Float(0.1, min=0.0, help="cost of dropping a step of y").tag(sync=True)
     cursor = traitlets.List(traitlets.Int(), help="[] or the current cell [i, j]").tag(sync=True)
-    _limits = limits_trait(gamma=GAMMA, drop_cost=DROP_COST, band=BAND, steps=(2, MOST))
+    _limits = limits_trait(gamma=GAMMA, drop_cost=_DROP_COST, band=_BAND, steps=(2, MOST))
     _choices = traitlets.List(default_value=labelled(HINTS), help="key, name and hint of each alignment function").tag(
         sync=True
     )

@@ -28,12 +28,12 @@ CURVES = {
     "score": "validation score",
     "gradient_norm": "gradient norm",
 }
-MOST_RECORDS = 2000  # points of a curve sent to the browser; longer curves are averaged over neighbouring points
+_MOST_RECORDS = 2000  # points of a curve sent to the browser; longer curves are averaged over neighbouring points
 MOST_CELLS = 100_000  # cells of the pair's costs
-MOST_LOOKS = 60  # beyond this, every second look is dropped
+_MOST_LOOKS = 60  # beyond this, every second look is dropped
 MOST_NUMBERS = 250_000  # costs in all looks; beyond this, every second look is dropped
-SHOW_EVERY = 0.5  # seconds between two messages to the browser
-LISTEN_EVERY = 0.2  # seconds between two pauses to receive the browser's messages
+_SHOW_EVERY = 0.5  # seconds between two messages to the browser
+_LISTEN_EVERY = 0.2  # seconds between two pauses to receive the browser's messages
 FILE = "looks.npz"  # in the run's folder
 
 Record = TypeVar("Record")
@@ -164,7 +164,7 @@ class TrainingMonitor(View):
                 last = bool(entry.get("ended")) or entry["step"] >= self.steps
                 if look is not None and (last or entry["step"] % every == 0):
                     self._add_look(entry["step"], look())
-                if last or time.monotonic() - self._sent > SHOW_EVERY:
+                if last or time.monotonic() - self._sent > _SHOW_EVERY:
                     self._show()
                 yield record
                 if asked and not last:  # it had one more step to save a checkpoint and end
@@ -214,7 +214,7 @@ class TrainingMonitor(View):
 
     async def _listen(self) -> None:
         """Let the kernel handle messages from time to time, and wait while the reader has paused the loop."""
-        if time.monotonic() - self._heard > LISTEN_EVERY:
+        if time.monotonic() - self._heard > _LISTEN_EVERY:
             await asyncio.sleep(0.005)
             self._heard = time.monotonic()
         if self.wish != "pause":
@@ -233,7 +233,7 @@ class TrainingMonitor(View):
             wanted = self._shape if self._looks else [len(self.sentences), "clips"]
             raise ValueError(f"expected costs {wanted} of the pair, got {[n, m]}")
         self._looks[step] = matrix.float().numpy()
-        if len(self._looks) > max(2, min(MOST_LOOKS, MOST_NUMBERS // matrix.numel())):
+        if len(self._looks) > max(2, min(_MOST_LOOKS, MOST_NUMBERS // matrix.numel())):
             keep = [*list(self._looks)[:-1:2], step]
             self._looks = {each: self._looks[each] for each in keep}
         self._shape = [n, m]
@@ -273,7 +273,7 @@ class TrainingMonitor(View):
             self.step = int(table[-1, 0]) if len(table) else 0
             lately = [each["seconds"] for each in self._records[-20:] if each.get("seconds") is not None]
             self.seconds = float(np.median(lately)) if lately else 0.0
-            self._curves = floats(thinned(table, MOST_RECORDS))
+            self._curves = floats(thinned(table, _MOST_RECORDS))
             self._look_steps = list(self._looks)
             self._costs = b"".join(map(floats, self._looks.values()))
 

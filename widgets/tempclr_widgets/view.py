@@ -31,12 +31,12 @@ from matplotlib.figure import Figure
 from tempclr._util.files import atomic_write, write_text
 
 STATIC = Path(__file__).parent / "static"
-IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
 COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # comments on lines of their own
-PICTURES = (".png", ".svg")
+_PICTURES = (".png", ".svg")
 # state of the widget machinery, which a page does not need
-OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
+_OWN = {"comm", "keys", "layout", "tabbable", "tooltip", "log"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -61,7 +61,7 @@ view_js.openPage({{ render }});
 </body>
 </html>
 """
-POLICY = (
+_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; media-src data: blob:"
 )
@@ -87,10 +87,10 @@ def module(name: str | Path) -> str:
         if path is None:
             raise ValueError(f"expected a module in {' or '.join(map(str, folders))}, found no {name}")
         text = path.read_text(encoding="utf-8")
-        for _, needed in IMPORT.findall(text):
+        for _, needed in _IMPORT.findall(text):
             if needed not in texts:
                 add(needed)
-        text = IMPORT.sub(lambda found: f"const {found[1]} = {_identifier(found[2])};", text)
+        text = _IMPORT.sub(lambda found: f"const {found[1]} = {_identifier(found[2])};", text)
         texts[name] = COMMENT.sub("", text)
 
     add(own.name)
@@ -100,8 +100,8 @@ def module(name: str | Path) -> str:
 
 def _enclosed(name: str, text: str) -> str:
     """A module as an object of its exports; everything else in it stays private."""
-    exports = ", ".join(EXPORT.findall(text))
-    return f"const {_identifier(name)} = (() => {{\n{EXPORT.sub('', text)}return {{ {exports} }};\n}})();"
+    exports = ", ".join(_EXPORT.findall(text))
+    return f"const {_identifier(name)} = (() => {{\n{_EXPORT.sub('', text)}return {{ {exports} }};\n}})();"
 
 
 def _identifier(name: str) -> str:
@@ -152,7 +152,7 @@ class View(anywidget.AnyWidget):
 
     def page_state(self) -> dict[str, object]:
         """Return the state that a page holds: the synchronized traits that the view defines."""
-        return {name: value for name, value in self.get_state().items() if name not in OWN and not _of_anywidget(name)}
+        return {name: value for name, value in self.get_state().items() if name not in _OWN and not _of_anywidget(name)}
 
     def save(self, path: Path | str) -> Path:
         """Write the view to a file and return its path: an interactive page for .html, a figure for .png or .svg.
@@ -162,7 +162,7 @@ class View(anywidget.AnyWidget):
         """
         path = Path(path)
         suffix = path.suffix.lower()
-        if suffix not in (".html", *PICTURES):
+        if suffix not in (".html", *_PICTURES):
             raise ValueError(f"expected a file that ends in .html, .png or .svg, got {path.name!r}")
         if not path.parent.is_dir():
             raise ValueError(f"expected a folder that exists, got {path.parent}; create it first")
@@ -178,7 +178,7 @@ def _page(title: str, module: str, state: Mapping[str, object], height: int) -> 
     """The page of a module and its state."""
     text = json.dumps(state, default=_as_base64, allow_nan=False)  # ASCII, hence no U+2028
     page = PAGE.format(
-        policy=POLICY,
+        policy=_POLICY,
         title=html.escape(title),
         state=text.replace("<", "\\u003c"),  # so that it contains neither </script> nor <!--
         module=module.replace("export default { render };", "").replace("</script", "<\\/script"),

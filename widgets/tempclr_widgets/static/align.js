@@ -19,7 +19,7 @@ const PREDECESSORS = {
 };
 
 /** Options of `align` by the name of tempclr's alignment function. */
-export const KINDS = {
+export const OPTIONS = {
   dtw: ({ gamma, band }) => ({ gamma, band }),
   subsequence_dtw: ({ gamma }) => ({ gamma, begin: "y", end: "y" }),
   otam: ({ gamma }) => ({ gamma, begin: "x", end: "x", skip: -gamma * Math.LN2, up: "first" }),

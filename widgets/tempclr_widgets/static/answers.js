@@ -1,6 +1,6 @@
 // Alignments of one cost matrix: answered by the kernel, or computed in the page where no kernel answers.
 
-import { align, KINDS } from "./align.js";
+import { align, OPTIONS } from "./align.js";
 import { floats, ints } from "./numbers.js";
 import { oncePerFrame } from "./view.js";
 
@@ -77,7 +77,7 @@ function alignedHere(model, cost, n, m, name, hardOnes) {
   };
   const key = JSON.stringify(name === "dtw" ? band : name === "drop_dtw" ? [drop, drops] : 0);
   const kept = hardOnes[name]?.key === key ? hardOnes[name] : null;
-  const found = align(cost, n, m, { ...KINDS[name](options), path: !kept });
+  const found = align(cost, n, m, { ...OPTIONS[name](options), path: !kept });
   hardOnes[name] = kept ?? { key, hard: found.hard, path: found.path };
   return { ...found, hard: hardOnes[name].hard, path: hardOnes[name].path };
 }

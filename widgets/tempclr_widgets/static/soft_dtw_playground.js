@@ -1,6 +1,6 @@
 // Two curves to draw, and what soft-DTW and its relatives make of them.
 
-import { align, KINDS } from "./align.js";
+import { align, OPTIONS } from "./align.js";
 import { bandSlider, buttons, dropSlider, gammaSlider, panel, select, slider } from "./controls.js";
 import { curvesOf, matchedOf, resampled, round } from "./curves.js";
 import { heatMap, inkLayer, whitePath } from "./heat_map.js";
@@ -141,7 +141,7 @@ function compute(view) {
   for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) view.cost[i * m + j] = (x[i] - y[j]) ** 2;
   const dropY = name === "drop_dtw" ? model.get("drop_cost") : null;
   const options = { gamma: model.get("gamma"), band: band < 0 ? null : band, dropX: null, dropY };
-  view.found = align(view.cost, n, m, KINDS[name](options));
+  view.found = align(view.cost, n, m, OPTIONS[name](options));
 }
 
 function drawMaps(view) {

@@ -2,8 +2,7 @@
 
 operator    the programs as a PyTorch operator, with its gradient
 plan        how the matrices of a batch are laid out on programs
-forward     the sweep that computes the value
-backward    the sweep that computes the visits
+sweeps      the sweep that computes the value, and the one back that computes the visits
 cells       what both sweeps do at one cell
 
 What is here says what the kernel computes, without loading Triton.
