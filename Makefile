@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	touch $(STAMP)
 
-demo: $(STAMP)  ## train, evaluate and look on embedded data; writes runs/demo/index.html (about 4 minutes)
+demo: $(STAMP)  ## train, evaluate and explore on simulated data; writes runs/demo/index.html (about 4 minutes)
 	$(BIN)/tempclr demo --out runs/demo
 
 test: $(STAMP)  ## run all tests, several at a time; ARGS="tests/test_costs.py -k cosine" chooses
