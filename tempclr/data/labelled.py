@@ -41,7 +41,7 @@ def even_clips(
 def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator) -> list[Pair]:
     """Return ordered pairs of two different videos of one class: an anchor, in place of sentences, and a positive.
 
-    No clip is assigned to another (all segments are -1): the alignment has to find the match. The captions are the
+    No clip is assigned to another (all segments are -1): the alignment has to find the matches. The captions are the
     class, so that pairs of one class are not negatives of each other.
 
     Args:

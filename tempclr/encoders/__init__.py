@@ -11,7 +11,7 @@ their lengths. `encode` runs either kind on padded sequences.
     bert             the paper's own encoders of video tokens and of text, on the transformers library
     pretrained       weights of BERT, and published checkpoints of VideoCLIP and TempCLR
     safe_checkpoint  torch checkpoints, read without creating the objects in them
-    tuning           which parameters are trained: all, LayerNorms alone, low-rank updates
+    tuning           which parameters are trained: all, only LayerNorms, low-rank updates
 """
 
 from tempclr.encoders._per_step import check_per_step as check_per_step

@@ -32,7 +32,7 @@ def tune(
         ValueError: If the choice is unknown, the model has no such parameters, or the extra is not installed.
 
     Source:
-        Yang et al., "TempCLR", ICLR 2023, section 4.1: LayerNorms alone, 59,904 scalars in the published
+        Yang et al., "TempCLR", ICLR 2023, section 4.1: only LayerNorms, 59,904 scalars in the published
         model; Hu et al., "LoRA", ICLR 2022.
     """
     if what not in ("all", "layernorm", "lora"):

@@ -17,7 +17,7 @@ from tempclr.losses import OrderTerm, TempCLR, per_cell
 from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
-TOKENS, PIECES = 32, 61  # most rows of a clip and word pieces of a sentence, as published
+TOKENS, PIECES = 32, 61  # maximum rows per clip and word pieces per sentence, as published
 
 
 def source(experiment: Experiment) -> PairSource:

@@ -38,7 +38,7 @@ class OrderTerm:
     in_batch_negatives: bool = False  # whether sequences of the batch with other captions are negatives, too
     sentences: int | None = None  # maximum per video, evenly spaced, at least 2; None takes all
     clips_per_sentence: int | None = None  # maximum, evenly spaced; None takes all
-    clips_per_segment: int | None = None  # for videos of background alone; None skips them
+    clips_per_segment: int | None = None  # for videos that are all background; None skips them
 
     def __post_init__(self) -> None:
         if self.anchor not in ("text", "video", "both"):

@@ -13,7 +13,7 @@ def ramp(first: float, last: float, *, begin: float = 0.0, end: float = 1.0) -> 
         ValueError: If a weight or a progress is not from 0 to 1, or `end` is before `begin`.
 
     Example:
-        The unit term alone at first, then more and more of the order term:
+        Only the unit term at first, then more and more of the order term:
 
         >>> weight = ramp(0.0, 0.5, begin=0.2, end=0.6)
         >>> [round(weight(progress), 2) for progress in (0.0, 0.2, 0.4, 0.6, 1.0)]

@@ -22,7 +22,7 @@ _SAMPLE = 32  # pairs whose contents are compared
 def identity(
     model: nn.Module, pairs: Sequence[Pair], config: TrainConfig, accelerator: Accelerator, seed: int
 ) -> dict[str, object]:
-    """Return everything that the numbers of a training run depend on.
+    """Return everything that the result of a training run depends on.
 
     The data are identified by up to 32 evenly spaced pairs, and the model by its printed form, which shows the
     settings of `TempCLR` and of its encoders.

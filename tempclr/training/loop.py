@@ -81,7 +81,7 @@ def train(
         raise ValueError(f"expected `validate` with a patience of {config.patience}, got none; pass a function")
     folder = None if folder is None else Path(folder)
     layers = recomputed(model) if config.recompute else nullcontext()
-    with termination() as asked, closing(State(model, pairs, config, accelerator, generator)) as state, layers:
+    with termination() as request, closing(State(model, pairs, config, accelerator, generator)) as state, layers:
         if folder is not None and (folder / "last.pt").exists():
             state.restore(folder / "last.pt")
         progress = state.progress
@@ -109,7 +109,7 @@ def train(
             if validate is not None and (last or progress.step % config.validate_every == 0):
                 score = _score(state, validate)
                 best = progress.validated(score, config)
-            signalled, stopped = _anywhere((asked.asked, stop is not None and bool(stop())), accelerator)
+            signalled, stopped = _anywhere((request.asked, stop is not None and bool(stop())), accelerator)
             progress.ended = "steps" if last else progress.ended or ("terminated" if signalled or stopped else None)
             record = StepRecord(
                 progress.step,
@@ -129,7 +129,7 @@ def train(
                 state.save(folder / "last.pt")
             if record.ended:
                 state.finish()
-            asked.handled = signalled and record.ended == "terminated"
+            request.handled = signalled and record.ended == "terminated"
             yield record
 
 
