@@ -45,7 +45,7 @@ def video_side(
     selection: Selection,
     clips_per_segment: int | None = None,
 ) -> Side:
-    """Return the clips. `clips_per_segment`, if given, cuts videos that are all background into segments of that size."""
+    """Return the clips. `clips_per_segment` (if given) cuts videos that are all background into such segments."""
     lengths, segments = selection.lengths[:, 1], selection.segments
     steps, embedded = _selected(encoder, batch.clips, embedded, selection.clips, lengths)
     captions = selection.captions.gather(1, segments.clamp(min=0)).masked_fill(segments < 0, -1)
