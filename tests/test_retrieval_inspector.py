@@ -8,7 +8,7 @@ import pytest
 import torch
 from recording import HOSTILE, from_browser, state_of
 from tempclr_widgets import RetrievalInspector
-from tempclr_widgets.retrieval_inspector import SCORES
+from tempclr_widgets.retrieval_inspector import DETAILS, SCORES
 
 import tempclr
 from tempclr import TempCLR, metrics
@@ -132,6 +132,10 @@ def test_a_large_page_keeps_the_paragraphs_with_the_worst_ranks(
     worst = torch.stack(list(view.ranks.values())).amax(0)
     left = [query for query in range(12) if str(query) not in kept]
     assert worst[[int(query) for query in kept[1:]]].min() >= worst[left].max()
+
+
+def test_every_score_has_its_contribution_and_hint():
+    assert list(DETAILS) == SCORES == list(retrieval.RETRIEVAL_SCORES)
 
 
 # refusals

@@ -21,11 +21,12 @@ from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
 
 SCORES = list(retrieval.RETRIEVAL_SCORES)
-HINTS = {
-    "mean-pool": "cosine of the mean sentence and the mean clip: order does not count",
-    "Cap.Avg.": "mean over sentences of the most similar clip: order does not count",
-    "DTW": "minus the cost of the cheapest alignment, per sentence and clip",
-    "soft-DTW": "minus the soft minimum over alignments, per sentence and clip",
+# of each score: how a sentence contributes to it, which scores.js computes, and a hint
+DETAILS = {
+    "mean-pool": ("none", "cosine of the mean sentence and the mean clip: order does not count"),
+    "Cap.Avg.": ("best clip", "mean over sentences of the most similar clip: order does not count"),
+    "DTW": ("path", "minus the cost of the cheapest alignment, per sentence and clip"),
+    "soft-DTW": ("alignment", "minus the soft minimum over alignments, per sentence and clip"),
 }
 _MOST_QUERIES = 5000
 _TOP = 5  # ranked videos on display
@@ -72,7 +73,7 @@ class RetrievalInspector(View):
     names = traitlets.List(traitlets.Unicode(), help="names of the videos").tag(sync=True)
     sentences = traitlets.List(traitlets.List(traitlets.Unicode()), help="sentences of each paragraph").tag(sync=True)
     _choices = traitlets.List(
-        default_value=[[name, HINTS.get(name, "")] for name in SCORES], help="scores and hints"
+        default_value=[[name, *DETAILS[name]] for name in SCORES], help="scores, contributions and hints"
     ).tag(sync=True)
     _limits = limits_trait(gamma=GAMMA)
     _ranks = traitlets.Bytes(help="float32 [scores, queries], from 1; ties count half").tag(sync=True)

@@ -61,7 +61,7 @@ function render({ model, el }) {
   view.searched = names.map((name, q) => [name, ...sentences[q]].join("\n").toLowerCase());
   view.listed = [];
 
-  const options = view.choices.map(([name, hint]) => [name, name, hint]);
+  const options = view.choices.map(([name, , hint]) => [name, name, hint]);
   const scores = buttons({ name: "score", options, change: (value) => keep(model, { score: value, rival: -1 }) });
   const side = sideOf(view), compared = comparisonOf(view);
   view.heading = element("div");
@@ -120,7 +120,7 @@ function viewOf(root, model) {
     if (model.get("rival") >= 0) return model.get("rival");
     return (view.ranked().find(({ video }) => video !== view.query()) ?? { video: -1 }).video;
   };
-  view.scored = (pair) => scoreOf(pair, model.get("score"), model.get("gamma"));
+  view.scored = (pair) => scoreOf(pair, choices[view.at()][1], model.get("gamma"));
   return view;
 }
 

@@ -4,16 +4,16 @@ import { align } from "./align.js";
 import { sum } from "./numbers.js";
 
 /**
- * Returns, for costs { n, m, cost } and the name of a score,
+ * Returns, for costs { n, m, cost } and how a sentence contributes to a score ("none", "best clip", "path", "alignment"),
  *   shares  what each sentence contributes; null where no sentence has a share of its own
  *   rest    remainder of the score
  *   path    cells of the alignment
  *   picked  cells that belong together without being a path
  */
-export function scoreOf({ n, m, cost }, name, gamma) {
-  if (name === "mean-pool") return { path: [], picked: [], shares: null, rest: 0 };
+export function scoreOf({ n, m, cost }, contribution, gamma) {
+  if (contribution === "none") return { path: [], picked: [], shares: null, rest: 0 };
   const shares = new Float64Array(n), size = n + m;
-  if (name === "Cap.Avg.") {
+  if (contribution === "best clip") {
     const picked = [];
     for (let i = 0; i < n; i++) {
       let best = 0;
@@ -23,7 +23,7 @@ export function scoreOf({ n, m, cost }, name, gamma) {
     }
     return { path: [], picked, shares, rest: 0 };
   }
-  const hard = name === "DTW", found = align(cost, n, m, { gamma: hard ? 0 : gamma });
+  const hard = contribution === "path", found = align(cost, n, m, { gamma: hard ? 0 : gamma });
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) shares[i] -= (found.alignment[i * m + j] * cost[i * m + j]) / size;
   }
