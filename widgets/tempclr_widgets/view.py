@@ -165,7 +165,7 @@ class View(anywidget.AnyWidget):
         if suffix not in (".html", *_PICTURES):
             raise ValueError(f"expected a file that ends in .html, .png or .svg, got {path.name!r}")
         if not path.parent.is_dir():
-            raise ValueError(f"expected a folder that exists, got {path.parent}; create it first")
+            raise ValueError(f"expected an existing folder, got {path.parent}; create it first")
         if suffix == ".html":
             write_text(path, self.static().html)
             return path
