@@ -10,7 +10,7 @@ from torch import Tensor
 from tempclr import alignment
 
 # name of each function in `tempclr.alignment`, and its label on buttons and in titles
-ALIGNMENTS: Mapping[str, str] = MappingProxyType(
+VIEW_ALIGNMENTS: Mapping[str, str] = MappingProxyType(
     {"dtw": "Soft-DTW", "otam": "OTAM", "drop_dtw": "Drop-DTW", "subsequence_dtw": "Subsequence"}
 )
 
@@ -21,7 +21,7 @@ def alignment_fn(
     """Return an alignment function with the settings of a view.
 
     Args:
-        name: Key of `ALIGNMENTS`.
+        name: Key of `VIEW_ALIGNMENTS`.
         gamma: Smoothing; 0 is the hard minimum.
         band: Steps off the line between the corners, for "dtw"; negative is no band.
         drop_cost: Cost of dropping a step, for "drop_dtw".
@@ -40,4 +40,4 @@ def alignment_fn(
 
 def labelled(hints: Mapping[str, str]) -> list[list[str]]:
     """Return the key, label and hint of each button."""
-    return [[key, name, hints[key]] for key, name in ALIGNMENTS.items()]
+    return [[key, name, hints[key]] for key, name in VIEW_ALIGNMENTS.items()]

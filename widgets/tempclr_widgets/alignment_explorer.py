@@ -14,7 +14,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr.plots import alignment, style
-from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
+from tempclr_widgets._alignments import VIEW_ALIGNMENTS, alignment_fn, labelled
 from tempclr_widgets._checks import (
     GAMMA,
     band_trait,
@@ -73,7 +73,9 @@ class AlignmentExplorer(View):
     title = "Alignment"
     _esm = module("alignment_explorer.js")
 
-    alignments = traitlets.List(traitlets.Enum(list(ALIGNMENTS)), minlen=1, help="alignments on display").tag(sync=True)
+    alignments = traitlets.List(traitlets.Enum(list(VIEW_ALIGNMENTS)), minlen=1, help="alignments on display").tag(
+        sync=True
+    )
     arrangement = traitlets.Enum(["beside", "blended"], "beside", help="how the panels are arranged").tag(sync=True)
     gamma = gamma_trait()
     band = band_trait()
@@ -114,8 +116,8 @@ class AlignmentExplorer(View):
     ) -> None:
         self._matrix = checked_cost(cost, MOST_CELLS)
         n, m = self._matrix.shape
-        if not alignments or not set(alignments) <= set(ALIGNMENTS):
-            raise ValueError(f"expected alignments among {', '.join(ALIGNMENTS)}, got {list(alignments)}")
+        if not alignments or not set(alignments) <= set(VIEW_ALIGNMENTS):
+            raise ValueError(f"expected alignments among {', '.join(VIEW_ALIGNMENTS)}, got {list(alignments)}")
         if drops not in ("x", "y", "xy"):
             raise ValueError(f"expected drops to be 'y', 'x' or 'xy', got {drops!r}")
         finite = self._matrix[self._matrix.isfinite()]
@@ -174,7 +176,7 @@ class AlignmentExplorer(View):
             for name, (left, right) in zip(self.alignments, axes, strict=True):
                 soft, hard = self._functions(name)
                 path = _path(hard, self._matrix)
-                title = f"{ALIGNMENTS[name]}, hard: {_written(hard(self._matrix).item())}"
+                title = f"{VIEW_ALIGNMENTS[name]}, hard: {_written(hard(self._matrix).item())}"
                 shown: dict[str, Any] = {"path": path.numpy()} if len(path) else {}
                 alignment.cost_matrix(self._matrix.numpy(), labels=self.sentences, title=title, ax=left, **shown)
                 title = f"soft, gamma {self.gamma:g}: {_written(soft(self._matrix).item())}"
@@ -195,7 +197,7 @@ class AlignmentExplorer(View):
         """Answer a request of the browser for alignments by name, or for the video."""
         if content.get("video") and self._video:
             self.send({"video": True}, buffers=[self._video])
-        self._align([name for name in content.get("ask", []) if name in ALIGNMENTS])
+        self._align([name for name in content.get("ask", []) if name in VIEW_ALIGNMENTS])
 
     def _align(self, names: Sequence[str]) -> None:
         """Compute alignments and send them to the browser."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import tempclr
 from tempclr.plots import alignment, series, style
-from tempclr_widgets._alignments import ALIGNMENTS, alignment_fn, labelled
+from tempclr_widgets._alignments import VIEW_ALIGNMENTS, alignment_fn, labelled
 from tempclr_widgets._checks import GAMMA, band_trait, checked_band, checked_gamma, gamma_trait, limits_trait
 from tempclr_widgets.view import View, module
 
@@ -55,7 +55,7 @@ class SoftDTWPlayground(View):
 
     x = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the upper curve").tag(sync=True)
     y = traitlets.List(traitlets.Float(), minlen=1, maxlen=MOST, help="values of the lower curve").tag(sync=True)
-    alignment = traitlets.Enum(list(ALIGNMENTS), "dtw", help="how the curves are aligned").tag(sync=True)
+    alignment = traitlets.Enum(list(VIEW_ALIGNMENTS), "dtw", help="how the curves are aligned").tag(sync=True)
     gamma = gamma_trait(0.0)
     band = band_trait()
     drop_cost = traitlets.Float(0.1, min=0.0, help="cost of dropping a step of y").tag(sync=True)
@@ -75,8 +75,8 @@ class SoftDTWPlayground(View):
         band: float = -1.0,
         drop_cost: float = 0.1,
     ) -> None:
-        if alignment not in ALIGNMENTS:
-            raise ValueError(f"expected an alignment of {', '.join(ALIGNMENTS)}, got {alignment!r}")
+        if alignment not in VIEW_ALIGNMENTS:
+            raise ValueError(f"expected an alignment of {', '.join(VIEW_ALIGNMENTS)}, got {alignment!r}")
         if not 0 <= drop_cost < math.inf:
             raise ValueError(f"expected a finite drop_cost >= 0, got {drop_cost}")
         super().__init__(
@@ -115,7 +115,7 @@ class SoftDTWPlayground(View):
         with style.paper():
             figure = Figure(figsize=(10.2, 2.9), layout="constrained")
             left, middle, right = figure.subplots(1, 3)
-            series.two_way(np.array(self.x), np.array(self.y), path, title=ALIGNMENTS[self.alignment], ax=left)
+            series.two_way(np.array(self.x), np.array(self.y), path, title=VIEW_ALIGNMENTS[self.alignment], ax=left)
             names: dict[str, Any] = {"xlabel": "step of y", "ylabel": "step of x"}
             hard = self._function(0.0)(cost).item()
             title = f"costs and path: {hard:.3f}"
