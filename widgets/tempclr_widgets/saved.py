@@ -9,7 +9,7 @@ from tempclr_widgets.retrieval_inspector import RetrievalInspector
 from tempclr_widgets.shuffle_lab import ShuffleLab
 from tempclr_widgets.soft_dtw_playground import SoftDTWPlayground
 from tempclr_widgets.training_monitor import TrainingMonitor
-from tempclr_widgets.view import Page, View
+from tempclr_widgets.view import HEIGHT, Page, View
 
 VIEWS: Mapping[str, type[View]] = MappingProxyType(
     {
@@ -19,7 +19,9 @@ VIEWS: Mapping[str, type[View]] = MappingProxyType(
 )
 
 
-def saved_page(saved: Mapping[str, Any], *, views: Mapping[str, type[View]] = VIEWS, height: int = 760) -> Page | None:
+def saved_page(
+    saved: Mapping[str, Any], *, views: Mapping[str, type[View]] = VIEWS, height: int = HEIGHT
+) -> Page | None:
     """Return the page of a view saved in an executed notebook, or None for any other widget.
 
     Args:

@@ -31,6 +31,7 @@ from matplotlib.figure import Figure
 from tempclr._util.files import atomic_write, write_text
 
 STATIC = Path(__file__).parent / "static"
+HEIGHT = 860  # of the frame of a page in a notebook, in pixels; most views need no scroll bar of their own
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|function) (\w+))", re.MULTILINE)
 COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//(?: [^\n]*)?)\n", re.MULTILINE | re.DOTALL)  # comments on lines of their own
@@ -137,7 +138,7 @@ class View(anywidget.AnyWidget):
         """Return the view itself; a notebook displays it connected to its kernel."""
         return self
 
-    def static(self, *, height: int = 760) -> Page:
+    def static(self, *, height: int = HEIGHT) -> Page:
         """Return the current view as one self-contained page in which links and sliders still work.
 
         Args:
@@ -146,7 +147,7 @@ class View(anywidget.AnyWidget):
         return _page(self.title, str(self._esm), self.page_state(), height)  # anywidget replaces `_esm` in instances
 
     @classmethod
-    def page_of(cls, state: Mapping[str, object], *, height: int = 760) -> Page:
+    def page_of(cls, state: Mapping[str, object], *, height: int = HEIGHT) -> Page:
         """Return the page of a view of this class from its saved state."""
         return _page(cls.title, str(cls._esm), state, height)
 
