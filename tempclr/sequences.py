@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+BACKGROUND, UNKNOWN = -1, -2  # of a clip: it shows no sentence; which sentence it shows, if any, is not known
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -42,12 +44,12 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Pair:
-    """A video and its paragraph: two sequences, and the sentence that each clip shows."""
+    """A video and its paragraph: two sequences, and what is known of the sentence that each clip shows."""
 
     name: str
     sentences: Shaped[Tensor, "n *text_features"]
     clips: Shaped[Tensor, "m *clip_features"]
-    segments: Int[Tensor, " m"]  # the sentence that each clip shows, 0 to n - 1; -1 is background
+    segments: Int[Tensor, " m"]  # the sentence that each clip shows, 0 to n - 1; or BACKGROUND, or UNKNOWN
     captions: tuple[str, ...]  # the n sentences as text
 
     def __post_init__(self) -> None:
@@ -56,10 +58,16 @@ class Pair:
             raise ValueError(f"expected at least one sentence and one clip in {self.name}, got {n} and {m}")
         if len(self.captions) != n:
             raise ValueError(f"expected {n} captions in {self.name}, got {len(self.captions)}")
-        if len(self.segments) != m or not set(self.segments.tolist()) <= {-1, *range(n)}:
+        if len(self.segments) != m or not set(self.segments.tolist()) <= {UNKNOWN, BACKGROUND, *range(n)}:
             raise ValueError(
-                f"expected a segment from -1 to {n - 1} for each of the {m} clips of {self.name}, "
-                f"got {self.segments.tolist()}"
+                f"expected a segment from 0 to {n - 1}, {BACKGROUND} (background) or {UNKNOWN} (unknown) for each of "
+                f"the {m} clips of {self.name}, got {self.segments.tolist()}"
+            )
+        known = self.segments[self.segments >= 0]
+        if (self.segments == UNKNOWN).any() and (known.diff() < 0).any():
+            raise ValueError(
+                f"expected known segments in the order of the sentences of {self.name}, since other clips are "
+                f"unknown, got {self.segments.tolist()}"
             )
         for what, values in (("sentences", self.sentences), ("clips", self.clips)):
             if values.is_floating_point() and not values.isfinite().all():
@@ -72,7 +80,7 @@ class Batch:
 
     sentences: Sequences
     clips: Sequences
-    segments: Int[Tensor, "batch m"]  # -1 is background or padding
+    segments: Int[Tensor, "batch m"]  # as in `Pair`; padding is BACKGROUND
     captions: Int[Tensor, "batch n"]  # equal numbers mean equal texts; -1 is padding
 
     def to(self, device: torch.device | str) -> "Batch":
@@ -98,7 +106,7 @@ def collate(pairs: Sequence[Pair], numbers: Mapping[str, int] | None = None) -> 
     return Batch(
         pad([pair.sentences for pair in pairs]),
         pad([pair.clips for pair in pairs]),
-        torch.nn.utils.rnn.pad_sequence([pair.segments for pair in pairs], True, -1),
+        torch.nn.utils.rnn.pad_sequence([pair.segments for pair in pairs], True, BACKGROUND),
         torch.nn.utils.rnn.pad_sequence(captions, True, -1),
     )
 

@@ -65,9 +65,10 @@ def test_lengths_that_are_not_integers_are_refused():
     ("change", "message"),
     [
         ({"captions": ("one",)}, "expected 2 captions"),
-        ({"segments": torch.tensor([0, 1, 2])}, "segment from -1 to 1"),
+        ({"segments": torch.tensor([0, 1, 2])}, "segment from 0 to 1"),
         ({"sentences": torch.full((2, 4), torch.nan)}, "finite features, got NaN or infinity in the sentences of a"),
         ({"clips": torch.full((3, 4), torch.inf)}, "in the clips of a"),
+        ({"segments": torch.tensor([1, -2, 0])}, "in the order of the sentences of a, since other clips are unknown"),
         ({"clips": torch.ones(0, 4), "segments": torch.zeros(0, dtype=torch.int64)}, "one sentence and one clip"),
     ],
 )
