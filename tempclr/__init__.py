@@ -25,6 +25,7 @@ Everything else that they import can be taken on trust:
     negatives/orders               sampling of wrong orders that are all different
     encoders/_per_step             a check that a per-step encoder mixes no steps
     losses/_selection              sampling of sentences and clips, evenly spaced
+    losses/assignment              the sentences of clips whose sentence is unknown
     losses/_gather                 the batches of several processes joined into one
     losses/_stable_repr            settings as text
     losses/distances               an alignment function with x and y exchanged

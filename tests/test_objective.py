@@ -573,9 +573,8 @@ def test_the_contrast_is_the_one_passed_in(generator: torch.Generator):
 
 
 def test_terms_print_their_settings():
-    assert (
-        repr(UnitTerm(partial(mil_nce, cosine=False), 0.2)) == "UnitTerm(loss=mil_nce(cosine=False), temperature=0.2)"
-    )
+    printed = repr(UnitTerm(partial(mil_nce, cosine=False), 0.2))
+    assert printed == "UnitTerm(loss=mil_nce(cosine=False), temperature=0.2, assignment=evenly)"
     order = OrderTerm(both_ways(otam), contrast=hinge, sentences=5)
     assert repr(order).startswith("OrderTerm(alignment_fn=both_ways(otam), negatives=31, shuffle=permute_segments, ")
     assert "contrast=hinge, " in repr(order) and "sentences=5, " in repr(order)

@@ -2,6 +2,7 @@
 
 model         TempCLR: two encoders and the objective
 units         unit_loss, and UnitTerm: each clip with its sentence, among those of all videos
+assignment    the sentences of clips whose sentence is unknown
 mil_nce       a unit loss for captions that only roughly match their clips
 within_video  step_loss, and WithinVideoTerm: supervised, each video by itself, background included
 order         order_loss: a sequence in its true order against wrong ones
@@ -13,6 +14,10 @@ schedule      the weight of the order term over training
 """
 
 from tempclr.losses._gather import Gather as Gather
+from tempclr.losses.assignment import Assignment as Assignment
+from tempclr.losses.assignment import even_split as even_split
+from tempclr.losses.assignment import evenly as evenly
+from tempclr.losses.assignment import known_only as known_only
 from tempclr.losses.contrast import Contrast as Contrast
 from tempclr.losses.contrast import info_nce as info_nce
 from tempclr.losses.distances import both_ways as both_ways

@@ -87,14 +87,14 @@ class TempCLR(nn.Module):
         Args:
             batch: At least one pair.
             generator: Source of wrong orders.
-            progress: Share of training that is done, 0 to 1; required if the weight depends on it.
+            progress: Share of training that is done, 0 to 1; required if the weight or a term depends on it.
 
         Returns:
             If several processes gather, the mean of their losses is the loss of the joined batch.
         """
         weight = self._weight_at(progress)
         sentences, clips = encode(self.text, batch.sentences), encode(self.video, batch.clips)
-        unit, unit_skipped = self.unit(sentences, clips, batch, self.gather)
+        unit, unit_skipped = self.unit(sentences, clips, batch, self.gather, progress=progress)
         order, order_skipped = unit.new_zeros(()), 0
         if weight > 0:
             self._check_encoders(batch)

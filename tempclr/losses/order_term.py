@@ -1,6 +1,6 @@
 """The order term of the objective: sequences in their true order against wrong orders, and against other sequences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from tempclr.losses._gather import Gather, join, mean_over_processes
 from tempclr.losses._selection import evenly_spaced, everything
 from tempclr.losses._sides import Side, distances_to_orders, distances_to_sequences, text_side, video_side
 from tempclr.losses._stable_repr import stable_repr
+from tempclr.losses.assignment import even_split
 from tempclr.losses.contrast import Contrast, info_nce
 from tempclr.losses.distances import transposed
 from tempclr.losses.order import with_true
@@ -23,6 +24,9 @@ from tempclr.sequences import Batch, Sequences
 @dataclass(frozen=True, repr=False)
 class OrderTerm:
     """What is contrasted with what, and by which alignment. The defaults are the published choices.
+
+    With anchor "video" only sentences are shuffled, which needs no bounds. Where clips are shuffled or selected by
+    sentence, unknown clips have the segments of `even_split`.
 
     Raises:
         ValueError: If a field is out of range.
@@ -72,6 +76,7 @@ class OrderTerm:
             generator: Source of wrong orders.
             chunk: See `TempCLR`.
         """
+        batch = replace(batch, segments=even_split(batch.segments, batch.sentences.lengths))
         everywhere = self.sentences is None and self.clips_per_sentence is None
         selection = everything(batch) if everywhere else evenly_spaced(batch, self.sentences, self.clips_per_sentence)
         text = text_side(encoders[0], batch, embedded[0], selection)

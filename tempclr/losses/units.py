@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, normalize
 from tempclr._util.precision import as_single, in_single
 from tempclr.losses._gather import Gather, mean_over_processes, own_items
 from tempclr.losses._stable_repr import stable_repr
+from tempclr.losses.assignment import Assignment, evenly
 from tempclr.losses.temperature import Temperature, check_temperature, current
 from tempclr.sequences import Batch, Sequences
 
@@ -64,12 +65,15 @@ def unit_loss(
 class UnitTerm:
     """The unit term of the objective: match every described clip with its sentence, among the units of all videos.
 
+    An assignment decides which sentence an unknown clip shows; no gradient passes through it.
+
     Raises:
         ValueError: If the temperature is not positive.
     """
 
     loss: UnitLoss = unit_loss  # or `mil_nce`, or another function with this signature
     temperature: float | Temperature = 0.1  # > 0, or learnt
+    assignment: Assignment = evenly  # the sentences of unknown clips; see `losses.assignment`
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
@@ -78,19 +82,19 @@ class UnitTerm:
         return stable_repr(self)
 
     def __call__(
-        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather
+        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather, *, progress: float | None = None
     ) -> tuple[Float[Tensor, ""], int]:
         """Return the loss of an embedded batch, and the number of videos skipped: those without a negative."""
-        shown = batch.segments >= 0
-        video, clip = shown.nonzero(as_tuple=True)
-        sentence = batch.segments[video, clip]
+        with torch.no_grad():
+            shown = self.assignment(sentences, clips, batch, progress).mT > 0
+        video, clip, sentence = shown.nonzero(as_tuple=True)
         x, y = (gather(each) for each in (sentences.values[video, sentence], clips.values[video, clip]))
         if len(x) == 0:
             return (x.sum() + y.sum()) * 0, len(batch.segments)
         groups = gather(batch.captions[video, sentence])
         own = own_items(gather, video)
         mean = self.loss(x, y, groups, temperature=current(self.temperature), own=own)
-        contrasted = int(shown.any(1).sum()) if (groups != groups[0]).any() else 0
+        contrasted = int(shown.any((1, 2)).sum()) if (groups != groups[0]).any() else 0
         return mean_over_processes(gather, mean * own.sum(), torch.ones_like(video)), len(batch.segments) - contrasted
 
 

@@ -84,7 +84,7 @@ class WithinVideoTerm:
         return stable_repr(self)
 
     def __call__(
-        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather
+        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather, *, progress: float | None = None
     ) -> tuple[Float[Tensor, ""], int]:
         """Return the loss of an embedded batch, and 0 skipped videos. A clip shows all sentences with its caption."""
         captions = batch.captions.gather(1, batch.segments.clamp(min=0)).masked_fill(batch.segments < 0, -1)
