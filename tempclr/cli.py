@@ -117,7 +117,9 @@ def _add_demo(show: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report and of all runs (default: runs/demo)",
     )
-    show.add_argument("--processes", type=int, default=2, metavar="N", help="notebooks run at a time (default: 2)")
+    show.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="training runs or notebooks at a time (default: 2)"
+    )
     show.add_argument(
         "--smoke", action="store_true", help="use tiny sizes to check that everything runs; the results mean nothing"
     )

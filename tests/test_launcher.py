@@ -17,9 +17,9 @@ from filelock import FileLock
 
 from tempclr.cli import main, saved_page
 from tempclr.launcher import signals
-from tempclr.launcher.execute import run
+from tempclr.launcher.execute import NotebookRun, run
 from tempclr.launcher.parameters import preset, read_parameters, resolve
-from tempclr.launcher.pool import Job, is_done, run_all
+from tempclr.launcher.pool import is_done, run_all
 from tempclr.training.checkpoints import load
 from tempclr.training.history import read_history
 
@@ -222,8 +222,8 @@ def test_a_failed_run_is_kept_in_a_partial_folder_and_can_be_continued(tmp_path:
 
 @pytest.mark.kernel
 def test_finished_jobs_are_skipped_and_a_failing_job_stops_no_other(notebook: Path, tmp_path: Path):
-    good = Job(str(notebook), {"number": 5}, tmp_path / "good")
-    bad = Job(str(write(tmp_path / "bad.ipynb", "1 / 0")), {}, tmp_path / "bad")
+    good = NotebookRun(str(notebook), {"number": 5}, tmp_path / "good")
+    bad = NotebookRun(str(write(tmp_path / "bad.ipynb", "1 / 0")), {}, tmp_path / "bad")
     with pytest.raises(ValueError, match=r"(?s)bad\.ipynb.*ZeroDivisionError"):
         run_all([bad, good], processes=1, description="test", saved_page=saved_page)
     assert is_done(good) and not is_done(bad)
@@ -263,10 +263,11 @@ def test_no_job_outlives_the_process_that_started_it_and_all_can_be_continued(
     tmp_path: Path, slow: Path, send: Callable[[int, int], None], number: int, count: int
 ):
     notebook = write(tmp_path / "waits.ipynb", WAITING.replace("SLOW", f"Path({str(slow)!r})"))
-    jobs = [Job(str(notebook), {"number": k}, tmp_path / f"out-{k}") for k in range(count)]
+    jobs = [NotebookRun(str(notebook), {"number": k}, tmp_path / f"out-{k}") for k in range(count)]
     told = [job.out.with_suffix(".partial") / "processes" for job in jobs]
     program = f"""
-from tempclr.launcher.pool import Job, is_done, run_all
+from tempclr.launcher.execute import NotebookRun
+from tempclr.launcher.pool import run_all
 from pathlib import PosixPath, WindowsPath
 try:
     run_all({jobs}, processes=2, description="test")
@@ -379,7 +380,7 @@ def test_a_folder_that_exists_is_refused_and_untouched(notebook: Path, tmp_path:
 def test_a_result_of_other_parameters_does_not_count_as_done(finished: tuple[Path, Path]):
     notebook, out = finished
     with pytest.raises(ValueError, match="other parameters or another version of the code"):
-        is_done(Job(str(notebook), {"number": 2}, out))
+        is_done(NotebookRun(str(notebook), {"number": 2}, out))
 
 
 def test_two_processes_cannot_write_one_folder(notebook: Path, tmp_path: Path):

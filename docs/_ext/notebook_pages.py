@@ -8,11 +8,12 @@ from pathlib import Path
 import nbformat
 from tempclr_widgets import saved_page
 
-from tempclr.launcher.execute import run_id
+from tempclr.launcher.execute import NotebookRun
 from tempclr.launcher.html import replace_widgets
 from tempclr.launcher.parameters import notebook_path, resolve
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import demo
+from tempclr.studies.training_run import TrainingRun
 
 ABLATION_SEEDS = 2  # of 08_ablation; its default, eight, takes about 45 minutes
 TRAINING = {**demo.SMOKE, "batch": 8}
@@ -66,7 +67,7 @@ def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[Job], list[J
     trained = runs / "demo"
     size = demo.SMOKE if smoke else demo.FULL
     first = [
-        Job("02_train", {"seed": seed, **size, **method}, trained / f"train-{name}-{seed}")
+        TrainingRun.of({"seed": seed, **size, **method}, trained / f"train-{name}-{seed}")
         for seed in (demo.SEEDS[:1] if smoke else demo.SEEDS)
         for name, method in demo.METHODS.items()
     ]
@@ -77,7 +78,7 @@ def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[Job], list[J
             given["trained"] = str(trained)
         if path.stem == "08_ablation":
             given.setdefault("seeds", ABLATION_SEEDS)
-        then.append(Job(str(path), given, runs / path.stem))
+        then.append(NotebookRun(str(path), given, runs / path.stem))
     return first, then
 
 
@@ -125,10 +126,8 @@ def _save(notebook: nbformat.NotebookNode, path: Path, *, places: str = "") -> N
 
 def _current(job: Job) -> bool:
     """Whether a run exists and was made by this code; delete it if other code made it."""
-    path = notebook_path(job.notebook)
-    identity = run_id(path, resolve(path, job.parameters))
     for folder in (job.out, job.out.with_name(f"{job.out.name}.partial")):
         stored = folder / "env.json"
-        if folder.exists() and not (stored.is_file() and json.loads(stored.read_text()).get("id") == identity):
+        if folder.exists() and not (stored.is_file() and json.loads(stored.read_text()).get("id") == job.id):
             shutil.rmtree(folder)
     return is_done(job)

@@ -1,105 +1,113 @@
-"""Several notebooks executed at a time, each in its own process."""
+"""Several jobs at a time, in worker processes: notebooks to execute, or training runs."""
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as connection_wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm.auto import tqdm
 
 from tempclr.launcher import signals
-from tempclr.launcher.execute import run, run_id
+from tempclr.launcher.folder import is_complete
 from tempclr.launcher.html import SavedPage
-from tempclr.launcher.parameters import notebook_path, resolve
 
 
-@dataclass(frozen=True)
-class Job:
-    """A notebook to execute, its parameters and its folder."""
+@runtime_checkable
+class Job(Protocol):
+    """Something to do whose result is a folder, such as `launcher.execute.NotebookRun`; it must be picklable."""
 
-    notebook: str  # path, or name of one that ships with the package
-    parameters: Mapping[str, object]
-    out: Path  # as for `execute.run`
+    @property
+    def out(self) -> Path:
+        """The folder."""
+
+    @property
+    def id(self) -> str:
+        """Hash of all that determines the result; see `launcher.folder.run_id`."""
+
+    def execute(self, saved_page: SavedPage | None = None) -> None:
+        """Do it in this process. A SIGTERM ends it cleanly, with a `KeyboardInterrupt`."""
 
 
 def is_done(job: Job) -> bool:
-    """Return whether a job's folder exists and is the result of the same notebook, parameters and code.
+    """Return whether a job's folder exists and is its result.
 
     Raises:
         ValueError: If the folder exists but is the result of something else.
     """
-    if not job.out.exists():
-        return False
-    stored = job.out / "env.json"
-    path = notebook_path(job.notebook)
-    identity = run_id(path, resolve(path, job.parameters))
-    if not stored.is_file() or json.loads(stored.read_text()).get("id") != identity:
-        raise ValueError(
-            f"{job.out} holds the result of other parameters or another version of the code; "
-            "delete it or choose another folder"
-        )
-    return True
+    return is_complete(job.out, job.id)
 
 
-def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page: SavedPage | None = None) -> None:
-    """Execute the jobs that are not done, several at a time, each in its own process.
+def run_all(
+    jobs: Sequence[Job], *, processes: int, description: str, unit: str = "run", saved_page: SavedPage | None = None
+) -> None:
+    """Do the jobs that are not done, several at a time, in processes that take one job after another.
 
     These processes end with the call, or with the calling process, however it ends.
 
     Args:
-        jobs: What to execute.
-        processes: Jobs at a time.
+        jobs: What to do.
+        processes: Jobs at a time, each on one thread.
         description: Label of the progress bar.
+        unit: What the progress bar counts.
         saved_page: As for `execute.run`; sent to the processes, so it must be picklable, as module-level functions are.
 
     Raises:
-        ValueError: If a job is refused or a notebook fails; the other jobs are finished first.
+        ValueError: If a job is refused or fails; the other jobs are finished first. Also if there is no process.
         KeyboardInterrupt: On SIGTERM or SIGINT, once all processes have ended, as for `execute.run`. The same call
             continues.
     """
+    if processes < 1:
+        raise ValueError(f"expected at least one process, got {processes}")
     waiting = [job for job in jobs if not is_done(job)]
+    idle: list[tuple[Connection, SpawnProcess]] = []
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
     failed = []
-    bar = tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="notebook")
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit=unit)
     with bar, signals.received() as asked:
         try:
             while waiting or running:
                 while waiting and len(running) < processes:
-                    job = waiting.pop(0)
-                    outcome, process = _start(job, saved_page)
-                    running[outcome] = job, process
+                    connection, process = idle.pop() if idle else _start(saved_page)
+                    running[connection] = waiting.pop(0), process
+                    with suppress(OSError):  # of a process that has died; it is noticed below
+                        connection.send(running[connection][0])
                 ready: list[Any] = connection_wait([asked, *running])
                 if asked in ready:
                     asked.recv()
                     raise KeyboardInterrupt
-                for outcome in ready:
-                    job, process = running.pop(outcome)
-                    if error := _error(outcome, process):
-                        failed.append(f"{job.notebook} into {job.out}: {error}")
+                for connection in ready:
+                    job, process = running.pop(connection)
+                    try:
+                        error = connection.recv()
+                        idle.append((connection, process))
+                    except (EOFError, ConnectionResetError):
+                        error = "the process died"
+                        process.join()
+                    if error:
+                        failed.append(f"{job}: {error}")
                     bar.update()
             if asked.poll():  # a signal that came after the last job had ended
                 raise KeyboardInterrupt
         finally:  # after an interrupt no job goes on; the same call continues them
-            _end([process for _, process in running.values()], asked)
+            _end([process for _, process in (*running.values(), *idle)], asked)
     if failed:
         raise ValueError("\n".join(failed))
 
 
-def _start(job: Job, saved_page: SavedPage | None) -> tuple[Connection, SpawnProcess]:
-    """Start a process that executes one job; return it and the connection that reports when and how it ended."""
+def _start(saved_page: SavedPage | None) -> tuple[Connection, SpawnProcess]:
+    """Start a worker process; return the connection that takes jobs and reports how each ended, and the process."""
     context = get_context("spawn")
-    outcome, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run_job, args=(job, saved_page, sender))
+    connection, other = context.Pipe()
+    process = context.Process(target=_work, args=(other, saved_page))
     with signals.sigint_ignored():  # Ctrl-C reaches all processes of a terminal; this one ends the others
         process.start()
-    sender.close()  # only the process holds it now, so its death closes the connection
-    return outcome, process
+    other.close()  # only the process holds it now, so its death closes the connection
+    return connection, process
 
 
 def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
@@ -118,24 +126,18 @@ def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
                 living.pop(ready).join()
 
 
-def _error(outcome: Connection, process: SpawnProcess) -> str:
-    """Why a process failed; empty if it did not."""
-    try:
-        error = outcome.recv()
-    except EOFError:
-        error = "the process died"
-    process.join()
-    return error
-
-
-def _run_job(job: Job, saved_page: SavedPage | None, sender: Connection) -> None:
-    """Execute one job on one thread, so that jobs do not compete for cores; send its error as text, or nothing."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+def _work(jobs: Connection, saved_page: SavedPage | None) -> None:
+    """Do jobs as they come, on one thread, so that workers do not compete for cores; report errors as text."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"  # before torch is imported
     signals.end_with_parent()
-    try:
-        run(job.notebook, job.parameters, job.out, saved_page=saved_page, progress=False)
-        sender.send("")
-    except Exception as error:
-        sender.send(f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    while True:
+        try:
+            job = jobs.recv()
+            job.execute(saved_page)
+            jobs.send("")
+        except EOFError:
+            return
+        except Exception as error:
+            jobs.send(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None

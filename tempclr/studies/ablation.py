@@ -14,10 +14,9 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import open_trained
-from tempclr.launcher.html import SavedPage
-from tempclr.launcher.pool import Job, run_all
 from tempclr.metrics import Interval, bootstrap, group_means, groups, student, wider
 from tempclr.studies._tables import aligned
+from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import retrieval
 
 
@@ -28,7 +27,7 @@ class Setting:
     name: str  # unique; names the folders
     choice: str  # the choice, such as "alignment"
     value: str  # the value that differs from the reference
-    changes: Mapping[str, object] = field(default_factory=dict)  # parameters of 02_train
+    changes: Mapping[str, object] = field(default_factory=dict)  # parameters of `TrainingRun.of`
     reference: str = "published"  # name of the setting to compare with; its own name for a reference
 
 
@@ -97,14 +96,14 @@ def chosen(names: str) -> tuple[Setting, ...]:
     return tuple(setting for setting in SETTINGS if setting in found or setting.name in references)
 
 
-def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping[str, object]) -> list[Job]:
+def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping[str, object]) -> list[TrainingRun]:
     """Return one training run per setting and seed.
 
     Args:
         settings: Settings, such as those of `chosen`.
         folder: Parent of the folders of all training runs.
         seeds: Training runs per setting; an interval needs at least 2.
-        size: Further parameters of 02_train, shared by all training runs.
+        size: Further parameters of `TrainingRun.of`, shared by all training runs.
 
     Raises:
         ValueError: If there are too few seeds.
@@ -112,26 +111,10 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
     if seeds < 2:
         raise ValueError(f"expected at least 2 seeds, got {seeds}")
     return [
-        Job("02_train", {**size, **PUBLISHED, **setting.changes, "seed": seed}, folder / f"{setting.name}-{seed}")
+        TrainingRun.of({**size, **PUBLISHED, **setting.changes, "seed": seed}, folder / f"{setting.name}-{seed}")
         for setting in settings
         for seed in range(seeds)
     ]
-
-
-def train_all(trainings: Sequence[Job], *, processes: int, saved_page: SavedPage | None = None) -> None:
-    """Execute the training runs that are not done yet, in parallel processes of one thread each.
-
-    Args:
-        trainings: Training runs, such as those of `jobs`.
-        processes: Number of training runs at a time.
-        saved_page: As for `launcher.execute.run`.
-
-    Raises:
-        ValueError: If a training run fails, or its folder holds a different one.
-    """
-    if processes < 1:
-        raise ValueError(f"expected at least one process, got {processes}")
-    run_all(trainings, processes=processes, description="training", saved_page=saved_page)
 
 
 def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) -> list[Effect]:

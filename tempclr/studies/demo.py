@@ -6,13 +6,14 @@ saturates. The weight of the order loss was chosen from 0.3 and 0.7, its tempera
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tempclr.experiments import runs, video_text
 from tempclr.experiments.experiment import Experiment
+from tempclr.launcher.execute import NotebookRun
 from tempclr.launcher.html import SavedPage
 from tempclr.launcher.pool import Job, is_done, run_all
 from tempclr.studies import comparison, report
+from tempclr.studies.training_run import TrainingRun
 
 SEEDS = (0, 1, 2)
 METHODS: Mapping[str, Mapping[str, float]] = {"unit": {"weight": 0.0}, "tempclr": {"weight": 0.3, "temperature": 0.2}}
@@ -39,46 +40,47 @@ def run(out: Path, *, processes: int = 2, smoke: bool = False, saved_page: Saved
 
     Args:
         out: Folder of the report and of all runs. Finished runs are kept, and unfinished ones continue.
-        processes: Notebooks executed in parallel, each on one thread.
+        processes: Training runs, then notebooks, at a time, each on one thread.
         smoke: Whether to use tiny sizes, which show that everything runs; the numbers mean nothing.
         saved_page: As for `launcher.execute.run`.
 
     Raises:
         ValueError: If a notebook fails, or the folder holds results of different settings or code.
     """
-    if processes < 1:
-        raise ValueError(f"expected at least one process, got {processes}")
     out = out.resolve()
     size = SMOKE if smoke else FULL
     training = [
-        Job("02_train", {"seed": seed, **size, **method}, out / f"train-{name}-{seed}")
+        TrainingRun.of({"seed": seed, **size, **method}, out / f"train-{name}-{seed}")
         for seed in (SEEDS[:1] if smoke else SEEDS)
         for name, method in METHODS.items()
     ]
     looking = [
-        Job("03_retrieval", {"trained": str(out), "wrong_orders": 5 if smoke else 31}, out / "retrieval"),
-        Job("01_soft_dtw", {}, out / "soft-dtw"),
+        NotebookRun("03_retrieval", {"trained": str(out), "wrong_orders": 5 if smoke else 31}, out / "retrieval"),
+        NotebookRun("01_soft_dtw", {}, out / "soft-dtw"),
         *[
-            Job("04_explore", {"trained": str(out / "train-tempclr-0"), "video": video}, out / f"explore-{video}")
+            NotebookRun(
+                "04_explore", {"trained": str(out / "train-tempclr-0"), "video": video}, out / f"explore-{video}"
+            )
             for video in (0, 4)
         ],
     ]
-    if all(is_done(job) for job in (*training, *looking)) and (out / "index.html").is_file():
+    every: list[Job] = [*training, *looking]
+    if all(map(is_done, every)) and (out / "index.html").is_file():
         print(f"The demo is done already; delete {out} to run it again.\n")
     else:
         out.mkdir(parents=True, exist_ok=True)
-        if not all(is_done(job) for job in training):
-            _render(training[0])
-        run_all(training, processes=processes, description="training", saved_page=saved_page)
-        run_all(looking, processes=processes, description="evaluating and exploring", saved_page=saved_page)
+        if not all(map(is_done, training)):
+            _render(training[0].experiment)
+        run_all(training, processes=processes, description="training")
+        run_all(
+            looking, processes=processes, description="evaluating and exploring", unit="notebook", saved_page=saved_page
+        )
         report.write(out, [job.out for job in training], out / "retrieval", [job.out for job in looking[1:]])
     print(comparison.as_text(runs.read_metrics(out / "retrieval")))
     print(f"\nThe report is at {out / 'index.html'}")
 
 
-def _render(job: Job) -> None:
-    """Render the videos that all jobs share into the cache, with a progress bar."""
-    rooms: dict[str, Any] = {name: value for name, value in job.parameters.items() if name.endswith("_rooms")}
-    experiment = Experiment(**rooms)
+def _render(experiment: Experiment) -> None:
+    """Render the videos that all training runs share into the cache, with a progress bar."""
     for split in ("train", "validation", "test"):
         video_text.pairs(experiment, split)

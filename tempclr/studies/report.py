@@ -19,7 +19,7 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
     """Write `index.html` and `metrics.json` into a folder.
 
     Args:
-        out: The folder, which contains the runs; the page links to their notebooks.
+        out: The folder, which contains the runs; the page links to the executed notebooks.
         training: Finished training runs.
         retrieval: Finished run of 03_retrieval.
         looking: Finished runs of other notebooks, in the order of their links.
@@ -53,8 +53,9 @@ def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequenc
         settings=_settings(training),
         notebooks=[
             {"name": folder.name, "seconds": json.loads((folder / "env.json").read_text())["seconds"]}
-            for folder in (*training, retrieval, *looking)
+            for folder in (retrieval, *looking)
         ],
+        seconds=sum(json.loads((folder / "env.json").read_text())["seconds"] for folder in training),
         environment=json.loads((retrieval / "env.json").read_text()),
     )
     write_text(out / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
