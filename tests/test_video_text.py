@@ -185,7 +185,7 @@ def test_training_on_files_is_training_on_what_they_hold(folder: Path):
 
 
 def test_unknown_names_are_refused():
-    for name in ("shuffle", "anchor", "alignment", "encoder", "unit_loss", "trainable"):
+    for name in ("observation", "bounds", "shuffle", "anchor", "alignment", "encoder", "unit_loss", "trainable"):
         with pytest.raises(ValueError, match=f"expected {name} to be one of .*, got 'sideways'"):
             Experiment(**{name: "sideways"})
     with pytest.raises(ValueError, match="a checkpoint only with the encoder 'paper', got one for 'per-step'"):
@@ -210,6 +210,9 @@ def test_unknown_names_are_refused():
         ({"steps_per_video": 1, "orders_per_room": 2}, "1 to 1 orders of 1 steps, got 2"),
         ({"validation_rooms": 0}, "rooms, steps_per_video >= 1"),
         ({"jitter": -1}, "jitter >= 0"),
+        ({"room_set": 100}, "room_set from 0 to 99, got 100"),
+        ({"hidden_steps": 1, "bounds": "unknown"}, "background with hidden steps and unknown bounds"),
+        ({"data": "folder", "bounds": "exact"}, "simulated rooms only, got 'pixels' and 'exact' for your own features"),
     ],
 )
 def test_numbers_out_of_range_are_refused_before_there_is_data(change: dict, message: str):

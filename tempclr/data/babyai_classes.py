@@ -118,7 +118,10 @@ def _room(seed: int, plans: list[list[tuple[str, str]]]) -> list[Procedure]:
     """One procedure for each order of things in one room; none if the bot fails in any of them."""
     found = []
     for targets in plans:
-        performed = simulator.perform(seed, targets)
+        try:
+            performed = simulator.perform(seed, targets)
+        except simulator.EndlessSearchError:
+            return []
         if performed is None:
             return []
         texts = tuple(map(simulator.sentence, targets))

@@ -1,6 +1,11 @@
 """Checks of the parameters of data, without torch: an experiment refuses a wrong number before anything is loaded."""
 
 import math
+from typing import Literal, get_args
+
+Observation = Literal["pixels", "symbols"]  # what the agent sees of a simulated room
+Bounds = Literal["trimmed", "exact", "unknown"]  # what is known of the steps of its videos
+ROOM_SETS = 100  # of each split
 
 
 def check_excerpts(max_sentences: int, min_sentences: int) -> None:
@@ -30,4 +35,14 @@ def check_sets(sets: int, *, things: int, orders_per_set: int, videos_per_class:
         raise ValueError(
             f"expected 2 to 4 things, at most as many orders_per_set as they have, and sets and videos_per_class >= 1, "
             f"got {things}, {orders_per_set}, {sets} and {videos_per_class}"
+        )
+
+
+def check_bounds(bounds: Bounds, *, hidden_steps: int, background: bool) -> None:
+    """Raise `ValueError` unless procedures can be cut into clips in this way; see `babyai.procedure_pairs`."""
+    if bounds not in get_args(Bounds):
+        raise ValueError(f"expected bounds to be one of {', '.join(get_args(Bounds))}, got {bounds!r}")
+    if bounds == "unknown" and hidden_steps and not background:
+        raise ValueError(
+            "expected background with hidden steps and unknown bounds, since nobody knows which clips to leave out"
         )

@@ -1,7 +1,8 @@
 """A simulated agent that carries out instructions in a room: its video, and when it followed which instruction.
 
 The BabyAI bot of the minigrid package follows instructions such as "go to the green key" one after the other. The
-frames are what the agent sees. Nothing is downloaded, and no torch is loaded.
+frames are what the agent sees, as pixels or as symbols: what the simulator knows of each cell of the agent's view.
+Symbols need no rendering, and `draw` makes the same pixels of them. Nothing is downloaded, and no torch is loaded.
 
 Source:
     Chevalier-Boisvert et al., "BabyAI", ICLR 2019; Chevalier-Boisvert et al., "Minigrid &
@@ -10,11 +11,12 @@ Source:
 
 import contextlib
 import io
-import itertools
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,11 +24,17 @@ from tqdm.auto import tqdm
 
 from tempclr._util.files import cached
 from tempclr._util.optional import import_optional, version
-from tempclr.data.ranges import check_procedures
+from tempclr.data.ranges import ROOM_SETS, Observation, check_procedures
+
+log = logging.getLogger(__name__)
 
 VERSION = 1  # of the rendering; part of the cache key
 FIRST_SEED = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
+VIEW = 7  # cells on each side of what the agent sees
+_TILE = 8  # pixels on each side of a cell
+_SEEDS = 1_000_000 // ROOM_SETS  # of a set of rooms
 _MAX_ACTIONS = 100  # per step; the bot needs about 6
+_MAX_SEARCHES = 1000  # breadth-first searches of the bot per step; 66 were the most in the first 865 rooms
 
 
 @dataclass(frozen=True)
@@ -34,16 +42,32 @@ class Procedure:
     """One video of an agent that carries out instructions one after the other."""
 
     name: str  # split, room and number of the order, such as "test-17/0"
-    frames: UInt8[np.ndarray, "frames height width 3"]
+    frames: UInt8[np.ndarray, "frames height width 3"]  # pixels, or symbols: kind, colour and state of each cell
     instructions: tuple[str, ...]  # in the order in which they were carried out
     bounds: tuple[tuple[int, int], ...]  # of each instruction: its first frame, and the frame after its last
     described: tuple[bool, ...]  # False for hidden steps, which are background
 
+    @property
+    def symbols(self) -> bool:
+        """Whether the frames are symbols rather than pixels."""
+        return self.frames.shape[1:3] == (VIEW, VIEW)
+
+
+class EndlessSearchError(Exception):
+    """The bot searches for a way without end."""
+
 
 def procedures(
-    split: str, rooms: int, *, steps_per_video: int = 5, hidden_steps: int = 0, orders_per_room: int = 1
+    split: str,
+    rooms: int,
+    *,
+    steps_per_video: int = 5,
+    hidden_steps: int = 0,
+    orders_per_room: int = 1,
+    room_set: int = 0,
+    observation: Observation = "pixels",
 ) -> list[Procedure]:
-    """Return rendered procedures, from the cache if they were rendered before.
+    """Return procedures, from the cache if they were performed before.
 
     Args:
         split: "train", "validation" or "test". No room is in two splits.
@@ -52,15 +76,22 @@ def procedures(
         hidden_steps: Steps of each procedure that are carried out but not described, at random places;
             `steps_per_video + hidden_steps` is at most 6.
         orders_per_room: Procedures in each room: the same steps in different orders.
+        room_set: Which rooms of the split, 0 to 99. No room is in two sets.
+        observation: "pixels" or "symbols"; what happens is the same in both.
 
     Returns:
         `rooms * orders_per_room` procedures, those of one room next to each other.
 
     Raises:
-        ValueError: If an argument is out of range, or the `demo` extra is not installed.
+        ValueError: If an argument is out of range, the set has fewer such rooms, or the `demo` extra is not
+            installed.
     """
     if split not in FIRST_SEED:
         raise ValueError(f"expected split to be one of {', '.join(FIRST_SEED)}, got {split!r}")
+    if observation not in get_args(Observation):
+        raise ValueError(f"expected observation to be one of {', '.join(get_args(Observation))}, got {observation!r}")
+    if not 0 <= room_set < ROOM_SETS:
+        raise ValueError(f"expected room_set from 0 to {ROOM_SETS - 1}, got {room_set}")
     check_procedures(rooms, steps_per_video=steps_per_video, hidden_steps=hidden_steps, orders_per_room=orders_per_room)
     key = {
         "version": VERSION,
@@ -71,25 +102,41 @@ def procedures(
         "hidden": hidden_steps,
         "orders": orders_per_room,
     }
-    render = partial(_render, split, rooms, steps_per_video, hidden_steps, orders_per_room)
-    return from_arrays(cached("babyai", key, lambda: as_arrays(render())))
+    key |= {"set": room_set} if room_set else {}
+    key |= {"observation": observation} if observation != "pixels" else {}
+    seeds = range(FIRST_SEED[split] + room_set * _SEEDS, FIRST_SEED[split] + (room_set + 1) * _SEEDS)
+    perform = partial(_perform_rooms, split, rooms, seeds, steps_per_video, hidden_steps, orders_per_room, observation)
+    return from_arrays(cached("babyai", key, lambda: as_arrays(perform())))
 
 
-def _render(split: str, rooms: int, steps: int, hidden: int, orders: int) -> list[Procedure]:
-    """Procedures in the first `rooms` rooms of the split that have enough different objects."""
+def _perform_rooms(
+    split: str, rooms: int, seeds: range, steps: int, hidden: int, orders: int, observation: Observation
+) -> list[Procedure]:
+    """Procedures in the first `rooms` rooms that have enough different objects."""
     found: list[Procedure] = []
-    with tqdm(total=rooms, desc=f"rendering {split} procedures", unit="room") as bar:
-        for seed in itertools.count(FIRST_SEED[split]):
-            room = list(_room(f"{split}-{len(found) // orders}", seed, steps, hidden, orders))
+    endless = 0
+    with tqdm(total=rooms, desc=f"performing {split} procedures", unit="room") as bar:
+        for seed in seeds:
+            try:
+                name = f"{split}-{len(found) // orders}"
+                room = list(_room(name, seed, steps, hidden, orders, observation))
+            except EndlessSearchError:
+                endless += 1
+                continue
             if len(room) == orders:
                 found += room
                 bar.update()
             if len(found) == rooms * orders:
-                return found
-    raise AssertionError("unreachable")
+                break
+        else:
+            raise ValueError(f"expected {rooms} rooms in each set, found only {len(found) // orders}; ask for fewer")
+    if endless:
+        tried = seed + 1 - seeds.start
+        log.warning("%d of %d rooms are passed over, since the bot searches in them without end", endless, tried)
+    return found
 
 
-def _room(name: str, seed: int, steps: int, hidden: int, orders: int) -> Iterator[Procedure]:
+def _room(name: str, seed: int, steps: int, hidden: int, orders: int, observation: Observation) -> Iterator[Procedure]:
     """The same steps in one room in different orders; none if it has too few objects or the bot fails."""
     generator = np.random.default_rng(seed)
     things = objects(seed)
@@ -102,7 +149,7 @@ def _room(name: str, seed: int, steps: int, hidden: int, orders: int) -> Iterato
         plan = iter([chosen[index] for index in order])
         unseen = iter(chosen[steps:])
         targets = [next(plan) if seen else next(unseen) for seen in described]
-        performed = perform(seed, targets)
+        performed = perform(seed, targets, observation)
         if performed is None:
             return
         frames, bounds = performed
@@ -120,12 +167,14 @@ def _orders(steps: int, count: int, generator: np.random.Generator) -> list[tupl
     return chosen
 
 
-def _environment(seed: int):
+def _environment(seed: int, observation: Observation = "symbols"):
     """A room at its start; the messages that the simulator prints are suppressed."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rendering needs no screen
     gymnasium = import_optional("gymnasium", "demo")
-    wrappers = import_optional("minigrid.wrappers", "demo")
-    room = wrappers.RGBImgPartialObsWrapper(gymnasium.make("BabyAI-GoToLocal-v0"), tile_size=8)
+    wrappers = import_optional("minigrid.wrappers", "demo")  # registers the rooms, too
+    room = gymnasium.make("BabyAI-GoToLocal-v0")
+    if observation == "pixels":
+        room = wrappers.RGBImgPartialObsWrapper(room, tile_size=_TILE)
     with contextlib.redirect_stdout(io.StringIO()):
         room.reset(seed=seed)
     return room
@@ -144,11 +193,16 @@ def sentence(target: tuple[str, str]) -> str:
     return f"go to the {colour} {kind}"
 
 
-def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list[tuple[int, int]]] | None:
-    """Return frames and bounds of the bot visiting each target in turn, or None if it does not reach one."""
+def perform(
+    seed: int, targets: list[tuple[str, str]], observation: Observation = "pixels"
+) -> tuple[np.ndarray, list[tuple[int, int]]] | None:
+    """Return frames and bounds of the bot visiting each target in turn, or None if it does not reach one.
+
+    Raises:
+        EndlessSearchError: If the bot searches for a way without end.
+    """
     verifier = import_optional("minigrid.envs.babyai.core.verifier", "demo")
-    bots = import_optional("minigrid.utils.baby_ai_bot", "demo")
-    environment = _environment(seed)
+    environment = _environment(seed, observation)
     world = environment.unwrapped
     frames: list[np.ndarray] = []
     bounds = []
@@ -157,7 +211,7 @@ def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list
         world.instrs = verifier.GoToInstr(verifier.ObjDesc(kind, colour))
         world.instrs.reset_verifier(world)
         world.max_steps = _MAX_ACTIONS * (len(targets) + 1)
-        bot, action, done = bots.BabyAIBot(environment), None, False
+        bot, action, done = _bot(environment), None, False
         while not done:
             if len(frames) - start == _MAX_ACTIONS:
                 return None
@@ -165,10 +219,35 @@ def perform(seed: int, targets: list[tuple[str, str]]) -> tuple[np.ndarray, list
                 action = bot.replan(action)
             except AssertionError:  # how the bot reports that it is stuck
                 return None
-            observation, _, done, _, _ = environment.step(action)
-            frames.append(observation["image"])
+            observed, _, done, _, _ = environment.step(action)
+            frames.append(observed["image"])
         bounds.append((start, len(frames)))
     return np.stack(frames), bounds
+
+
+def _bot(environment):
+    """A bot that gives up a search without end: its plans are made in a loop that may never reach an action."""
+    bot = import_optional("minigrid.utils.baby_ai_bot", "demo").BabyAIBot(environment)
+    search = bot._breadth_first_search
+
+    def limited(*arguments, **named):
+        if bot.bfs_counter == _MAX_SEARCHES:
+            raise EndlessSearchError
+        return search(*arguments, **named)
+
+    bot._breadth_first_search = limited
+    return bot
+
+
+def draw(symbols: UInt8[np.ndarray, "frames 7 7 3"]) -> UInt8[np.ndarray, "frames 56 56 3"]:
+    """Return the pixels of frames that are given as symbols, as they would have been rendered."""
+    grids = import_optional("minigrid.core.grid", "demo")
+    agent = (VIEW // 2, VIEW - 1)  # the middle of the lowest row, looking up
+    drawn = []
+    for each in symbols:
+        grid, visible = grids.Grid.decode(each)
+        drawn.append(grid.render(_TILE, agent_pos=agent, agent_dir=3, highlight_mask=visible))
+    return np.stack(drawn)
 
 
 def as_arrays(videos: list[Procedure]) -> dict[str, np.ndarray]:

@@ -27,22 +27,26 @@ class MLP(nn.Module):
 
     Args:
         features: Width of the input; 512 for S3D.
-        dim: Width of the hidden layer and of the output.
+        dim: Width of the output.
+        hidden: Width of the hidden layer; None is `dim`, as published.
+        dropout: Share of the hidden layer that is left out in training; 0 as published.
 
     Source:
         Xu et al., "VideoCLIP", EMNLP 2021, section 3.2.
     """
 
-    def __init__(self, features: int, dim: int) -> None:
+    def __init__(self, features: int, dim: int, *, hidden: int | None = None, dropout: float = 0.0) -> None:
         super().__init__()
+        hidden = dim if hidden is None else hidden
         self.features = features
-        self.linear1 = nn.Linear(features, dim)
+        self.linear1 = nn.Linear(features, hidden)
         self.activation = nn.GELU()
-        self.LayerNorm = nn.LayerNorm(dim)
-        self.linear2 = nn.Linear(dim, dim)
+        self.LayerNorm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.linear2 = nn.Linear(hidden, dim)
 
     def forward(self, steps: Float[Tensor, "*steps features"]) -> Float[Tensor, "*steps dim"]:
         """Return one embedding per step."""
         if steps.shape[-1] != self.features:
             raise ValueError(f"expected features [..., {self.features}], got {tuple(steps.shape)}")
-        return self.linear2(self.LayerNorm(self.activation(self.linear1(steps))))
+        return self.linear2(self.dropout(self.LayerNorm(self.activation(self.linear1(steps)))))

@@ -103,6 +103,21 @@ ANCHORS: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
+OBSERVATIONS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "pixels": Choice("what the agent sees, rendered"),
+        "symbols": Choice("kind and colour of each cell in its view, one-hot, as from a perfect detector of objects"),
+    }
+)
+
+BOUNDS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "trimmed": Choice("every step is cut into clips, within its bounds"),
+        "exact": Choice("the whole video is cut into clips; each belongs to the step at its middle"),
+        "unknown": Choice("the same clips; which sentence a training clip shows is not known"),
+    }
+)
+
 TRAINABLE: Mapping[str, Choice] = MappingProxyType(
     {
         "layernorm": Choice("scale and shift of every LayerNorm"),

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from tempclr._util.settings import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE, validate
-from tempclr.data.ranges import check_excerpts, check_procedures
+from tempclr._util.settings import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE, Range, validate
+from tempclr.data.ranges import ROOM_SETS, check_bounds, check_excerpts, check_procedures
 from tempclr.experiments.choices import (
     ALIGNMENTS,
     ANCHORS,
+    BOUNDS,
     ENCODERS,
+    OBSERVATIONS,
     PAIR_DATA,
     SHUFFLES,
     TRAINABLE,
@@ -20,9 +22,12 @@ RANGES = {
     **dict.fromkeys(("layers", "dim", "negatives", "clips_per_step", "frames_per_clip"), AT_LEAST_ONE),
     **dict.fromkeys(("jitter", "order_sentences", "order_clips"), NON_NEGATIVE),
     **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
+    "room_set": Range(0, ROOM_SETS - 1),
     "weight": SHARE,
 }
 CHOICES = {
+    "observation": OBSERVATIONS,
+    "bounds": BOUNDS,
     "shuffle": SHUFFLES,
     "anchor": ANCHORS,
     "alignment": ALIGNMENTS,
@@ -39,14 +44,17 @@ class Experiment:
     seed: int = 0  # of initial weights, batches, wrong orders and jitter
     data: str = "babyai"  # a name of PAIR_DATA, or a folder of your own features
     train_rooms: int = 200  # simulated rooms, one video each
+    room_set: int = 0  # which training rooms; no room is in two sets
     validation_rooms: int = 32  # with `orders_per_room` videos each
     test_rooms: int = 48  # with `orders_per_room` videos each
     steps_per_video: int = 5  # described steps
     hidden_steps: int = 0  # steps per video that are carried out but not described
     orders_per_room: int = 4  # videos per validation and test room: the same steps in other orders
+    observation: str = "pixels"  # what is seen of a simulated room, see OBSERVATIONS
+    bounds: str = "trimmed"  # what is known of the steps in a simulated room, see BOUNDS
     background: bool = False  # whether clips that no sentence describes are kept
-    jitter: int = 1  # largest error of the bounds of steps, in frames
-    clips_per_step: int = 2
+    jitter: int = 1  # largest error of the bounds of trimmed steps, in frames
+    clips_per_step: int = 2  # of a whole video, their mean
     frames_per_clip: int = 2
     drop_overlapping: bool = False  # whether to drop sentences of features that overlap an earlier one
     min_sentences: int = 1  # training videos with fewer sentences are left out
@@ -90,6 +98,12 @@ class Experiment:
             hidden_steps=self.hidden_steps,
             orders_per_room=self.orders_per_room,
         )
+        if name == "features" and (self.observation, self.bounds) != ("pixels", "trimmed"):
+            raise ValueError(
+                f"expected observation and bounds of simulated rooms only, got {self.observation!r} and "
+                f"{self.bounds!r} for your own features, whose manifest says what is known"
+            )
+        check_bounds(self.bounds, hidden_steps=self.hidden_steps, background=self.background)  # type: ignore[arg-type]
 
 
 def check_contextual(dim: int) -> None:

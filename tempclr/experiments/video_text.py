@@ -10,7 +10,7 @@ from tempclr.data.excerpts import excerpts
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.source import Embed, PairSource
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
-from tempclr.encoders import ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
+from tempclr.encoders import MLP, ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.experiments.choices import ALIGNMENTS, PAIR_DATA, SHUFFLES, UNIT_LOSSES, make_source
 from tempclr.experiments.experiment import HEADS, Experiment
 from tempclr.losses import OrderTerm, TempCLR, per_cell
@@ -18,6 +18,7 @@ from tempclr.sequences import Pair
 from tempclr.training.processes import AllProcesses
 
 TOKENS, PIECES = 32, 61  # maximum rows per clip and word pieces per sentence, as published
+HIDDEN, DROPOUT = 512, 0.2  # of the encoder of symbols
 
 
 def source(experiment: Experiment) -> PairSource:
@@ -70,7 +71,8 @@ def _encoders(experiment: Experiment, clips: Tensor) -> tuple[nn.Module, nn.Modu
     """The encoders of text and video, with embeddings of size `dim`."""
     dim = experiment.dim
     text: nn.Module = Projection(DIM, dim)
-    video = clip_encoder(clips, dim)
+    symbols = experiment.observation == "symbols"
+    video = MLP(clips.shape[1], dim, hidden=HIDDEN, dropout=DROPOUT) if symbols else clip_encoder(clips, dim)
     if experiment.encoder == "contextual":
         text, video = (ContextEncoder(step, dim, layers=experiment.layers, heads=HEADS) for step in (text, video))
     if experiment.encoder == "minilm":
