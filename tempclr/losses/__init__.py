@@ -4,6 +4,7 @@ model         TempCLR: two encoders and the objective
 units         unit_loss, and UnitTerm: each clip with its sentence, among those of all videos
 assignment    the sentences of clips whose sentence is unknown
 mil_nce       a unit loss for captions that only roughly match their clips
+discriminative  discriminative_loss, and DiscriminativeTerm: a transcript against all wrong ones; needs no bounds
 within_video  step_loss, and WithinVideoTerm: supervised, each video by itself, background included
 order         order_loss: a sequence in its true order against wrong ones
 order_term    OrderTerm: what the objective contrasts with what
@@ -20,6 +21,8 @@ from tempclr.losses.assignment import evenly as evenly
 from tempclr.losses.assignment import known_only as known_only
 from tempclr.losses.contrast import Contrast as Contrast
 from tempclr.losses.contrast import info_nce as info_nce
+from tempclr.losses.discriminative import DiscriminativeTerm as DiscriminativeTerm
+from tempclr.losses.discriminative import discriminative_loss as discriminative_loss
 from tempclr.losses.distances import both_ways as both_ways
 from tempclr.losses.distances import per_cell as per_cell
 from tempclr.losses.distances import transposed as transposed
