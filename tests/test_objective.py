@@ -16,6 +16,7 @@ from tempclr.alignment._kernels import reference
 from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.encoders import ContextEncoder, Projection, encode
 from tempclr.losses import (
+    DiscriminativeTerm,
     Losses,
     OrderTerm,
     Temperature,
@@ -500,6 +501,7 @@ def at_once(work: list[Callable[[], Losses]]) -> list[Losses]:
         {"in_batch_negatives": True, "debiased": True, "sentences": 2},
         {"unit": UnitTerm(mil_nce), "in_batch_negatives": True},
         {"unit": WithinVideoTerm(temperature=0.1), "weight": 0.12},
+        {"unit": DiscriminativeTerm()},
         {"across": True, "in_batch_negatives": True, "anchor": "both", "sentences": 2},
         {"temperature": Temperature(0.5), "unit": UnitTerm(temperature=Temperature(0.2)), "in_batch_negatives": True},
     ],

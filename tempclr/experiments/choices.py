@@ -83,6 +83,10 @@ UNIT_LOSSES: Mapping[str, Choice] = MappingProxyType(
                 partial(tempclr.losses.step_loss, cosine=cosine), temperature
             ),
         ),
+        "discriminative": Choice(
+            "the sentences of a video in order, against all wrong lists; needs no bounds",
+            lambda cosine, temperature: tempclr.losses.DiscriminativeTerm(cosine, temperature),
+        ),
     }
 )
 

@@ -105,7 +105,7 @@ class DiscriminativeTerm:
         return stable_repr(self)
 
     def __call__(
-        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather
+        self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather, *, progress: float | None = None
     ) -> tuple[Float[Tensor, ""], int]:
         """Return the mean loss of the videos of an embedded batch, and the number of videos skipped.
 
