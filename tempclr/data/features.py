@@ -11,6 +11,7 @@ when it is drawn.
 import hashlib
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tempclr.data.bounds import row_segments, rows_within
 from tempclr.data.labelled import Video, even_clips
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.manifest import read_manifest
 from tempclr.data.source import Embed
-from tempclr.sequences import Pair
+from tempclr.sequences import BACKGROUND, UNKNOWN, Pair
 
 log = logging.getLogger(__name__)
 
@@ -71,23 +73,26 @@ def pairs(
 ) -> LazyPairs:
     """Return the videos of one split as pairs, whose rows are read when they are drawn.
 
-    A row belongs to the sentence whose segment contains its middle (to the first, where segments overlap). With
-    `tokens`, all rows of a segment form one clip, and overlapping clips share rows. The log says how many sentences
-    are left out and how many clips are cut.
+    A row belongs to the sentence whose segment contains its middle (to the first, where segments overlap), or whose
+    point lies in it. A row that may belong to a sentence without [start, stop], by the order of sentences, is
+    `UNKNOWN`; see `data.bounds.row_segments`. Other rows are `BACKGROUND`. With `tokens`, all rows of a segment form
+    one clip, and overlapping clips share rows. The log says how many sentences are left out, how many clips are cut,
+    and how many videos have unknown rows.
 
     Args:
         folder: Where `manifest.jsonl` and the `.npy` files are. It must stay there while pairs are drawn.
         split: Which videos to read.
         embed: Sentences to features.
-        background: Whether rows outside all segments are kept (with segment -1) or dropped.
+        background: Whether background is kept or dropped. Unknown rows are always kept.
         tokens: Number of rows of a clip, for an encoder of clips [clips, tokens, dim] such as `VideoBert`: the
             first rows of each segment, padded with 0. 0 makes each row a clip.
-        drop_overlapping: Whether to drop a sentence whose segment overlaps that of an earlier one.
+        drop_overlapping: Whether to drop a sentence whose [start, stop] overlaps that of an earlier one.
 
     Raises:
         ValueError: If the manifest is missing or malformed, a file does not match it, lies outside
-            the folder or holds NaN or infinity, a sentence has no row, a clip has only zeros, the split is empty, or
-            `background` is given with `tokens`.
+            the folder or holds NaN or infinity, a sentence has no row, known times contradict the order of sentences,
+            a clip has only zeros, the split is empty, or `tokens` are given with `background` or with a sentence
+            that has no [start, stop].
     """
     if tokens < 0 or (tokens and background):
         raise ValueError(f"expected tokens >= 0, and no background if tokens > 0, got {tokens} and {background}")
@@ -96,7 +101,7 @@ def pairs(
     if not entries:
         raise ValueError(f"expected videos of split {split!r} in {folder}, got none")
     entries = _without_overlaps(entries, split) if drop_overlapping else entries
-    _check_rows(folder, entries, split, tokens)
+    untimed = _check_rows(folder, entries, split, tokens)
     for entry in _bar(entries, f"checking {split} features"):
         _clips(entry, _read(folder, entry), background, tokens)
     texts = sorted({text for entry in entries for text in entry["sentences"]})
@@ -109,7 +114,8 @@ def pairs(
         sentences = features[torch.from_numpy(np.array([places[text] for text in entry["sentences"]]))]
         return Pair(_name(entry), sentences, clips, segments, tuple(entry["sentences"]))
 
-    return LazyPairs([_name(entry) for entry in entries], [len(entry["sentences"]) for entry in entries], draw)
+    counts = [len(entry["sentences"]) for entry in entries]
+    return LazyPairs([_name(entry) for entry in entries], counts, draw, untimed)
 
 
 def labelled(folder: Path | str, split: str, *, clips: int) -> list[Video]:
@@ -161,34 +167,73 @@ def _without_overlaps(entries: list[dict], split: str) -> list[dict]:
 def _without_overlap(entry: dict) -> dict:
     """One line of the manifest without sentences whose segment overlaps that of an earlier sentence that is kept."""
     kept: list[int] = []
-    for number, (start, stop) in enumerate(entry["segments"]):
-        if all(stop <= entry["segments"][other][0] or entry["segments"][other][1] <= start for other in kept):
-            kept.append(number)
+    taken: list[list[int | float]] = []
+    for number, segment in enumerate(entry["segments"]):
+        if isinstance(segment, list):  # a point or null overlaps nothing
+            if any(start < segment[1] and segment[0] < stop for start, stop in taken):
+                continue
+            taken.append(segment)
+        kept.append(number)
     return entry | {name: [entry[name][number] for number in kept] for name in ("sentences", "segments")}
 
 
-def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> None:
-    """Refuse files of another shape and sentences without rows, before numbers are read; log how many clips are cut."""
-    cut = total = 0
+def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> list[bool]:
+    """Refuse files of another shape and rows that do not fit the sentences, before numbers are read.
+
+    Returns which videos have unknown rows and a sentence without a known row.
+    """
+    cut = total = unknown = 0
+    untimed = []
     for entry in _bar(entries, f"finding {split} features"):
         _opened(folder, entry)
-        rows = _rows(entry, tokens).sum(1)
-        if (rows == 0).any():
-            raise ValueError(
-                f"expected at least one row for every sentence of {entry['video']}, "
-                f"got none for number {int(rows.argmin())}"
-            )
-        cut, total = cut + int((rows > tokens).sum()), total + len(rows)
-    if tokens and cut:
-        log.warning("%d of %d %s clips have more than %d rows and are cut", cut, total, split, tokens)
+        if tokens:
+            rows = _rows_of_clips(entry).sum(1)
+            cut, total = cut + int((rows > tokens).sum()), total + len(rows)
+            untimed.append(False)
+        else:
+            shown = set(_segments(entry).tolist())
+            unknown += UNKNOWN in shown
+            untimed.append(UNKNOWN in shown and not shown.issuperset(range(len(entry["sentences"]))))
+    alike = sum(_repeats(entry) for entry in entries)
+    for count, of, what in (
+        (cut, total, f"clips have more than {tokens} rows and are cut"),
+        (unknown, len(entries), "videos have rows whose sentence is unknown"),
+        (alike, len(entries), "videos have a sentence twice in a row without bounds, which no alignment tells apart"),
+    ):
+        if count:
+            log.warning("%d of %d %s %s", count, of, split, what)
+    return untimed
 
 
-def _rows(entry: dict, tokens: int) -> Bool[np.ndarray, "sentences rows"]:
-    """Which rows belong to which sentence; without tokens, a row belongs to one sentence only."""
-    middle = (np.arange(entry["rows"], dtype=np.float32) + 0.5) * entry["seconds"]
-    start, stop = np.array(entry["segments"], dtype=middle.dtype).T[..., None]
-    inside = (start <= middle) & (middle < stop)
-    return inside if tokens else inside & (inside.cumsum(0) == 1)
+def _repeats(entry: dict) -> bool:
+    """Whether a sentence comes twice in a row without a time."""
+    both = zip(entry["sentences"], entry["segments"], strict=True)
+    return any(text == other and before is None and after is None for (text, before), (other, after) in pairwise(both))
+
+
+def _segments(entry: dict) -> Int[np.ndarray, " rows"]:
+    """The sentence of each row, background or unknown."""
+    try:
+        return row_segments(entry["segments"], entry["rows"], entry["seconds"])
+    except ValueError as error:
+        raise ValueError(f"{entry['video']}: {error}") from error
+
+
+def _rows_of_clips(entry: dict) -> Bool[np.ndarray, "sentences rows"]:
+    """Which rows form the clip of which sentence, where a clip is a whole segment; refused if one has none."""
+    without = [number for number, segment in enumerate(entry["segments"]) if not isinstance(segment, list)]
+    if without:
+        raise ValueError(
+            f"{entry['video']}: expected [start, stop] of every sentence, since its rows are the tokens of one clip, "
+            f"got {entry['segments'][without[0]]!r} for number {without[0]}; give its bounds, or make each row a clip "
+            f"(tokens=0: any encoder but 'paper')"
+        )
+    own = rows_within(entry["segments"], entry["rows"], entry["seconds"])
+    if not own.any(1).all():
+        raise ValueError(
+            f"{entry['video']}: expected at least one row for every sentence, got none for number {own.any(1).argmin()}"
+        )
+    return own
 
 
 def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
@@ -231,11 +276,11 @@ def _clips(
     entry: dict, rows: np.ndarray, background: bool, tokens: int
 ) -> tuple[Float[Tensor, "clips *features"], Int[Tensor, " clips"]]:
     """The clips of one video and the sentence of each; only their rows are read."""
-    own = _rows(entry, tokens)
     if not tokens:
-        segments = np.where(own.any(0), own.argmax(0), -1)
-        kept = np.full(len(segments), True) if background else segments >= 0
+        segments = _segments(entry)
+        kept = np.full(len(segments), True) if background else segments != BACKGROUND
         return torch.from_numpy(_floats(rows[kept])), torch.from_numpy(segments[kept])
+    own = _rows_of_clips(entry)
     clips = np.zeros((len(own), tokens, entry["dim"]), np.float32)
     for clip, inside in zip(clips, own, strict=True):
         first = inside.nonzero()[0][:tokens]

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Generator, Tensor
 
-from tempclr.sequences import Pair
+from tempclr.sequences import BACKGROUND, Pair
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def even_clips(
 def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator) -> list[Pair]:
     """Return ordered pairs of two different videos of one class: an anchor, in place of sentences, and a positive.
 
-    No clip is assigned to another (all segments are -1): the alignment has to find the matches. The captions are the
+    No clip is assigned to another (all are background): the alignment has to find the matches. The captions are the
     class, so that pairs of one class are not negatives of each other.
 
     Args:
@@ -60,9 +60,9 @@ def pairs_within(videos: Sequence[Video], *, most: int = 0, generator: Generator
         both = [(one, other) for one in own for other in own if one is not other]
         chosen = torch.randperm(len(both), generator=generator).tolist()[: most or None]
         for one, other in (both[number] for number in sorted(chosen)):
-            unknown = torch.full((len(other.clips),), -1)
+            unassigned = torch.full((len(other.clips),), BACKGROUND)
             name = f"{one.name} and {other.name}"
-            result.append(Pair(name, one.clips, other.clips, unknown, (label,) * len(one.clips)))
+            result.append(Pair(name, one.clips, other.clips, unassigned, (label,) * len(one.clips)))
     if not result:
         raise ValueError("expected a class with at least two videos, got none")
     counts = Counter(video.label for video in videos)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import overload
 
-from tempclr.sequences import Pair
+from tempclr.sequences import UNKNOWN, Pair
 
 
 class LazyPairs(Sequence[Pair]):
@@ -15,17 +15,26 @@ class LazyPairs(Sequence[Pair]):
         names: Name of each pair.
         sentences: How many sentences each has.
         draw: Makes a pair, given its number from 0.
+        untimed: Whether a pair has unknown clips and a sentence that no clip is known to show; by default, none has.
     """
 
-    def __init__(self, names: Sequence[str], sentences: Sequence[int], draw: Callable[[int], Pair]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        sentences: Sequence[int],
+        draw: Callable[[int], Pair],
+        untimed: Sequence[bool] | None = None,
+    ) -> None:
         self.names, self.sentences, self._draw = names, sentences, draw
+        self.untimed = [False] * len(names) if untimed is None else untimed
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> "LazyPairs":
         """Return any pairs as lazy ones."""
         if isinstance(pairs, LazyPairs):
             return pairs
-        return cls([pair.name for pair in pairs], [len(pair.sentences) for pair in pairs], pairs.__getitem__)
+        names, sentences = [pair.name for pair in pairs], [len(pair.sentences) for pair in pairs]
+        return cls(names, sentences, pairs.__getitem__, [_untimed(pair) for pair in pairs])
 
     def __len__(self) -> int:
         return len(self.names)
@@ -40,4 +49,11 @@ class LazyPairs(Sequence[Pair]):
         if isinstance(chosen, int):
             return self._draw(chosen)
         names, sentences = ([each[number] for number in chosen] for each in (self.names, self.sentences))
-        return LazyPairs(names, sentences, lambda number: self._draw(chosen[number]))
+        untimed = [self.untimed[number] for number in chosen]
+        return LazyPairs(names, sentences, lambda number: self._draw(chosen[number]), untimed)
+
+
+def _untimed(pair: Pair) -> bool:
+    """Whether a pair has unknown clips and a sentence that no clip is known to show."""
+    shown = set(pair.segments.tolist())
+    return UNKNOWN in shown and not shown.issuperset(range(len(pair.sentences)))

@@ -12,7 +12,7 @@ from tempclr.losses._gather import Gather, mean_over_processes
 from tempclr.losses._stable_repr import stable_repr
 from tempclr.losses.temperature import Temperature, check_temperature, current
 from tempclr.losses.units import similarities
-from tempclr.sequences import Batch, Sequences, pair_mask
+from tempclr.sequences import UNKNOWN, Batch, Sequences, pair_mask
 
 StepLoss = Callable[..., Tensor]  # (sentences, clips, shown, real, *, temperature) -> loss, as `step_loss`
 
@@ -86,10 +86,18 @@ class WithinVideoTerm:
     def __call__(
         self, sentences: Sequences, clips: Sequences, batch: Batch, gather: Gather, *, progress: float | None = None
     ) -> tuple[Float[Tensor, ""], int]:
-        """Return the loss of an embedded batch, and 0 skipped videos. A clip shows all sentences with its caption."""
+        """Return the loss of an embedded batch, and the number of videos skipped: those whose clips are all unknown.
+
+        A clip shows all sentences with its caption. Unknown clips take no part.
+        """
         captions = batch.captions.gather(1, batch.segments.clamp(min=0)).masked_fill(batch.segments < 0, -1)
+        known = batch.segments != UNKNOWN
         lengths = torch.stack((sentences.lengths, clips.lengths), 1)
-        real = pair_mask(lengths, batch.captions.shape[1], captions.shape[1])
+        real = pair_mask(lengths, batch.captions.shape[1], captions.shape[1]) & known[:, None]
         shown = (batch.captions[:, :, None] == captions[:, None]) & (captions >= 0)[:, None]
-        mean = self.loss(sentences.values, clips.values, shown, real, temperature=current(self.temperature))
-        return mean_over_processes(gather, mean * real.sum(), real), 0
+        if real.any():
+            mean = self.loss(sentences.values, clips.values, shown, real, temperature=current(self.temperature))
+        else:
+            mean = (sentences.values.sum() + clips.values.sum()) * 0  # all weights get a gradient, on every process
+        skipped = int((~real.any(2).any(1)).sum())
+        return mean_over_processes(gather, mean * real.sum(), real), skipped

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from tempclr.sequences import BACKGROUND, UNKNOWN
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -64,7 +66,16 @@ class Layout:
 
 
 def lay_out(segments: Int[Tensor, "batch steps"]) -> Layout:
-    """Return where the segments lie; a negative number is background or padding."""
+    """Return where the segments lie; `BACKGROUND` also stands for padding.
+
+    Raises:
+        ValueError: If a step is `UNKNOWN`, since its segment cannot be moved as a whole, nor left in its place.
+    """
+    if not segments.is_meta and (segments == UNKNOWN).any():
+        raise ValueError(
+            "expected the sentence of every clip, or background, got unknown clips, which belong to no segment; shuffle "
+            "the sentences instead, or give these clips segments first, such as an even split"
+        )
     starts = torch.nn.functional.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
     run = starts.cumsum(1) - 1
     index = torch.arange(segments.shape[1], device=segments.device).expand_as(run)
@@ -87,4 +98,4 @@ def even_segments(lengths: Int[Tensor, " batch"], steps: int, size: int) -> Int[
     if size < 1:
         raise ValueError(f"expected segments of at least 1 step, got {size}")
     index = torch.arange(steps, device=lengths.device)
-    return torch.where(index < lengths[:, None], index // size, -1)
+    return torch.where(index < lengths[:, None], index // size, BACKGROUND)

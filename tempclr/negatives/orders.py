@@ -51,8 +51,8 @@ def wrong_orders(
     segment, if only segments change places; otherwise step by step.
 
     Args:
-        segments: The sentence that each step belongs to; a segment is a run of equal numbers. A
-            negative number is background or padding, which keeps its place between the segments.
+        segments: The sentence that each step belongs to; a segment is a run of equal numbers. `BACKGROUND`, also
+            for padding, keeps its place between the segments.
         count: How many orders, at least 1.
         shuffle: Which orders are wrong, such as `permute_segments`, or a `mixture`.
         captions: A number for the caption of each step: exchanging segments with equal captions does not make
@@ -67,7 +67,8 @@ def wrong_orders(
         Orders that it rarely proposes, such as those of the rare part of a mixture, are missed more often.
 
     Raises:
-        ValueError: If `count` is not positive, shapes differ, there is no step, or segments are not integers.
+        ValueError: If `count` is not positive, shapes differ, there is no step, segments are not integers, or one is
+            `UNKNOWN`.
 
     Example:
         Segments of two clips and one clip have one wrong order; a single segment has none:

@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 
 from tempclr.plots import _text as text
 from tempclr.plots import style
+from tempclr.sequences import BACKGROUND, UNKNOWN
+
+_NAMES = {BACKGROUND: "(not described)", UNKNOWN: "(sentence unknown)"}
 
 
 @style.styled
@@ -22,14 +25,14 @@ def frame_strip(
 
     Args:
         clips: Frames, 8-bit colour.
-        segments: Sentence of each clip, from 0; negative for background.
+        segments: As in `Pair`: sentence of each clip, from 0; or BACKGROUND, or UNKNOWN, which are named.
         captions: Text of each sentence.
         width: Of the figure, in inches; the strip wraps where clips would be narrower than 0.6 inches.
 
     Raises:
-        ValueError: If there is no clip, or a segment has no caption.
+        ValueError: If there is no clip, or a segment has no caption and no name.
     """
-    if len(clips) == 0 or len(segments) != len(clips) or segments.max() >= len(captions):
+    if len(clips) == 0 or len(segments) != len(clips) or not {*segments.tolist()} <= {*_NAMES, *range(len(captions))}:
         raise ValueError(f"expected clips, a segment for each and a caption for each segment, got {len(clips)} clips")
     columns = min(len(clips), int(width / 0.6))
     rows = -(-len(clips) // columns)
@@ -50,8 +53,12 @@ def frame_strip(
         if number in starts:
             later = starts[starts > number]
             end = min(int(later[0]) if len(later) else len(clips), (number // columns + 1) * columns)
-            caption = captions[segments[number]] if segments[number] >= 0 else "(not described)"
+            segment = int(segments[number])
+            caption = captions[segment] if segment >= 0 else _NAMES[segment]
             ax.set_title(
-                text.plain(caption, 0.88 * size * (end - number), style.SMALL, lines=3), fontsize=style.SMALL, pad=3
+                text.plain(caption, 0.88 * size * (end - number), style.SMALL, lines=3),
+                fontsize=style.SMALL,
+                style="italic" if segment == UNKNOWN else "normal",
+                pad=3,
             )
     return figure

@@ -28,7 +28,7 @@ from torch.nn.functional import normalize
 from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.metrics import Interval, bootstrap, check_finite, group_means
-from tempclr.sequences import Pair, pad
+from tempclr.sequences import UNKNOWN, Pair, pad
 
 PROTOCOL = "CrossTask average recall: log-softmax over steps, one clip per step in the order of the list"
 
@@ -193,13 +193,18 @@ def judge(pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int
     Task steps that a video does not show do not count, and videos without places are skipped.
 
     Raises:
-        ValueError: If no video could be judged.
+        ValueError: If no video could be judged, or which step a clip shows is unknown.
     """
     hits, tasks, skipped = [], [], []
     for pair, steps, placed in zip(pairs, lists, places, strict=True):
         if placed is None:
             skipped.append(pair.name)
             continue
+        if (pair.segments == UNKNOWN).any():
+            raise ValueError(
+                f"expected the step that each clip of {pair.name} shows, or background, to judge where steps were found, "
+                f"got unknown clips; give [start, stop] of all its steps"
+            )
         spoken = [pair.captions[number] if number >= 0 else None for number in pair.segments.tolist()]
         for text, clip in zip(steps, placed.tolist(), strict=True):
             if text in spoken:

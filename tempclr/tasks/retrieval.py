@@ -28,7 +28,7 @@ from tempclr.encoders import encode
 from tempclr.losses import TempCLR
 from tempclr.negatives import Shuffle, wrong_orders
 from tempclr.pairwise import distances
-from tempclr.sequences import Pair, Sequences, collate, pad, pair_mask
+from tempclr.sequences import BACKGROUND, Pair, Sequences, collate, pad, pair_mask
 
 ScoreFn = Callable[[Sequences, Sequences], Tensor]
 PROTOCOL = "paragraph-to-video, cosine costs, normaliser length, expected ties"
@@ -73,7 +73,7 @@ class Embedded:
 
     paragraphs: Sequences
     videos: Sequences
-    segments: Int[Tensor, "videos m"]  # sentence of each clip; -1 is background or padding
+    segments: Int[Tensor, "videos m"]  # as in `Pair`; padding is BACKGROUND
 
 
 def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
@@ -88,7 +88,7 @@ def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
             paragraphs.append(x[number])
             videos.append(y[number])
             segments.append(batch.segments[number, : len(videos[-1])])
-    return Embedded(pad(paragraphs), pad(videos), pad_sequence(segments, True, -1))
+    return Embedded(pad(paragraphs), pad(videos), pad_sequence(segments, True, BACKGROUND))
 
 
 def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
@@ -193,9 +193,9 @@ def order_sensitivity(
         generator: Source of randomness.
 
     Raises:
-        ValueError: If a video has no wrong order.
+        ValueError: If a video has no wrong order, or a clip is `UNKNOWN`.
     """
-    drawn = wrong_orders(segments.masked_fill(~y.mask, -1), count, shuffle, generator=generator)
+    drawn = wrong_orders(segments.masked_fill(~y.mask, BACKGROUND), count, shuffle, generator=generator)
     short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
     if short:
         raise ValueError(f"expected a wrong order of every video, found none for video {', '.join(map(str, short))}")
