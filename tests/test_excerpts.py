@@ -1,11 +1,13 @@
 """Long videos are split into parts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tempclr.data.excerpts import excerpts
 from tempclr.data.lazy import LazyPairs
-from tempclr.sequences import Pair
+from tempclr.sequences import BACKGROUND, UNKNOWN, Pair
 
 
 def video(name: str, sentences: int) -> Pair:
@@ -62,7 +64,33 @@ def test_videos_are_split_without_being_drawn(generator: torch.Generator):
     assert parts[0].name == "1" and len(parts[0].sentences) == 10 and drawn == [1, 1]
 
 
+@pytest.mark.parametrize("sentences", [17, 32, 33])
+def test_unknown_clips_stay_between_their_sentences(sentences: int, generator: torch.Generator):
+    # of each sentence a clip of it and two of which it is unknown whether they show it or the next, and background
+    whole = video("a", sentences)
+    truth = torch.stack((torch.arange(sentences),) * 3 + (torch.full((sentences,), BACKGROUND),), 1).flatten()
+    unknown = torch.tensor([False, True, True, False]).repeat(sentences)
+    clips = torch.where(truth < 0, 99, truth)[:, None].float()
+    points = Pair("a", whole.sentences, clips, torch.where(unknown, UNKNOWN, truth), whole.captions)
+    parts = list(excerpts([points], 16, 5, generator=generator))
+    assert [int(k) for part in parts for k in part.sentences[:, 0]] == list(range(sentences))  # in runs
+    assert [text for part in parts for text in part.captions] == list(points.captions)
+    for number, part in enumerate(parts):
+        own = part.sentences[:, 0]
+        assert 5 <= len(own) <= 16 and torch.isin(part.clips[:, 0], own).all()  # clips of no other part, no background
+        known = part.segments >= 0
+        assert torch.equal(own[part.segments[known]], part.clips[known, 0])
+        assert len(part.clips) == 3 * len(own) - 2 * (number < len(parts) - 1)
+
+
 # refusals
+
+
+def test_a_video_with_a_sentence_without_time_is_not_split(generator: torch.Generator):
+    whole = video("a", 20)
+    gap = torch.where(whole.segments == 3, UNKNOWN, whole.segments)
+    with pytest.raises(ValueError, match=r"a time for each of the 20 sentences of a.*to 0 or to at least 20"):
+        excerpts([replace(whole, segments=gap)], 16, 5, generator=generator)
 
 
 def test_videos_that_are_all_too_short_are_refused(generator: torch.Generator):

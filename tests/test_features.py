@@ -9,7 +9,7 @@ import torch
 from tempclr.data.excerpts import excerpts
 from tempclr.data.features import labelled, pairs
 from tempclr.data.manifest import read_manifest
-from tempclr.sequences import Pair
+from tempclr.sequences import BACKGROUND, UNKNOWN, Pair
 
 ENTRY = {
     "video": "pasta",
@@ -139,7 +139,80 @@ def test_a_group_comes_before_the_name(folder: Path):
     assert pairs(folder, "train", embed)[0].name == "cook pasta/pasta"
 
 
+def test_a_transcript_alone_is_a_video_of_unknown_rows(folder: Path, caplog: pytest.LogCaptureFixture):
+    transcript = {name: value for name, value in ENTRY.items() if name != "segments"}
+    for entry in (transcript, {**ENTRY, "segments": None}, {**ENTRY, "segments": [None, None]}):
+        write(folder, entry)
+        for background in (True, False):  # rows may show a sentence, so none is dropped
+            (pair,) = pairs(folder, "train", embed, background=background)
+            assert pair.segments.tolist() == [UNKNOWN] * 6 and pair.clips.flatten().tolist() == list(range(18))
+            assert pair.captions == ("boil the water", "add the pasta")
+    assert set(caplog.messages) == {"1 of 1 train videos have rows whose sentence is unknown"}
+
+
+def test_bounds_points_and_nothing_mix(folder: Path, caplog: pytest.LogCaptureFixture):
+    changes = {"rows": 9, "sentences": list("abcd"), "segments": [[0, 4], 7.5, None, [12, 16]]}
+    np.save(folder / "pasta.npy", np.arange(27, dtype=np.float32).reshape(9, 3))
+    write(folder, {**ENTRY, **changes})
+    for background, last in ((True, [-1]), (False, [])):
+        (pair,) = pairs(folder, "train", embed, background=background)
+        assert pair.segments.tolist() == [0, 0, -2, 1, -2, -2, 3, 3, *last]
+        assert pair.clips[:, 0].tolist() == [3 * row for row in range(len(pair.clips))]
+    assert set(caplog.messages) == {"1 of 1 train videos have rows whose sentence is unknown"}
+
+
+def test_a_sentence_twice_in_a_row_without_bounds_is_counted(folder: Path, caplog: pytest.LogCaptureFixture):
+    for segments in ([[0, 2], [2, 4]], [1.0, 3.0]):  # their times tell them apart
+        write(folder, {**ENTRY, "sentences": ["stir", "stir"], "segments": segments})
+        assert len(pairs(folder, "train", embed)) == 1
+    assert not any("twice in a row" in message for message in caplog.messages)
+    write(folder, {**ENTRY, "sentences": ["stir", "stir"], "segments": None})
+    assert len(pairs(folder, "train", embed)) == 1
+    expected = "1 of 1 train videos have a sentence twice in a row without bounds, which no alignment tells apart"
+    assert caplog.messages[-1] == expected
+
+
+def test_only_known_bounds_overlap(folder: Path):
+    changes = {"sentences": list("abcd"), "segments": [[0, 4], None, [3, 6], 9.0]}
+    write(folder, {**ENTRY, **changes})
+    (pair,) = pairs(folder, "train", embed, drop_overlapping=True)
+    assert pair.captions == ("a", "b", "d") and pair.segments.tolist() == [0, 0, -2, -2, 2, -2]
+
+
 # laws
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_removing_times_never_changes_what_a_row_shows(background: bool, tmp_path: Path):
+    entries = random_folder(tmp_path / "features", 8)
+    for entry in entries:  # bounds that do not overlap: where they do, a row shows two sentences
+        stops = [segment[0] for segment in entry["segments"][1:]] + [entry["rows"] * entry["seconds"]]
+        entry["segments"] = [[start, stop] for (start, _), stop in zip(entry["segments"], stops, strict=True)]
+    fits = [entry for entry in entries if all(stop - start > 0.7 for start, stop in entry["segments"])]
+    assert len(fits) > 1
+    write(tmp_path / "features", *fits)
+    whole = list(pairs(tmp_path / "features", "train", embed, background=background))
+    for entry in fits:
+        entry["segments"] = [segment if k % 2 else None for k, segment in enumerate(entry["segments"])]
+    write(tmp_path / "features", *fits)
+    found = pairs(tmp_path / "features", "train", embed, background=background)
+    for before, after in zip(whole, found, strict=True):
+        assert after.captions == before.captions and len(after.clips) >= len(before.clips)
+        shown = dict(zip(map(tuple, before.clips.tolist()), before.segments.tolist(), strict=True))
+        for clip, segment in zip(map(tuple, after.clips.tolist()), after.segments.tolist(), strict=True):
+            removed = shown.get(clip, BACKGROUND) in (BACKGROUND, *range(0, 99, 2))
+            assert segment == shown.get(clip) or (segment == UNKNOWN and removed)
+
+
+def test_transcripts_are_read_when_they_are_drawn(tmp_path: Path):
+    entries = random_folder(tmp_path / "features", 4)
+    write(tmp_path / "features", *({**entry, "segments": None} for entry in entries))
+    found = pairs(tmp_path / "features", "train", embed)
+    assert found.untimed == [True] * 4 == found[::-1].untimed
+    for number, entry in enumerate(entries):
+        rows = np.load(tmp_path / "features" / f"v{number}.npy").astype(np.float32)
+        assert torch.equal(found[number].clips, torch.from_numpy(rows)) and (found[number].segments == UNKNOWN).all()
+        assert found.sentences[number] == len(entry["sentences"])
 
 
 def test_only_the_split_that_was_asked_for_is_read(folder: Path):
@@ -210,6 +283,17 @@ def test_the_right_checksum_is_accepted(folder: Path):
         ({"split": "test"}, "videos of split 'train'"),
         ({"split": "training"}, "line 1: expected split to be one of train, validation, test, got 'training'"),
         ({"segments": [[4, 9], [3, 12]]}, r"line 1: expected sentences in order of time, got segment \[3, 12\] after"),
+        ({"segments": [[0, 5]]}, "line 1: expected as many segments as sentences, or no field 'segments', got 1 and 2"),
+        ({"segments": "none"}, "line 1: expected as many segments as sentences, or no field 'segments', got 'none'"),
+        ({"segments": [None, True]}, r"line 1: .* a point in seconds, or null, got True"),
+        ({"segments": [None, "5"]}, r"line 1: .* a point in seconds, or null, got '5'"),
+        ({"segments": [None, 12]}, "line 1: expected a point from 0 to below 12 s, the end of the video, got 12"),
+        ({"segments": [-1, None]}, "line 1: expected a point from 0 to below 12 s"),
+        ({"segments": [5, [3, 9]]}, r"line 1: expected sentences in order of time, got segment \[3, 9\] after 5"),
+        ({"sentences": list("abc"), "segments": [[5, 9], None, 3]}, r"in order of time, got segment 3 after \[5, 9\]"),
+        ({"sentences": list("abcdefg"), "segments": None}, "line 1: expected a row .* got 7 sentences and 6 rows"),
+        ({"sentences": list("abc"), "segments": [[0, 5], None, [5, 9]]}, "pasta: .* got 0 for numbers 1 to 1"),
+        ({"segments": [[0, 6], 4.5]}, "pasta: expected one sentence at 4.5 s, a point of number 1, got number 0"),
         ({"group": "a/b"}, "a string without / as group, got 'a/b'"),
     ],
 )
@@ -263,6 +347,13 @@ def test_impossible_clips_of_tokens_are_refused(folder: Path):
         pairs(folder, "train", embed, tokens=4)
     write(folder, {**ENTRY, "segments": [[0, 5], [40, 50]]})
     with pytest.raises(ValueError, match="got none for number 1"):
+        pairs(folder, "train", embed, tokens=4)
+
+
+@pytest.mark.parametrize("segments", [None, [[0, 5], None], [2.0, [5, 9]]])
+def test_clips_of_tokens_need_bounds(folder: Path, segments: list | None):
+    write(folder, {**ENTRY, "segments": segments})
+    with pytest.raises(ValueError, match=r"pasta: expected \[start, stop\] of every sentence.*give its bounds"):
         pairs(folder, "train", embed, tokens=4)
 
 

@@ -73,8 +73,8 @@ def lay_out(segments: Int[Tensor, "batch steps"]) -> Layout:
     """
     if not segments.is_meta and (segments == UNKNOWN).any():
         raise ValueError(
-            "expected the sentence of every clip, or background, got unknown clips, which belong to no segment; shuffle "
-            "the sentences instead, or give these clips segments first, such as an even split"
+            "expected the sentence of every clip, or background, got unknown clips, which belong to no segment; "
+            "shuffle the sentences instead, or give these clips segments first, such as `losses.even_split`"
         )
     starts = torch.nn.functional.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
     run = starts.cumsum(1) - 1

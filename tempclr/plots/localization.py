@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from tempclr.plots import _text as text
 from tempclr.plots import style
 from tempclr.plots._inputs import check_finite
+from tempclr.sequences import BACKGROUND, UNKNOWN
 
 _HALF = 0.4  # share of a row: height of the truth, and of a prediction of confidence 1
 
@@ -29,8 +30,9 @@ def timeline(
     """Draw when each task step happens and, below that, when it was predicted.
 
     Args:
-        truth: Task step of each clip, from 0; negative for background.
-        predicted: Predicted task step of each clip, in the same way.
+        truth: Task step of each clip, from 0; or `BACKGROUND`, or `UNKNOWN`: what is predicted there is neither
+            right nor wrong, and the clips are hatched over all rows.
+        predicted: Predicted task step of each clip, from 0, or `BACKGROUND`.
         confidence: Confidence of each prediction, 0 to 1, drawn as the height of its bar.
         labels: Text of each task step; numbers by default.
         seconds: Duration of a clip; by default, time is counted in clips.
@@ -38,19 +40,23 @@ def timeline(
         ax: Where to draw; new axes by default.
 
     Raises:
-        ValueError: If there is no clip, a confidence is outside 0 to 1, a task step has no label, or `seconds` is
-            not positive.
+        ValueError: If there is no clip, a confidence is outside 0 to 1, a task step is negative and not one of these
+            or has no label, or `seconds` is not positive.
     """
     _check(truth, predicted, confidence, labels, seconds)
     steps = len(labels) if labels is not None else max(0, int(max(truth.max(), predicted.max()))) + 1
     ax = style.axes_or_new(ax, height=0.85 + 0.3 * min(steps, 20))
     look, scale = style.palette(), seconds or 1.0
     sure = np.ones(len(truth)) if confidence is None else confidence
-    groups = (
+    known = truth != UNKNOWN
+    placed, right = predicted >= 0, predicted == truth
+    groups = [
         (truth, truth >= 0, np.ones(len(truth)), -_HALF, look.neutral, "", "truth"),
-        (predicted, (predicted >= 0) & (predicted == truth), sure, 0.0, look.series[0], "", "predicted, right"),
-        (predicted, (predicted >= 0) & (predicted != truth), sure, 0.0, look.series[1], "////", "predicted, wrong"),
-    )
+        (predicted, placed & right, sure, 0.0, look.series[0], "", "predicted, right"),
+        (predicted, placed & ~right & known, sure, 0.0, look.series[1], "////", "predicted, wrong"),
+    ]
+    if not known.all():
+        groups.append((predicted, placed & ~known, sure, 0.0, look.series[2], "", "predicted, truth unknown"))
     handles = []
     for step, chosen, height, offset, colour, hatch, _ in groups:
         face: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": look.paper, "linewidth": 0}
@@ -58,6 +64,11 @@ def timeline(
         tall, top = _HALF * height[clips], step[clips] + offset
         ax.bar(clips * scale, tall, width=scale, bottom=top, align="edge", **face)
         handles.append(Patch(**face))
+    if not known.all():
+        blank: dict[str, Any] = {"facecolor": "none", "hatch": "....", "edgecolor": look.neutral, "linewidth": 0}
+        clips = np.flatnonzero(~known)
+        ax.bar(clips * scale, steps, width=scale, bottom=-0.5, align="edge", zorder=0, **blank)
+        handles.append(Patch(**blank))
     for row in range(steps + 1):
         ax.axhline(row - 0.5, color=look.neutral, linewidth=0.3)
     ax.set_xlim(0, len(truth) * scale)
@@ -68,7 +79,8 @@ def timeline(
     ax.spines[["left"]].set_visible(False)
     text.title(ax, title)
     meaning = "" if confidence is None else " (height: confidence, 0 to 1)"
-    text.legend(ax, handles, [name + (meaning if name == "predicted, right" else "") for *_, name in groups])
+    names = [name + (meaning if name == "predicted, right" else "") for *_, name in groups]
+    text.legend(ax, handles, names + ["truth unknown"] * (not known.all()))
     return ax
 
 
@@ -83,6 +95,11 @@ def _check(
     check_finite(truth, 1, "true steps [clips]")
     if predicted.shape != truth.shape:
         raise ValueError(f"expected a predicted step for each of {len(truth)} clips, got {predicted.shape}")
+    if truth.min() < UNKNOWN or predicted.min() < BACKGROUND:
+        raise ValueError(
+            f"expected steps from 0, {BACKGROUND} (background) or, in the truth, {UNKNOWN} (unknown), "
+            f"got {min(truth.min(), predicted.min())}"
+        )
     if confidence is not None:
         check_finite(confidence, 1, "confidence [clips]")
         if confidence.shape != truth.shape or (confidence < 0).any() or (confidence > 1).any():

@@ -202,7 +202,7 @@ def judge(pairs: Sequence[Pair], lists: Sequence[StepList], places: Sequence[Int
             continue
         if (pair.segments == UNKNOWN).any():
             raise ValueError(
-                f"expected the step that each clip of {pair.name} shows, or background, to judge where steps were found, "
+                f"expected the step that each clip of {pair.name} shows, or background, to judge what was found, "
                 f"got unknown clips; give [start, stop] of all its steps"
             )
         spoken = [pair.captions[number] if number >= 0 else None for number in pair.segments.tolist()]

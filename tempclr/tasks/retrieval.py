@@ -25,7 +25,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tempclr import alignment, metrics
 from tempclr.costs import cosine_cost
 from tempclr.encoders import encode
-from tempclr.losses import TempCLR
+from tempclr.losses import TempCLR, even_split
 from tempclr.negatives import Shuffle, wrong_orders
 from tempclr.pairwise import distances
 from tempclr.sequences import BACKGROUND, Pair, Sequences, collate, pad, pair_mask
@@ -185,7 +185,8 @@ def order_sensitivity(
     Args:
         x: Embedded paragraphs.
         y: Videos, one per paragraph, in the same order: embedded by a per-step encoder, or as features for `encoder`.
-        segments: Sentence of each clip, as for `negatives.wrong_orders`.
+        segments: Sentence of each clip, as in `Embedded`. Unknown clips are shuffled as in training: by the segments
+            of an even split.
         score_fn: Returns the similarity matrix.
         shuffle: Kind of wrong order, such as `negatives.permute_segments`.
         encoder: A contextual encoder, which must embed each order separately.
@@ -193,9 +194,10 @@ def order_sensitivity(
         generator: Source of randomness.
 
     Raises:
-        ValueError: If a video has no wrong order, or a clip is `UNKNOWN`.
+        ValueError: If a video has no wrong order.
     """
-    drawn = wrong_orders(segments.masked_fill(~y.mask, BACKGROUND), count, shuffle, generator=generator)
+    segments = even_split(segments.masked_fill(~y.mask, BACKGROUND), x.lengths.to(segments.device))
+    drawn = wrong_orders(segments, count, shuffle, generator=generator)
     short = (~drawn.found.any(1)).nonzero()[:, 0].tolist()
     if short:
         raise ValueError(f"expected a wrong order of every video, found none for video {', '.join(map(str, short))}")

@@ -14,8 +14,9 @@ from torch import Tensor
 import tempclr
 from tempclr import negatives
 from tempclr.experiments.choices import SHUFFLES
-from tempclr.losses import info_nce
+from tempclr.losses import even_split, info_nce
 from tempclr.plots import alignment, style
+from tempclr.sequences import BACKGROUND, UNKNOWN
 from tempclr_widgets._checks import GAMMA, checked_cost, checked_gamma, checked_sentences, gamma_trait, limits_trait
 from tempclr_widgets._packed import floats, ints
 from tempclr_widgets.view import View, module
@@ -40,7 +41,8 @@ class ShuffleLab(View):
     Args:
         cost: n x m, rows are sentences and columns clips, as `AlignmentExplorer` takes it.
         sentences: Text of each row.
-        segments: Sentence that each clip shows, 0 to n - 1; -1 is background, which stays in its place.
+        segments: Sentence that each clip shows, 0 to n - 1; or `BACKGROUND`, which stays in its place; or `UNKNOWN`,
+            which is drawn as such, and shuffled as in training: by the segments of an even split.
         shuffle: What initially changes places: whole "segments" of clips, "clips" within their segment, "both",
             all ("reversed"), neighbouring segments ("swaps"), a run of segments ("blocks"), or "sentences".
         count: Number of wrong orders, 1 to 63; fewer if fewer exist. The paper uses 31.
@@ -72,7 +74,7 @@ class ShuffleLab(View):
     order = traitlets.Int(0, min=0, help="index of the wrong order on display").tag(sync=True)
 
     sentences = traitlets.List(traitlets.Unicode(), help="text of each row").tag(sync=True)
-    segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1 is background").tag(sync=True)
+    segments = traitlets.List(traitlets.Int(), help="sentence of each clip; -1: background; -2: unknown").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), help="kinds of wrong orders that this video has").tag(sync=True)
     _choices: Any = traitlets.List(help="key, name and hint of each of these kinds").tag(sync=True)
     _limits = limits_trait(gamma=GAMMA, temperature=_TEMPERATURE)
@@ -97,8 +99,11 @@ class ShuffleLab(View):
         n, m = self._matrix.shape
         self._texts = checked_sentences(sentences, n)
         numbers = [int(each) for each in segments]
-        if len(numbers) != m or not set(numbers) <= {-1, *range(n)}:
-            raise ValueError(f"expected a segment from -1 to {n - 1} for each of {m} clips, got {numbers[:8]}")
+        if len(numbers) != m or not set(numbers) <= {BACKGROUND, UNKNOWN, *range(n)}:
+            raise ValueError(
+                f"expected a segment from 0 to {n - 1}, {BACKGROUND} (background) or {UNKNOWN} (unknown) for each of "
+                f"{m} clips, got {numbers[:8]}"
+            )
         if not 1 <= count <= _MOST_ORDERS:
             raise ValueError(f"expected 1 to {_MOST_ORDERS} wrong orders, got {count}")
         if shuffle not in KINDS:
@@ -108,7 +113,7 @@ class ShuffleLab(View):
                 f"expected a temperature from {_TEMPERATURE[0]:g} to {_TEMPERATURE[1]:g}, got {temperature}"
             )
         smoothing = checked_gamma(gamma)
-        self._count, self._segments = count, numbers
+        self._count, self._moved = count, even_split(torch.tensor([numbers]), torch.tensor([n]))[0]
         kinds = [kind for kind in KINDS if len(self._draw(kind, seed))]
         if not kinds:
             raise ValueError(
@@ -190,8 +195,8 @@ class ShuffleLab(View):
     def _draw(self, kind: str, seed: int) -> Tensor:
         """Wrong orders of one kind: `count` of them, or all if there are fewer."""
         rows = kind == "sentences"
-        segments = torch.arange(len(self._texts)) if rows else torch.tensor(self._segments)
-        texts = self._texts if rows else [self._texts[each] if each >= 0 else "" for each in self._segments]
+        segments = torch.arange(len(self._texts)) if rows else self._moved
+        texts = self._texts if rows else [self._texts[each] if each >= 0 else "" for each in segments.tolist()]
         numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         captions = torch.tensor([numbers[text] for text in texts])
         generator = torch.Generator().manual_seed(seed)

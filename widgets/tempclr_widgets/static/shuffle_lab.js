@@ -17,6 +17,7 @@ import { clamp, floats, ints, limits, unpacked, written } from "./numbers.js";
 import { orderLoss, reordered } from "./order_loss.js";
 import { element, keep, mount, on, oncePerFrame } from "./view.js";
 
+const UNKNOWN = -2; // segment of a clip whose sentence is not known
 const ALL_SHOWN = 48; // clips up to which each is a block of the ribbon
 const TITLES = ["True order", "Wrong order", "Gradient of the loss"];
 const FACTS = ["loss", "true order", "this wrong order", "preferred to it", "cheaper wrong orders"];
@@ -47,6 +48,7 @@ const STYLE = `
   text-align: center; color: #fff;
 }
 .ts-ribbon span[data-none] { background: var(--line); color: var(--soft); }
+.ts-ribbon span[data-unknown] { background: none; outline: 1px dashed var(--soft); outline-offset: -1px; }
 .ts .ts-words { font-size: 12px; padding-inline-start: var(--margin); min-height: 1.45em; margin-top: 2px; }
 .ts-foot {
   display: flex; flex-wrap: wrap; gap: 4px 22px; align-items: center; font-size: 12px; color: var(--soft);
@@ -258,10 +260,12 @@ function drawRibbon({ n, m, segments }, box, order) {
   }
   box.replaceChildren(...runs.map(({ segment, size }) => {
     const none = segment < 0,
+      unknown = segment === UNKNOWN,
       [red, green, blue] = colourOf(Math.round((165 * Math.max(0, segment)) / Math.max(1, n - 1)));
     const style = `--clips: ${size}${none ? "" : `; background: rgb(${red}, ${green}, ${blue})`}`;
-    const title = none ? "background" : `clips of sentence ${segment}`;
-    return element("span", { ".style": style, "data-none": none, title }, none ? "" : String(segment));
+    const title = unknown ? "clips whose sentence is unknown" : none ? "background" : `clips of sentence ${segment}`;
+    const mark = unknown ? "?" : none ? "" : String(segment);
+    return element("span", { ".style": style, "data-none": none, "data-unknown": unknown, title }, mark);
   }));
 }
 
@@ -283,7 +287,8 @@ function drawWords({ m, cost, cursor, found, shown, segments, panels, onRows }) 
   const clip = wrong && !onRows() ? shown.order[j] : j, row = wrong && onRows() ? shown.order[i] : i;
   const price = `cost ${written((wrong ? shown.made : cost)[cell])}`;
   const value = k === 2 ? `gradient ${written(found.gradient[cell])}` : price;
-  const own = segments[clip] >= 0 ? ` (of sentence ${segments[clip]})` : "";
+  const named = segments[clip] === UNKNOWN ? " (its sentence is unknown)" : "";
+  const own = segments[clip] >= 0 ? ` (of sentence ${segments[clip]})` : named;
   panels[k].words.textContent = `sentence ${row}, clip ${clip}${own}: ${value}`;
 }
 
