@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata, ttest_1samp
 from torch import Tensor
 
-from tempclr.metrics import Interval, bootstrap, hits, median_rank, ranks, recall_at, student, wider
+from tempclr.metrics import bootstrap, hits, median_rank, paired_interval, ranks, recall_at, student
 
 tied_scores = st.tuples(st.integers(1, 5), st.integers(0, 2), st.integers(0, 1000)).map(
     lambda drawn: torch.randint(
@@ -73,14 +73,27 @@ def test_the_coverage_with_few_seeds_is_as_stated(generator: torch.Generator):
     for _ in range(400):
         runs = 0.05 * torch.randn(3, 1, generator=generator, dtype=torch.float64)
         values = runs + 0.05 * torch.randn(3, 20, generator=generator, dtype=torch.float64)
-        drawn = bootstrap(values, generator=generator, draws=300)
-        covering = wider(drawn, student(values))
+        seed = int(torch.randint(10**6, (), generator=generator))
+        drawn = bootstrap(values, generator=torch.Generator().manual_seed(seed), draws=300)
+        covering = paired_interval(values, generator=torch.Generator().manual_seed(seed), draws=300)
         alone, both = alone + (drawn.low <= 0 <= drawn.high), both + (covering.low <= 0 <= covering.high)
     assert alone < 360 < 372 < both  # of 400; 95 % is 380, with a standard deviation of 4.4
 
 
-def test_the_wider_of_two_intervals_contains_both():
-    assert wider(Interval(0.5, 0.4, 0.6, 9), Interval(0.5, 0.3, 0.55, 3)) == Interval(0.5, 0.3, 0.6, 9)
+@pytest.mark.parametrize("level", [0.9, 0.99])
+def test_a_paired_interval_covers_that_over_seeds_and_that_over_units(level: float, generator: torch.Generator):
+    for scale in (0.01, 1.0):  # seeds nearly alike, and far apart
+        values = torch.randn(1, 50, generator=generator) + scale * torch.randn(4, 1, generator=generator)
+        found = paired_interval(values, generator=torch.Generator().manual_seed(1), level=level)
+        parts = (
+            bootstrap(values, generator=torch.Generator().manual_seed(1), level=level),
+            student(values, level=level),
+        )
+        assert found.low == min(each.low for each in parts) and found.high == max(each.high for each in parts)
+    one = values[:1]
+    assert paired_interval(one, generator=torch.Generator().manual_seed(1)) == bootstrap(
+        one, generator=torch.Generator().manual_seed(1)
+    )
 
 
 @given(tied_scores, st.integers(1, 4))

@@ -94,7 +94,9 @@ def run_all(
             if asked.poll():  # a signal that came after the last job had ended
                 raise KeyboardInterrupt
         finally:  # after an interrupt no job goes on; the same call continues them
-            _end([process for _, process in (*running.values(), *idle)], asked)
+            for connection, _ in idle:
+                connection.close()  # without a connection, a worker ends by itself
+            _end([process for _, process in running.values()], [process for _, process in idle], asked)
     if failed:
         raise ValueError("\n".join(failed))
 
@@ -110,10 +112,10 @@ def _start(saved_page: SavedPage | None) -> tuple[Connection, SpawnProcess]:
     return connection, process
 
 
-def _end(processes: Sequence[SpawnProcess], asked: Connection) -> None:
-    """Terminate processes and wait until they end; pass on every signal that arrives meanwhile."""
-    living = {process.sentinel: process for process in processes}
-    for process in processes:
+def _end(running: Sequence[SpawnProcess], idle: Sequence[SpawnProcess], asked: Connection) -> None:
+    """Terminate running processes and wait until all have ended; pass on every signal that arrives meanwhile."""
+    living = {process.sentinel: process for process in (*running, *idle)}
+    for process in running:
         process.terminate()
     while living:
         ready: Any

@@ -8,8 +8,8 @@ from tempclr.metrics.intervals import Interval as Interval
 from tempclr.metrics.intervals import bootstrap as bootstrap
 from tempclr.metrics.intervals import group_means as group_means
 from tempclr.metrics.intervals import groups as groups
+from tempclr.metrics.intervals import paired_interval as paired_interval
 from tempclr.metrics.intervals import student as student
-from tempclr.metrics.intervals import wider as wider
 from tempclr.metrics.ranking import Ties as Ties
 from tempclr.metrics.ranking import check_finite as check_finite
 from tempclr.metrics.ranking import hits as hits

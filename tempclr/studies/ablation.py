@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import open_trained
-from tempclr.metrics import Interval, bootstrap, group_means, groups, student, wider
+from tempclr.metrics import Interval, bootstrap, group_means, groups, paired_interval
 from tempclr.studies._tables import aligned
 from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import retrieval
@@ -120,8 +120,7 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
 def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) -> list[Effect]:
     """Return the effect of each setting on R@1 by DTW, on the test split of its training runs.
 
-    The interval of a difference covers two intervals: a bootstrap over seeds and rooms, which is too narrow for few
-    seeds, and Student's t over seeds, which does not generalise to other rooms.
+    The interval of a difference is that of `metrics.paired_interval`, over seeds and rooms.
     """
     hits = {setting.name: _hits(setting, folder) for setting in tqdm(settings, desc="evaluating", unit="setting")}
     compared = sum(setting.name != setting.reference for setting in settings)
@@ -133,8 +132,7 @@ def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) 
             seeds = min(len(own), len(against))
             paired = own[:seeds] - against[:seeds]
             difference, adjusted = (
-                wider(bootstrap(paired, generator=generator, level=level), student(paired, level=level))
-                for level in (0.95, 1 - 0.05 / compared)
+                paired_interval(paired, generator=generator, level=level) for level in (0.95, 1 - 0.05 / compared)
             )
         found.append(Effect(setting, len(own), bootstrap(own, generator=generator), difference, adjusted))
     return found
