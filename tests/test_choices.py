@@ -27,7 +27,7 @@ from tempclr.experiments.experiment import CHOICES, Experiment
 from tempclr.experiments.recognition import CHOICES as RECOGNITION_CHOICES
 from tempclr.experiments.recognition import Recognition
 from tempclr.launcher.parameters import read_parameters
-from tempclr.losses import OrderTerm
+from tempclr.losses import OrderTerm, evenly
 from tempclr.training.config import Decay, Optimizer
 
 FILLED = {  # dataclasses that the parameters of a notebook fill
@@ -101,7 +101,13 @@ def test_every_choice_is_described_in_one_line_and_resolves():
         assert all(choice.help and "\n" not in choice.help for choice in table.values())
     assert all(callable(choice.resolve()) for choice in SHUFFLES.values())
     assert all(callable(choice.resolve(0.1, 0.8)) for choice in ALIGNMENTS.values())
-    assert all(choice.resolve(True, 0.1) for choice in CHOICES["unit_loss"].values())
+    assert all(callable(choice.resolve(0.1, 0.8, 0.5)) for choice in CHOICES["assignment"].values())
+    assert [type(choice.resolve(0.8)).__name__ for choice in CHOICES["drop_rule"].values()] == [
+        "float",
+        "partial",
+        "LearntDropCost",
+    ]
+    assert all(choice.resolve(True, 0.1, evenly) for choice in CHOICES["unit_loss"].values())
 
 
 def test_names_in_types_are_those_of_the_tables():

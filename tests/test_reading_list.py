@@ -44,7 +44,7 @@ def needed(name: str) -> set[str]:
 
 def test_the_method_is_read_in_an_hour():
     assert len(METHOD) > 10 and len(set(METHOD)) == len(METHOD)
-    assert sum(len(source(name).read_text(encoding="utf-8").splitlines()) for name in METHOD) <= 1200
+    assert sum(len(source(name).read_text(encoding="utf-8").splitlines()) for name in METHOD) <= 1250
 
 
 @pytest.mark.parametrize("name", METHOD)

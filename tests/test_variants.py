@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -181,6 +182,38 @@ def test_otam_equals_the_recurrence_as_printed(size: tuple[int, int], seed: int,
     torch.testing.assert_close(tempclr.otam(cost, gamma=gamma), otam_as_printed(cost, gamma))
 
 
+def test_a_percentile_is_that_of_numpy_over_the_finite_costs_of_a_pair():
+    for seed in range(20):
+        cost, share = random_cost(2, 3, 4, 5, seed=seed), random_cost(1, seed=seed).item()
+        cost[random_cost(2, 3, 4, 5, seed=seed + 1) < 0.2] = torch.inf
+        lengths = torch.stack([1 + (random_cost(2, 3, seed=seed + most) * most).long() for most in (4, 5)], -1)
+        found = tempclr.alignment.percentile(cost, lengths, share=share)
+        for at in np.ndindex(2, 3):
+            n, m = lengths[at].tolist()
+            values = cost[at][:n, :m].flatten()
+            values = values[values.isfinite()].numpy()
+            expected = np.quantile(values, share) if len(values) else math.inf
+            assert found[at].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3])
+def test_a_function_gives_the_drop_cost_of_each_pair(gamma: float):
+    cost, lengths = random_cost(3, 4, 6), torch.tensor([[4, 6], [2, 5], [3, 1]])
+    threshold = tempclr.alignment.percentile(cost, lengths, share=0.3)
+    by_function = partial(tempclr.drop_dtw, drop_y=partial(tempclr.alignment.percentile, share=0.3), gamma=gamma)
+    by_steps = partial(tempclr.drop_dtw, drop_y=threshold[:, None].expand(3, 6), gamma=gamma)
+    torch.testing.assert_close(by_function(cost, lengths), by_steps(cost, lengths))
+    visits = [tempclr.alignment_of(each, cost, lengths) for each in (by_function, by_steps)]
+    torch.testing.assert_close(*visits)  # no gradient passes through the threshold
+
+
+def test_a_learnt_drop_cost_has_the_gradient_of_finite_differences():
+    cost, learnt, step = random_cost(2, 3, 5), tempclr.alignment.LearntDropCost(0.4).double(), 1e-5
+    tempclr.drop_dtw(cost, drop_y=learnt, gamma=0.2).sum().backward()
+    up, down = (tempclr.drop_dtw(cost, drop_y=0.4 * math.exp(by), gamma=0.2).sum() for by in (step, -step))
+    assert learnt.logarithm.grad.item() == pytest.approx(((up - down) / (2 * step)).item(), rel=1e-4)
+
+
 @given(st.tuples(st.integers(1, 3), st.integers(1, 4)), seeds, st.sampled_from([0.0, 0.1, 1.0]), AXES.filter(bool))
 def test_drop_dtw_equals_the_enumeration_of_drops_and_paths(size: tuple[int, int], seed: int, gamma: float, sides: str):
     cost = random_cost(*size, seed=seed)
@@ -338,6 +371,9 @@ def test_divergence_is_symmetric(size: tuple[int, int], seed: int):
         (lambda cost: tempclr.alignment.subsequence_dtw(cost, gamma=math.inf), "gamma >= 0, got inf"),
         (lambda cost: tempclr.drop_dtw(cost), "drop_x or drop_y, got neither"),
         (lambda cost: tempclr.drop_dtw(cost, drop_x=math.nan), "drop_x to be finite or"),
+        (lambda cost: tempclr.drop_dtw(cost, drop_y=lambda *_: torch.tensor(math.nan)), "drop_y to be finite or"),
+        (lambda cost: tempclr.alignment.percentile(cost, share=1.5), "a share from 0 to 1, got 1.5"),
+        (lambda cost: tempclr.alignment.LearntDropCost(0.0), "a finite start > 0, got 0.0"),
         (lambda cost: tempclr.drop_dtw(cost, drop_y=-math.inf), "drop_y to be finite or"),
         (lambda cost: tempclr.drop_dtw(cost, drop_y=torch.zeros(2)), r"drop_y \(3,\) for a cost \(2, 3\), got \(2,\)"),
         (lambda cost: tempclr.drop_dtw(cost, drop_x=torch.zeros(2, dtype=torch.int64)), "floating-point drop_x"),

@@ -1,6 +1,7 @@
 """An experiment becomes the data and the model that it describes."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from tempclr.costs import cosine_cost
 from tempclr.data.text import sentence_embeddings, sentence_pieces
 from tempclr.encoders import is_contextual, tune
 from tempclr.experiments import from_parameters, video_text
-from tempclr.experiments.choices import ALIGNMENTS, UNIT_LOSSES
+from tempclr.experiments.choices import ALIGNMENTS, ASSIGNMENTS, DROP_RULES, UNIT_LOSSES
 from tempclr.experiments.experiment import Experiment
 from tempclr.launcher.parameters import preset
 from tempclr.losses import unit_loss
-from tempclr.sequences import Pair, collate
+from tempclr.sequences import UNKNOWN, Pair, collate
 
 STEP_ENCODERS = ("per-step", "contextual")
 CAPTIONS = ("take", "open", "close", "leave")
@@ -151,6 +152,37 @@ def test_every_unit_loss_trains(unit: str, generator: torch.Generator):
         assert all(each.grad.any() for each in model.parameters() if each.ndim > 1)
 
 
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+@pytest.mark.parametrize("unit", ["InfoNCE", "MIL-NCE"])
+def test_every_assignment_trains(assignment: str, unit: str, generator: torch.Generator):
+    data = [replace(pair, segments=pair.segments.clone()) for pair in pairs(generator)]
+    for pair in data[1:]:
+        pair.segments.fill_(UNKNOWN)
+    wanted = Experiment(unit_loss=unit, assignment=assignment, dim=8, weight=0.0, drop_cost=0.95)
+    model = video_text.model(wanted, data)
+    late = model(collate(data), generator=generator, progress=0.5)
+    even = video_text.model(replace(wanted, assignment="even"), data)(collate(data), generator=generator)
+    assert (late.unit == even.unit) == (assignment == "even")
+    early = model(collate(data), generator=generator, progress=0.4)
+    assert (early.unit == even.unit) == (assignment != "known")
+    late.total.backward()
+    assert all(each.grad.isfinite().all() and each.grad.any() for each in model.parameters() if each.ndim > 1)
+
+
+@pytest.mark.parametrize("rule", DROP_RULES)
+@pytest.mark.parametrize("per_cell", [False, True])
+def test_every_drop_rule_trains(rule: str, per_cell: bool, generator: torch.Generator):
+    data = pairs(generator)
+    wanted = Experiment(alignment="Drop-DTW", drop_rule=rule, dim=8, negatives=3, assignment="drop", per_cell=per_cell)
+    model = video_text.model(wanted, data)
+    learnt = [name for name, _ in model.named_parameters() if "logarithm" in name]
+    assert len(learnt) == (rule == "learnt")
+    losses = model(collate(data), generator=generator, progress=1.0)
+    losses.total.backward()
+    assert losses.order > 0
+    assert all(each.grad.isfinite().all() and each.grad.any() for each in model.parameters())
+
+
 def test_weights_depend_on_the_seed_alone(generator: torch.Generator):
     data = pairs(generator)
     for encoder in STEP_ENCODERS:
@@ -185,7 +217,17 @@ def test_training_on_files_is_training_on_what_they_hold(folder: Path):
 
 
 def test_unknown_names_are_refused():
-    for name in ("observation", "bounds", "shuffle", "anchor", "alignment", "encoder", "unit_loss", "trainable"):
+    for name in (
+        "observation",
+        "bounds",
+        "shuffle",
+        "anchor",
+        "alignment",
+        "drop_rule",
+        "assignment",
+        "encoder",
+        "unit_loss",
+    ):
         with pytest.raises(ValueError, match=f"expected {name} to be one of .*, got 'sideways'"):
             Experiment(**{name: "sideways"})
     with pytest.raises(ValueError, match="a checkpoint only with the encoder 'paper', got one for 'per-step'"):
@@ -201,6 +243,14 @@ def test_unknown_names_are_refused():
         ({"temperature": float("nan")}, "temperature to be finite, got nan"),
         ({"unit_temperature": -1.0}, "unit_temperature > 0"),
         ({"weight": 1.5}, "weight from 0 to 1, got 1.5"),
+        ({"self_alignment_from": -0.1}, "self_alignment_from from 0 to 1, got -0.1"),
+        (
+            {"unit_loss": "BCE", "assignment": "own"},
+            "'even', for 'BCE', which uses none, got 'own'",
+        ),
+        ({"drop_rule": "percentile", "drop_cost": 30.0}, "from 0 to 1, a share, for 'percentile', got 30.0"),
+        ({"drop_rule": "learnt", "drop_cost": 0.0}, "drop_cost > 0 to start from for 'learnt', got 0"),
+        ({"drop_rule": "learnt"}, "'Drop-DTW' and a weight > 0, .* got 'soft-DTW' and 0.7"),
         ({"negatives": 0}, "negatives >= 1"),
         ({"dim": 0}, "dim >= 1"),
         ({"order_sentences": 1}, "at least 2 order_sentences, or 0 for all, got 1"),

@@ -1,6 +1,9 @@
 """Alignment functions: cost matrices in, values, expected alignments and paths out."""
 
 from tempclr.alignment.divergence import soft_dtw_divergence as soft_dtw_divergence
+from tempclr.alignment.drop_costs import DropCost as DropCost
+from tempclr.alignment.drop_costs import LearntDropCost as LearntDropCost
+from tempclr.alignment.drop_costs import percentile as percentile
 from tempclr.alignment.drop_dtw import drop_dtw as drop_dtw
 from tempclr.alignment.dtw import dtw as dtw
 from tempclr.alignment.dtw import dtw_path as dtw_path

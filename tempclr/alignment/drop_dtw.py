@@ -9,14 +9,15 @@ from torch import Tensor
 from tempclr.alignment._inputs import as_pairs, checked
 from tempclr.alignment._kernels.choose import alignment_cost
 from tempclr.alignment._kernels.recursion import Recursion
+from tempclr.alignment.drop_costs import DropCost
 
 
 def drop_dtw(
     cost: Float[Tensor, "*batch n m"],
     lengths: Int[Tensor, "*batch 2"] | None = None,
     *,
-    drop_x: float | Float[Tensor, "*batch n"] | None = None,
-    drop_y: float | Float[Tensor, "*batch m"] | None = None,
+    drop_x: float | Float[Tensor, "*batch n"] | DropCost | None = None,
+    drop_y: float | Float[Tensor, "*batch m"] | DropCost | None = None,
     gamma: float = 0.0,
     kernel: str = "auto",
 ) -> Float[Tensor, "*batch"]:
@@ -29,7 +30,8 @@ def drop_dtw(
     Args:
         cost: As for `soft_dtw`.
         lengths: As for `soft_dtw`.
-        drop_x: Cost of dropping a step of x: one number, or one per step. +inf keeps a step, None keeps all.
+        drop_x: Cost of dropping a step of x: one number, one per step, or a function from costs and lengths to one
+            per pair, such as `percentile` or a `LearntDropCost`. +inf keeps a step, None keeps all.
         drop_y: The same for y.
         gamma: Smoothing, >= 0, in the unit of `cost`, of the minimum over all alignments and sets of
             dropped steps, each counted once; 0 is the hard minimum.
@@ -66,13 +68,18 @@ def drop_dtw(
     planes = [match]
     lengths_x, lengths_y = pair_lengths.split(1, dim=1)
     if drop_x is not None:
-        plane, lengths_x = _plane(drop_x, "drop_x", cost, pairs, lengths_x, n)
+        plane, lengths_x = _plane(_per_step(drop_x, cost, lengths, n), "drop_x", cost, pairs, lengths_x, n)
         planes.append(plane[:, :, None].expand_as(match))
     if drop_y is not None:
-        plane, lengths_y = _plane(drop_y, "drop_y", cost, pairs, lengths_y, m)
+        plane, lengths_y = _plane(_per_step(drop_y, cost, lengths, m), "drop_y", cost, pairs, lengths_y, m)
         planes += [plane[:, None].expand_as(match)] * (2 if drop_x is not None else 1)
     value = alignment_cost(torch.stack(planes, 1), torch.cat([lengths_x, lengths_y], 1) + 1, recursion, kernel)
     return value.reshape(cost.shape[:-2])
+
+
+def _per_step(drop: float | Tensor | DropCost, cost: Tensor, lengths: Tensor | None, steps: int) -> float | Tensor:
+    """The drop cost as a number or one per step."""
+    return drop(cost, lengths)[..., None].expand(*cost.shape[:-2], steps) if callable(drop) else drop
 
 
 def _plane(
@@ -89,5 +96,6 @@ def _plane(
     elif isinstance(drop, Real):
         drop = pairs.new_full((len(pairs), steps), drop)
     else:
-        raise ValueError(f"expected {name} to be a number or a tensor {(*cost.shape[:-2], steps)}, got {drop!r}")
+        form = f"a number, a tensor {(*cost.shape[:-2], steps)} or a function of costs and lengths"
+        raise ValueError(f"expected {name} to be {form}, got {drop!r}")
     return torch.nn.functional.pad(drop, (1, 0)), checked(drop.detach(), lengths, name)

@@ -62,30 +62,65 @@ ALIGNMENTS: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
-# resolve(cosine, temperature) returns the unit term of the objective
+# resolve(drop_cost) returns what `drop_dtw` takes
+DROP_RULES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "fixed": Choice("the drop cost is the number itself", lambda drop_cost: drop_cost),
+        "percentile": Choice(
+            "the number is the share of a pair's costs, 0 to 1, that lie below the drop cost",
+            lambda drop_cost: partial(tempclr.alignment.percentile, share=drop_cost),
+        ),
+        "learnt": Choice(
+            "the drop cost is a parameter, which starts at the number",
+            lambda drop_cost: tempclr.alignment.LearntDropCost(drop_cost),
+        ),
+    }
+)
+
+# resolve(gamma, drop_cost, start) returns which sentence an unknown clip shows
+ASSIGNMENTS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "known": Choice("unknown clips take no part", lambda gamma, drop_cost, start: tempclr.losses.known_only),
+        "even": Choice("unknown clips are shared out evenly", lambda gamma, drop_cost, start: tempclr.losses.evenly),
+        "own": Choice(
+            "the model's own alignment, by DTW",
+            lambda gamma, drop_cost, start: tempclr.losses.OwnAlignment(start=start),
+        ),
+        "soft": Choice(
+            "the model's own expected alignment, as weights",
+            lambda gamma, drop_cost, start: tempclr.losses.OwnAlignment(gamma, start=start),
+        ),
+        "drop": Choice(
+            "the model's own alignment, by Drop-DTW: clips may show no sentence",
+            lambda gamma, drop_cost, start: tempclr.losses.OwnAlignment(drop_cost=drop_cost, start=start),
+        ),
+    }
+)
+
+# resolve(cosine, temperature, assignment) returns the unit term of the objective
 UNIT_LOSSES: Mapping[str, Choice] = MappingProxyType(
     {
         "InfoNCE": Choice(
             "each clip with its sentence, against those of the batch",
-            lambda cosine, temperature: tempclr.losses.UnitTerm(
-                partial(tempclr.losses.unit_loss, cosine=cosine), temperature
+            lambda cosine, temperature, assignment: tempclr.losses.UnitTerm(
+                partial(tempclr.losses.unit_loss, cosine=cosine), temperature, assignment
             ),
         ),
         "MIL-NCE": Choice(
             "the same with several positives in one softmax",
-            lambda cosine, temperature: tempclr.losses.UnitTerm(
-                partial(tempclr.losses.mil_nce, cosine=cosine), temperature
+            lambda cosine, temperature, assignment: tempclr.losses.UnitTerm(
+                partial(tempclr.losses.mil_nce, cosine=cosine), temperature, assignment
             ),
         ),
         "BCE": Choice(
             "each clip against every sentence of its own video, by binary cross-entropy",
-            lambda cosine, temperature: tempclr.losses.WithinVideoTerm(
+            lambda cosine, temperature, assignment: tempclr.losses.WithinVideoTerm(
                 partial(tempclr.losses.step_loss, cosine=cosine), temperature
             ),
         ),
         "discriminative": Choice(
             "the sentences of a video in order, against all wrong lists; needs no bounds",
-            lambda cosine, temperature: tempclr.losses.DiscriminativeTerm(cosine, temperature),
+            lambda cosine, temperature, assignment: tempclr.losses.DiscriminativeTerm(cosine, temperature),
         ),
     }
 )
@@ -151,7 +186,15 @@ VIDEO_DATA: Mapping[str, DataChoice] = MappingProxyType(
 )
 
 # tables that the comment of a notebook's parameter may refer to, as "see SHUFFLES"
-TABLES = MappingProxyType({"SHUFFLES": SHUFFLES, "ALIGNMENTS": ALIGNMENTS, "UNIT_LOSSES": UNIT_LOSSES})
+TABLES = MappingProxyType(
+    {
+        "SHUFFLES": SHUFFLES,
+        "ALIGNMENTS": ALIGNMENTS,
+        "DROP_RULES": DROP_RULES,
+        "ASSIGNMENTS": ASSIGNMENTS,
+        "UNIT_LOSSES": UNIT_LOSSES,
+    }
+)
 
 
 def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:

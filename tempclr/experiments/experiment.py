@@ -7,7 +7,9 @@ from tempclr.data.ranges import ROOM_SETS, check_bounds, check_excerpts, check_p
 from tempclr.experiments.choices import (
     ALIGNMENTS,
     ANCHORS,
+    ASSIGNMENTS,
     BOUNDS,
+    DROP_RULES,
     ENCODERS,
     OBSERVATIONS,
     PAIR_DATA,
@@ -23,7 +25,7 @@ RANGES = {
     **dict.fromkeys(("jitter", "order_sentences", "order_clips"), NON_NEGATIVE),
     **dict.fromkeys(("gamma", "temperature", "unit_temperature"), POSITIVE),
     "room_set": Range(0, ROOM_SETS - 1),
-    "weight": SHARE,
+    **dict.fromkeys(("weight", "self_alignment_from"), SHARE),
 }
 CHOICES = {
     "observation": OBSERVATIONS,
@@ -31,6 +33,8 @@ CHOICES = {
     "shuffle": SHUFFLES,
     "anchor": ANCHORS,
     "alignment": ALIGNMENTS,
+    "drop_rule": DROP_RULES,
+    "assignment": ASSIGNMENTS,
     "unit_loss": UNIT_LOSSES,
     "encoder": ENCODERS,
     "trainable": TRAINABLE,
@@ -74,11 +78,14 @@ class Experiment:
     alignment: str = "soft-DTW"  # of the order loss, see ALIGNMENTS
     gamma: float = 0.1  # smoothing of the alignment, in the unit of the cosine cost
     drop_cost: float = 0.8  # of a clip that Drop-DTW leaves out, in the unit of the cosine cost
+    drop_rule: str = "fixed"  # what `drop_cost` is, see DROP_RULES
     per_cell: bool = False  # whether the value of an alignment is divided by the number of its cells
     temperature: float = 1.0  # of the order loss
     unit_loss: str = "InfoNCE"  # see UNIT_LOSSES
     cosine: bool = True  # whether units are compared by cosine; else by the dot product, as published
     unit_temperature: float = 0.1  # of the unit loss
+    assignment: str = "even"  # which sentence an unknown clip shows in InfoNCE and MIL-NCE, see ASSIGNMENTS
+    self_alignment_from: float = 0.5  # share of training from which on it is by the model's own alignment
 
     def __post_init__(self) -> None:
         validate(self, RANGES, CHOICES)
@@ -86,6 +93,12 @@ class Experiment:
             raise ValueError(f"expected a checkpoint only with the encoder 'paper', got one for {self.encoder!r}")
         if self.order_sentences == 1:
             raise ValueError("expected at least 2 order_sentences, or 0 for all, got 1")
+        self._check_drops()
+        if self.unit_loss in ("BCE", "discriminative") and self.assignment != "even":
+            raise ValueError(
+                f"expected the default assignment, 'even', for {self.unit_loss!r}, which uses none, got "
+                f"{self.assignment!r}"
+            )
         check_excerpts(self.max_sentences, self.min_sentences)
         if self.encoder == "contextual":
             check_contextual(self.dim)
@@ -104,6 +117,18 @@ class Experiment:
                 f"{self.bounds!r} for your own features, whose manifest says what is known"
             )
         check_bounds(self.bounds, hidden_steps=self.hidden_steps, background=self.background)  # type: ignore[arg-type]
+
+    def _check_drops(self) -> None:
+        """Refuse drop costs that are out of range, or that nothing would train."""
+        if self.drop_rule == "percentile" and not 0 <= self.drop_cost <= 1:
+            raise ValueError(f"expected a drop_cost from 0 to 1, a share, for 'percentile', got {self.drop_cost}")
+        if self.drop_rule == "learnt" and self.drop_cost <= 0:
+            raise ValueError(f"expected a drop_cost > 0 to start from for 'learnt', got {self.drop_cost}")
+        if self.drop_rule == "learnt" and (self.alignment != "Drop-DTW" or self.weight == 0):
+            raise ValueError(
+                f"expected the alignment 'Drop-DTW' and a weight > 0, by which alone a 'learnt' drop cost is trained, "
+                f"got {self.alignment!r} and {self.weight}"
+            )
 
 
 def check_contextual(dim: int) -> None:

@@ -11,7 +11,15 @@ from tempclr.data.lazy import LazyPairs
 from tempclr.data.source import Embed, PairSource
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import MLP, ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
-from tempclr.experiments.choices import ALIGNMENTS, PAIR_DATA, SHUFFLES, UNIT_LOSSES, make_source
+from tempclr.experiments.choices import (
+    ALIGNMENTS,
+    ASSIGNMENTS,
+    DROP_RULES,
+    PAIR_DATA,
+    SHUFFLES,
+    UNIT_LOSSES,
+    make_source,
+)
 from tempclr.experiments.experiment import HEADS, Experiment
 from tempclr.losses import OrderTerm, TempCLR, per_cell
 from tempclr.sequences import Pair
@@ -51,7 +59,8 @@ def model(experiment: Experiment, pairs: Sequence[Pair]) -> TempCLR:
         torch.random.manual_seed(experiment.seed)
         build = _paper if experiment.encoder == "paper" else _encoders
         text, video = build(experiment, pairs[0].clips)
-    alignment_fn = ALIGNMENTS[experiment.alignment].resolve(experiment.gamma, experiment.drop_cost)
+    gamma, drop_cost = experiment.gamma, DROP_RULES[experiment.drop_rule].resolve(experiment.drop_cost)
+    alignment_fn = ALIGNMENTS[experiment.alignment].resolve(gamma, drop_cost)
     order = OrderTerm(
         alignment_fn=per_cell(alignment_fn) if experiment.per_cell else alignment_fn,
         negatives=experiment.negatives,
@@ -63,7 +72,8 @@ def model(experiment: Experiment, pairs: Sequence[Pair]) -> TempCLR:
         sentences=experiment.order_sentences or None,
         clips_per_sentence=experiment.order_clips or None,
     )
-    unit = UNIT_LOSSES[experiment.unit_loss].resolve(experiment.cosine, experiment.unit_temperature)
+    assignment = ASSIGNMENTS[experiment.assignment].resolve(gamma, drop_cost, experiment.self_alignment_from)
+    unit = UNIT_LOSSES[experiment.unit_loss].resolve(experiment.cosine, experiment.unit_temperature, assignment)
     return TempCLR(text, video, unit=unit, order=order, weight=experiment.weight, gather=AllProcesses())
 
 

@@ -16,6 +16,7 @@ schedule      the weight of the order term over training
 
 from tempclr.losses._gather import Gather as Gather
 from tempclr.losses.assignment import Assignment as Assignment
+from tempclr.losses.assignment import OwnAlignment as OwnAlignment
 from tempclr.losses.assignment import even_split as even_split
 from tempclr.losses.assignment import evenly as evenly
 from tempclr.losses.assignment import known_only as known_only

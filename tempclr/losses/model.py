@@ -1,7 +1,8 @@
 """The model that is trained: two encoders, and the objective over a batch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -77,8 +78,8 @@ class TempCLR(nn.Module):
         self.unit, self.order, self.weight, self.chunk = unit, order, weight, chunk
         self.gather = Alone() if gather is None else gather
         for name, value in self._terms():
-            if isinstance(value, nn.Module):  # such as a learnt temperature: `unit_temperature`
-                self.add_module(name.replace(".", "_"), value)
+            for number, module in enumerate(_modules_in(value)):  # such as a learnt temperature: `unit_temperature`
+                self.add_module(f"{name}_{number}".removesuffix("_0").replace(".", "_"), module)
         self._batches = 0  # so far, with the order term
 
     def forward(self, batch: Batch, *, generator: Generator, progress: float | None = None) -> Losses:
@@ -139,6 +140,17 @@ class TempCLR(nn.Module):
         if self._batches & (self._batches - 1) == 0:
             check_per_step(self.text, batch.sentences)
             check_per_step(self.video, batch.clips)
+
+
+def _modules_in(value: object) -> list[nn.Module]:
+    """The modules that a setting holds: itself, or those bound by a partial function or held by a dataclass."""
+    if isinstance(value, nn.Module):
+        return [value]
+    if isinstance(value, partial):
+        return [module for each in (*value.args, *value.keywords.values()) for module in _modules_in(each)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [module for field in fields(value) for module in _modules_in(getattr(value, field.name))]
+    return []
 
 
 def _check_weight(weight: float) -> float:
