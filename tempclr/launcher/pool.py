@@ -1,8 +1,8 @@
 """Several jobs at a time, in worker processes: notebooks to execute, or training runs."""
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as connection_wait
@@ -106,10 +106,28 @@ def _start(saved_page: SavedPage | None) -> tuple[Connection, SpawnProcess]:
     context = get_context("spawn")
     connection, other = context.Pipe()
     process = context.Process(target=_work, args=(other, saved_page))
-    with signals.sigint_ignored():  # Ctrl-C reaches all processes of a terminal; this one ends the others
+    with signals.sigint_ignored(), _one_thread():  # Ctrl-C reaches all processes; this one ends the others
         process.start()
     other.close()  # only the process holds it now, so its death closes the connection
     return connection, process
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started within the block compute on one thread each, so that they share the cores.
+
+    A process reads this when it imports torch, which it may do before it takes its first job.
+    """
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _end(running: Sequence[SpawnProcess], idle: Sequence[SpawnProcess], asked: Connection) -> None:
@@ -129,8 +147,7 @@ def _end(running: Sequence[SpawnProcess], idle: Sequence[SpawnProcess], asked: C
 
 
 def _work(jobs: Connection, saved_page: SavedPage | None) -> None:
-    """Do jobs as they come, on one thread, so that workers do not compete for cores; report errors as text."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"  # before torch is imported
+    """Do jobs as they come; report errors as text."""
     signals.end_with_parent()
     while True:
         try:
