@@ -1,6 +1,7 @@
 """The discriminative loss of transcripts, against every labeling written out."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, product
 
@@ -227,11 +228,21 @@ def test_videos_that_cannot_follow_their_transcript_are_skipped_and_counted(gene
     segments = [(UNKNOWN,) * 2, (0, 1, 1), (1, 0, 2), (0, 0, 1), (BACKGROUND,) * 4]
     data = videos(generator, segments, ["abc", "de", "abd", "fgh", "ab"])
     losses = model(DiscriminativeTerm())(collate(data), generator=generator)
-    assert losses.unit_skipped == 4  # too short, in another order, a sentence without a clip, nothing but background
+    assert losses.unit_skipped == 3  # too short, in another order, nothing but background
     alone = model(DiscriminativeTerm(among="video"))(collate(data), generator=generator)
-    assert alone.unit_skipped == 4
-    single = model(DiscriminativeTerm(among="video"))(collate(data[1:2]), generator=generator)
-    torch.testing.assert_close(alone.unit, single.unit)
+    assert alone.unit_skipped == 3
+    usable = model(DiscriminativeTerm(among="video"))(collate([data[1], data[3]]), generator=generator)
+    torch.testing.assert_close(alone.unit, usable.unit)
+
+
+def test_a_sentence_that_no_clip_can_show_is_left_out(generator: torch.Generator):
+    data = videos(generator, [(0, 0, 2, UNKNOWN), (UNKNOWN,) * 3], ["abac", "bd"])  # no clip is left for b
+    segments = torch.tensor([0, 0, 0, UNKNOWN])  # what is left of a and again a is one step
+    known = replace(data[0], sentences=data[0].sentences[[0, 3]], captions=("a", "c"), segments=segments)
+    trained = model(DiscriminativeTerm())
+    losses = trained(collate(data), generator=generator)
+    torch.testing.assert_close(losses.unit, trained(collate([known, data[1]]), generator=generator).unit)
+    assert losses.unit_skipped == 0
 
 
 def test_without_another_sentence_there_is_nothing_to_learn(generator: torch.Generator):

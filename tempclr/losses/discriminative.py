@@ -13,7 +13,7 @@ from tempclr.losses._gather import Gather, mean_over_processes, own_items
 from tempclr.losses._stable_repr import stable_repr
 from tempclr.losses.temperature import Temperature, check_temperature, current
 from tempclr.losses.units import similarities
-from tempclr.sequences import BACKGROUND, Batch, Sequences
+from tempclr.sequences import BACKGROUND, UNKNOWN, Batch, Sequences
 
 _NEVER = -1e30  # in place of -inf, whose gradients are NaN; no sum of scores comes near it
 
@@ -85,8 +85,9 @@ class DiscriminativeTerm:
     """A unit term that needs no bounds: the transcript of each video against all wrong ones, over a set of sentences.
 
     It takes the place of `UnitTerm`. Where the bounds of clips are known, the labelings that follow the true transcript
-    keep to them. Background takes no part; a clip whose sentence is not known shows one of them. A sentence that occurs
-    twice in a row is one step. A sentence that occurs several times in the batch is compared by its mean embedding.
+    keep to them, and a sentence that no clip can show is left out. Background takes no part; a clip whose sentence is
+    not known shows one of them. A sentence that occurs twice in a row is one step; one that occurs several times in the
+    batch is compared by its mean embedding.
 
     Raises:
         ValueError: If the temperature is not positive, or the set has another name.
@@ -112,7 +113,7 @@ class DiscriminativeTerm:
         Skipped are videos whose clips cannot follow their transcript (fewer clips than steps, or known bounds in
         another order), and those without another sentence in the set.
         """
-        begins, step = _steps(batch.captions)
+        begins, step = _steps(batch)
         found, rows = _distinct(sentences, batch.captions, gather)
         cost = -similarities(found, clips.values, self.cosine)
         row, place = (torch.arange(count, device=rows.device)[:, None] for count in (len(found), rows.shape[1]))
@@ -172,10 +173,20 @@ def _log_sum_of_others(reached: Float[Tensor, "batch n labels"]) -> Float[Tensor
     return torch.where(first, without, most + others.log())
 
 
-def _steps(captions: Int[Tensor, "batch n"]) -> tuple[Bool[Tensor, "batch n"], Int[Tensor, "batch n"]]:
-    """Whether a step begins with each sentence, and the step that it belongs to: repeated sentences are one step."""
-    begins = captions >= 0
-    begins[:, 1:] &= captions[:, 1:] != captions[:, :-1]
+def _steps(batch: Batch) -> tuple[Bool[Tensor, "batch n"], Int[Tensor, "batch n"]]:
+    """Whether a step begins with each sentence, and the step that it belongs to; each video has at least one step."""
+    captions, segments = batch.captions, batch.segments
+    sentence = torch.arange(captions.shape[1], device=captions.device)
+    known = segments >= 0
+    least = torch.where(known, segments, -1).cummax(1).values[:, None]  # of the known sentences up to each clip
+    most = torch.where(known, segments, len(sentence)).flip(1).cummin(1).values.flip(1)[:, None]  # and from it on
+    place, clip = sentence[:, None], segments[:, None]
+    shown = torch.where(clip == UNKNOWN, (least <= place) & (place <= most), clip == place).any(2)
+    kept = shown & (captions >= 0)
+    before = torch.where(kept, sentence, -1).cummax(1).values.roll(1, 1)  # the kept sentence before each
+    before[:, 0] = -1
+    begins = kept & ((before < 0) | (captions.gather(1, before.clamp(min=0)) != captions))
+    begins[:, 0] |= ~begins.any(1)
     return begins, begins.cumsum(1) - 1
 
 
@@ -202,9 +213,11 @@ def _kept(rows: Int[Tensor, "batch n"], kept: Bool[Tensor, "batch n"]) -> Int[Te
 def _check(cost: Tensor, transcripts: Tensor, real: Tensor | None, allowed: Tensor | None) -> None:
     """Raise `ValueError` unless the shapes match and the transcripts can be followed."""
     n, m = transcripts.shape[-1], cost.shape[-1]
-    given = {"transcripts": (transcripts, (len(cost), n)), "real": (real, (len(cost), m))}
-    given["allowed"] = (allowed, (len(cost), n, m))
-    for name, (each, shape) in given.items():
+    for name, each, shape in (
+        ("transcripts", transcripts, (len(cost), n)),
+        ("real", real, (len(cost), m)),
+        ("allowed", allowed, (len(cost), n, m)),
+    ):
         if each is not None and each.shape != shape:
             raise ValueError(f"expected {name} of shape {shape} for costs {tuple(cost.shape)}, got {tuple(each.shape)}")
     if transcripts.is_meta:
