@@ -6,6 +6,7 @@ babyai_classes  simulated rooms as labelled videos
 simulator       the agent in those rooms
 features        a folder of your own features, as either
 manifest        the description of such a folder
+bounds          what bounds of sentences say about its rows
 labelled        videos with a class, and pairs of two
 excerpts        long videos split into parts
 lazy            pairs that are made when they are drawn
@@ -16,6 +17,6 @@ ranges          checks of parameters, without torch
 
 import lazy_loader
 
-_FILES = ["babyai", "babyai_classes", "excerpts", "features", "labelled", "lazy", "manifest", "ranges", "simulator"]
-_FILES += ["source", "text", "wordpieces"]
+_FILES = ["babyai", "babyai_classes", "bounds", "excerpts", "features", "labelled", "lazy", "manifest", "ranges"]
+_FILES += ["simulator", "source", "text", "wordpieces"]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_FILES)  # each loads when it is first used
