@@ -40,12 +40,14 @@ def test_embeddings_have_the_size_asked_for(clips: torch.Tensor):
     assert context()(torch.ones(3, 5, 4).double(), torch.tensor([1, 5, 2])).shape == (3, 5, 16)
 
 
-def test_the_perceptron_is_linear_gelu_layernorm_linear(generator: torch.Generator):
-    encoder, x = MLP(3, 5), torch.randn(2, 3, generator=generator)
+@pytest.mark.parametrize("hidden", [None, 7])
+def test_the_perceptron_is_linear_gelu_layernorm_linear(hidden: int | None, generator: torch.Generator):
+    encoder, x = MLP(3, 5, hidden=hidden, dropout=0.5), torch.randn(2, 3, generator=generator)
     w = dict(encoder.named_parameters())
-    hidden = gelu(x @ w["linear1.weight"].T + w["linear1.bias"])
-    hidden = layer_norm(hidden, (5,), w["LayerNorm.weight"], w["LayerNorm.bias"])
-    torch.testing.assert_close(encoder(x), hidden @ w["linear2.weight"].T + w["linear2.bias"])
+    inner = gelu(x @ w["linear1.weight"].T + w["linear1.bias"])
+    inner = layer_norm(inner, (hidden or 5,), w["LayerNorm.weight"], w["LayerNorm.bias"])
+    assert not torch.equal(encoder(x), encoder(x))  # some of the hidden layer is left out
+    torch.testing.assert_close(encoder.eval()(x), inner @ w["linear2.weight"].T + w["linear2.bias"])
 
 
 def test_the_published_projection_has_986112_weights():

@@ -15,7 +15,7 @@ from tempclr.costs import cosine_cost
 from tempclr.data.text import sentence_embeddings, sentence_pieces
 from tempclr.encoders import is_contextual, tune
 from tempclr.experiments import from_parameters, video_text
-from tempclr.experiments.choices import ALIGNMENTS, ASSIGNMENTS, DROP_RULES, UNIT_LOSSES
+from tempclr.experiments.choices import ALIGNMENTS, ASSIGNMENTS, BOUNDS, DROP_RULES, OBSERVATIONS, UNIT_LOSSES
 from tempclr.experiments.experiment import Experiment
 from tempclr.launcher.parameters import preset
 from tempclr.losses import unit_loss
@@ -181,6 +181,28 @@ def test_every_drop_rule_trains(rule: str, per_cell: bool, generator: torch.Gene
     losses.total.backward()
     assert losses.order > 0
     assert all(each.grad.isfinite().all() and each.grad.any() for each in model.parameters())
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_symbols_are_trained_on_and_shown_as_pixels(bounds: str, generator: torch.Generator):
+    pixels, symbols = (
+        Experiment(train_rooms=3, observation=observation, bounds=bounds, anchor="video", dim=8, negatives=3)
+        for observation in OBSERVATIONS
+    )
+    seen, known = (video_text.pairs(each, "train") for each in (pixels, symbols))
+    for frames, features in zip(seen, known, strict=True):
+        assert np.array_equal(video_text.pictures(symbols, features), frames.clips.numpy())
+        assert np.array_equal(video_text.pictures(pixels, frames), frames.clips.numpy())
+    model = video_text.model(symbols, video_text.training_pairs(symbols, known))
+    losses = model(collate(known), generator=generator)
+    losses.order.backward()
+    assert losses.order_skipped == 0
+    assert all(each.grad.isfinite().all() and each.grad.any() for each in model.parameters() if each.ndim > 1)
+
+
+def test_own_features_have_no_pictures(folder: Path):
+    own = Experiment(data=str(folder))
+    assert video_text.pictures(own, video_text.pairs(own, "train")[0]) is None
 
 
 def test_weights_depend_on_the_seed_alone(generator: torch.Generator):

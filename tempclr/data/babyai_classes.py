@@ -120,7 +120,7 @@ def _room(seed: int, plans: list[list[tuple[str, str]]]) -> list[Procedure]:
     for targets in plans:
         try:
             performed = simulator.perform(seed, targets)
-        except simulator.EndlessSearchError:
+        except TimeoutError:
             return []
         if performed is None:
             return []

@@ -53,10 +53,6 @@ class Procedure:
         return self.frames.shape[1:3] == (VIEW, VIEW)
 
 
-class EndlessSearchError(Exception):
-    """The bot searches for a way without end."""
-
-
 def procedures(
     split: str,
     rooms: int,
@@ -120,7 +116,7 @@ def _perform_rooms(
             try:
                 name = f"{split}-{len(found) // orders}"
                 room = list(_room(name, seed, steps, hidden, orders, observation))
-            except EndlessSearchError:
+            except TimeoutError:
                 endless += 1
                 continue
             if len(room) == orders:
@@ -199,7 +195,7 @@ def perform(
     """Return frames and bounds of the bot visiting each target in turn, or None if it does not reach one.
 
     Raises:
-        EndlessSearchError: If the bot searches for a way without end.
+        TimeoutError: If the bot searches for a way without end.
     """
     verifier = import_optional("minigrid.envs.babyai.core.verifier", "demo")
     environment = _environment(seed, observation)
@@ -232,7 +228,7 @@ def _bot(environment):
 
     def limited(*arguments, **named):
         if bot.bfs_counter == _MAX_SEARCHES:
-            raise EndlessSearchError
+            raise TimeoutError
         return search(*arguments, **named)
 
     bot._breadth_first_search = limited

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tempclr._util.files import read_arrays, write_arrays
-from tempclr.experiments import runs
+from tempclr.experiments import runs, video_text
 from tempclr.experiments.trained import Trained, open_trained
 from tempclr.tasks import retrieval
 
@@ -77,7 +77,7 @@ def of_training(trained: Trained, video: int = 0) -> Exhibit:
         raise ValueError(f"expected a video from 0 to {len(pairs) - 1}, got {video}")
     pair = pairs[video]
     cost = retrieval.pair_cost(trained.model(pairs), pair).numpy()
-    frames = pair.clips.numpy() if pair.clips.ndim == 5 else None
+    frames = video_text.pictures(trained.experiment, pair)
     return Exhibit(pair.name, cost, pair.captions, frames, trained.experiment.gamma)
 
 

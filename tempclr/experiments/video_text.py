@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Generator, Tensor, nn
 
+from tempclr.data import babyai
 from tempclr.data.excerpts import excerpts
 from tempclr.data.lazy import LazyPairs
 from tempclr.data.source import Embed, PairSource
@@ -45,6 +48,13 @@ def pairs(experiment: Experiment, split: str) -> Sequence[Pair]:
         "paper": partial(sentence_pieces, most=PIECES),
     }
     return source(experiment).pairs(split, embeds.get(experiment.encoder, sentence_embeddings))
+
+
+def pictures(experiment: Experiment, pair: Pair) -> UInt8[np.ndarray, "clips frames height width 3"] | None:
+    """Return the frames of a pair's clips, to be shown; symbols are drawn. None if its clips are your own features."""
+    if pair.clips.dtype == torch.uint8:
+        return pair.clips.numpy()
+    return babyai.pictures(pair.clips) if experiment.observation == "symbols" else None
 
 
 def training_pairs(experiment: Experiment, videos: Sequence[Pair]) -> LazyPairs:
