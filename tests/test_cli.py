@@ -98,7 +98,7 @@ def test_an_interrupt_stops_every_process_and_keeps_finished_work(tmp_path: Path
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listening
     ) as demo:
-        checkpoint = out / "train-unit-0.partial" / "last.pt"
+        checkpoint = out / "unknown-unit-0.partial" / "last.pt"
         deadline = time.monotonic() + 600
         while not checkpoint.exists() and not checkpoint.parent.with_suffix("").exists():
             assert demo.poll() is None and time.monotonic() < deadline
@@ -108,7 +108,7 @@ def test_an_interrupt_stops_every_process_and_keeps_finished_work(tmp_path: Path
     assert demo.returncode == 130
     assert "the same command continues" in errors
     assert "Traceback" not in errors
-    assert list(out.glob("train-*")) and not (out / "index.html").exists()
+    assert list(out.glob("unknown-*")) and not (out / "index.html").exists()
 
 
 @pytest.mark.kernel

@@ -11,7 +11,7 @@ from tempclr_widgets import saved_page
 import tempclr
 from tempclr.experiments import alignment_file
 from tempclr.experiments.runs import read_history, read_metrics
-from tempclr.experiments.trained import SEQUENCE, UNIT, find_trained
+from tempclr.experiments.trained import ORDER, UNIT, find_trained
 from tempclr.launcher import execute
 from tempclr.studies import comparison
 from tempclr.training.checkpoints import load
@@ -62,7 +62,7 @@ def test_training_leaves_checkpoints_history_and_a_score(trained: Path):
 def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):
     out = execute.run("03_retrieval", {"trained": str(trained), "wrong_orders": 3}, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
-    assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, UNIT, SEQUENCE}
+    assert {row["method"] for row in metrics["table"]} == {comparison.UNTRAINED, UNIT, ORDER}
     assert {row["score"] for row in metrics["table"]} == {"mean-pool", "Cap.Avg.", "DTW", "soft-DTW"}
     for row in metrics["table"]:
         assert row["queries"] == 8 and row["seeds"] == 1

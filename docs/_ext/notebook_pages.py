@@ -16,7 +16,7 @@ from tempclr.studies import demo
 from tempclr.studies.training_run import TrainingRun
 
 ABLATION_SEEDS = 2  # of 08_ablation; its default, eight, takes about 45 minutes
-TRAINING = {**demo.SMOKE, "batch": 8}
+TRAINING = {**demo.SMOKE, "checkpoint_every": 4}
 SMOKE: Mapping[str, Mapping[str, object]] = {
     "02_train": TRAINING,
     "03_retrieval": {"wrong_orders": 5},
@@ -37,6 +37,7 @@ SMOKE: Mapping[str, Mapping[str, object]] = {
         "shots": [1, 2],
         "episodes": 50,
     },
+    "09_steps_without_times": demo.SMOKE,
     "08_ablation": {
         **{name: value for name, value in TRAINING.items() if name != "checkpoint_every"},
         "choices": "anchor",
@@ -62,20 +63,17 @@ def execute(notebooks: Path, runs: Path, *, smoke: bool, keep: bool) -> list[Pat
     return [job.out for job in then]
 
 
-def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[Job], list[Job]]:
+def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[TrainingRun], list[NotebookRun]]:
     """Return the jobs that train the demo's models, and those of the notebooks, some of which open these models."""
     trained = runs / "demo"
-    size = demo.SMOKE if smoke else demo.FULL
-    first = [
-        TrainingRun.of({"seed": seed, **size, **method}, trained / f"train-{name}-{seed}")
-        for seed in (demo.SEEDS[:1] if smoke else demo.SEEDS)
-        for name, method in demo.METHODS.items()
-    ]
+    first, _ = demo.jobs(trained, smoke=smoke)
     then = []
     for path in sorted(notebooks.glob("*.ipynb")):
         given = dict(SMOKE.get(path.stem, {})) if smoke else {}
-        if path.stem in ("03_retrieval", "04_explore", "05_gallery"):
+        if path.stem in ("03_retrieval", "04_explore", "05_gallery", "09_steps_without_times"):
             given["trained"] = str(trained)
+        if path.stem == "09_steps_without_times":
+            given["seeds"] = 1 if smoke else demo.SEEDS
         if path.stem == "08_ablation":
             given.setdefault("seeds", ABLATION_SEEDS)
         then.append(NotebookRun(str(path), given, runs / path.stem))

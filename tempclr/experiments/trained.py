@@ -10,7 +10,7 @@ from tempclr.losses import TempCLR
 from tempclr.sequences import Pair
 from tempclr.training.checkpoints import load
 
-UNIT, SEQUENCE = "unit loss only", "TempCLR"  # methods
+UNIT, ORDER = "unit loss only", "unit and order loss"  # methods
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Trained:
 
     @property
     def method(self) -> str:
-        """The method that it was trained with, by its losses."""
-        return SEQUENCE if self.experiment.weight > 0 else UNIT
+        """What it was trained with: its losses, and the bounds of steps where they are not those of trimmed videos."""
+        losses, bounds = ORDER if self.experiment.weight > 0 else UNIT, self.experiment.bounds
+        return losses if bounds == "trimmed" else f"{losses}, {bounds} bounds"
 
     def pairs(self, split: str) -> Sequence[Pair]:
         """Return the videos of a split of its data."""
@@ -67,7 +68,12 @@ def find_trained(folder: Path | str = "") -> list[Trained]:
         found = [path for path in candidates if (path / "best.pt").is_file() and runs.is_done(path)]
         found = [path for path in found if "experiment" in runs.read_params(path)]  # others train for another task
         if found:
-            return sorted(map(open_trained, found), key=lambda run: (run.method == SEQUENCE, run.experiment.seed))
+            return sorted(map(open_trained, found), key=_place)
     raise ValueError(
         f"expected training runs in {' or '.join(map(str, places))}, found none; run 02_train or the demo first"
     )
+
+
+def _place(run: Trained) -> tuple:
+    """Where a run stands among others: by bounds, losses and seed."""
+    return run.experiment.bounds, run.experiment.weight > 0, run.experiment.seed

@@ -10,15 +10,15 @@ from tqdm.auto import tqdm
 
 from tempclr import metrics
 from tempclr.encoders import is_contextual
-from tempclr.experiments.trained import SEQUENCE, UNIT, Trained
-from tempclr.metrics import Interval, bootstrap, groups
+from tempclr.experiments.trained import ORDER, UNIT, Trained
+from tempclr.metrics import Interval, bootstrap, groups, paired_interval
 from tempclr.negatives import permute_segments
 from tempclr.sequences import collate
 from tempclr.studies._tables import aligned
 from tempclr.tasks import retrieval
 
 UNTRAINED = "untrained"
-DIFFERENCE = "R@1 of TempCLR minus unit loss only"
+DIFFERENCE = "R@1 with the order loss minus R@1 without"
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,16 @@ class Comparison:
         """Return the share of wrong orders that score worse than the true order, with its interval."""
         return bootstrap(self.results[method, score].noticed, generator=generator)
 
-    def difference(self, score: str, k: int, generator: Generator) -> Interval:
-        """Return R@k with TempCLR minus R@k with the unit loss only, paired by seed and room, with its interval."""
-        values = [self.by_room(self.results[method, score].hits[k]) for method in (SEQUENCE, UNIT)]
-        return bootstrap(values[0] - values[1], generator=generator)
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Methods with the order loss, each with the same method without it."""
+        found = [(method, method.replace(ORDER, UNIT)) for method in self.methods if method.startswith(ORDER)]
+        return [(one, other) for one, other in found if other in self.methods]
+
+    def difference(self, one: str, other: str, score: str, k: int, generator: Generator) -> Interval:
+        """Return R@k of one method minus that of another, paired by seed and room, with its interval."""
+        values = [self.by_room(self.results[method, score].hits[k]) for method in (one, other)]
+        return paired_interval(values[0] - values[1], generator=generator)
 
 
 def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison:
@@ -110,7 +116,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
                     generator=torch.Generator().manual_seed(seed),
                 )
                 rows.setdefault((method, name), []).append((found, sensitivity.noticed))
-    keys = sorted(rows, key=lambda key: [UNTRAINED, UNIT, SEQUENCE].index(key[0]))
+    keys = sorted(rows, key=lambda key: key[0] != UNTRAINED)  # the others stay in the order of the runs
     return Comparison({key: _result(rows[key]) for key in keys}, rooms)
 
 
@@ -141,13 +147,14 @@ def as_metrics(comparison: Comparison, *, seed: int) -> dict:
                 "wrong orders noticed": vars(comparison.noticed(method, score, generator)),
             }
         )
-    paired = {UNIT, SEQUENCE} <= set(comparison.methods)
-    differences = (
-        {score: vars(comparison.difference(score, 1, generator)) for score in comparison.scores} if paired else {}
-    )
+    differences = {
+        one: {score: vars(comparison.difference(one, other, score, 1, generator)) for score in comparison.scores}
+        for one, other in comparison.pairs
+    }
     return {
         "protocol": comparison.protocol,
-        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws",
+        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; for a difference, no narrower than "
+        "Student's t over seeds",
         "table": table,
         DIFFERENCE: differences,
     }
@@ -170,6 +177,7 @@ def as_text(found: dict) -> str:
         for row in found["table"]
     ]
     lines = [aligned(head, rows)]
-    lines += [f"{DIFFERENCE}, {score}: {Interval(**value)}" for score, value in found[DIFFERENCE].items()]
+    for method, values in found[DIFFERENCE].items():
+        lines += [f"{DIFFERENCE}, {method}, {score}: {Interval(**value).signed()}" for score, value in values.items()]
     lines += [f"interval: {found['interval']}", f"protocol: {found['protocol']}"]
     return "\n".join(lines)

@@ -10,53 +10,47 @@ from tempclr._util.files import write_text
 from tempclr._util.optional import import_optional
 from tempclr.experiments import runs
 from tempclr.metrics import Interval
-from tempclr.studies.comparison import DIFFERENCE
+from tempclr.studies import steps_without_times
 
-PAGE = "explorer.html"  # in the folder of an exploration
+PAGES = ("explorer.html", "training.html")  # views in the folder of a run
+PICTURES = ("true", "split", "sharpening", "differences", "curves", "recall", "order", "frames", "training")
 
 
-def write(out: Path, training: Sequence[Path], retrieval: Path, looking: Sequence[Path]) -> None:
+def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> None:
     """Write `index.html` and `metrics.json` into a folder.
 
     Args:
         out: The folder, which contains the runs; the page links to the executed notebooks.
-        training: Finished training runs.
-        retrieval: Finished run of 03_retrieval.
-        looking: Finished runs of other notebooks, in the order of their links.
+        trainings: Finished training runs.
+        notebooks: Finished runs of notebooks, in the order of their links: that of `09_steps_without_times` first,
+            then that of `03_retrieval`, and those of `04_explore` among the others.
     """
-    metrics = runs.read_metrics(retrieval)
-    explored = [folder for folder in looking if (folder / "training.png").is_file()]
+    steps, retrieval, *others = notebooks
+    metrics = runs.read_metrics(steps)
     environment = import_optional("jinja2", "notebooks").Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(
         files("tempclr.studies").joinpath("report.html.jinja").read_text(encoding="utf-8")
     )
+    judged = [*steps_without_times.RECALLS, steps_without_times.NAMED]
     page = template.render(
+        verdict=steps_without_times.verdict(metrics),
         metrics=metrics,
-        rows=[
-            {**row, "r1": str(Interval(**row["R@1"])), "noticed": str(Interval(**row["wrong orders noticed"]))}
-            for row in metrics["table"]
+        judged=judged,
+        rows=[{**row, "values": [str(Interval(**row[what])) for what in judged]} for row in metrics["table"]],
+        differences=[
+            {**each, "difference": Interval(**each["difference"]).signed(), "adjusted": Interval(**each["adjusted"])}
+            for each in metrics["differences"]
         ],
-        differences={score: Interval(**value).signed() for score, value in metrics[DIFFERENCE].items()},
-        verdict=verdict(metrics),
-        pictures={name: picture(retrieval / f"{name}.png") for name in ("recall", "order", "matrix", "curves")},
-        videos=[
-            {
-                "training": picture(folder / "training.png"),
-                "order": picture(folder / "order.png"),
-                "frames": picture(folder / "frames.png"),
-                "page": f"{folder.name}/{PAGE}" if (folder / PAGE).is_file() else "",
-            }
-            for folder in explored
-        ],
-        settings=_settings(training),
-        notebooks=[
-            {"name": folder.name, "seconds": json.loads((folder / "env.json").read_text())["seconds"]}
-            for folder in (retrieval, *looking)
-        ],
-        seconds=sum(json.loads((folder / "env.json").read_text())["seconds"] for folder in training),
-        environment=json.loads((retrieval / "env.json").read_text()),
+        right=metrics["watched video, clips named right"],
+        steps=_shown(steps),
+        retrieval=_shown(retrieval),
+        videos=[_shown(folder) for folder in others if (folder / PAGES[0]).is_file()],
+        settings=_settings(trainings),
+        seconds=sum(_env(folder)["seconds"] for folder in trainings),
+        notebooks=[{"name": folder.name, "seconds": _env(folder)["seconds"]} for folder in notebooks],
+        environment=_env(steps),
     )
     write_text(out / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     write_text(out / "index.html", page)
@@ -69,22 +63,21 @@ def picture(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def verdict(metrics: dict) -> str:
-    """Return in one sentence whether the order loss changes R@1 by DTW."""
-    value = metrics[DIFFERENCE].get("DTW")
-    if value is None:
-        return "Only one method was trained, so there is nothing to compare."
-    found = Interval(**value).signed()
-    if value["low"] > 0:
-        return f"Here the order loss helps: it changes R@1 by DTW by {found}."
-    if value["high"] < 0:
-        return f"Here the order loss hurts: it changes R@1 by DTW by {found}."
-    return f"Here these runs show no clear effect of the order loss: it changes R@1 by DTW by {found}."
+def _shown(folder: Path) -> dict[str, str]:
+    """Pictures of a run as data URLs, and links to its views; empty where it has none."""
+    pictures = {name: picture(folder / f"{name}.png") for name in PICTURES}
+    pages = {name: f"{folder.name}/{name}" if (folder / name).is_file() else "" for name in PAGES}
+    return pictures | {"explorer_page": pages[PAGES[0]], "training_page": pages[PAGES[1]]}
 
 
-def _settings(training: Sequence[Path]) -> list[tuple[str, str]]:
+def _env(folder: Path) -> dict:
+    """How a run was executed."""
+    return json.loads((folder / "env.json").read_text())
+
+
+def _settings(trainings: Sequence[Path]) -> list[tuple[str, str]]:
     """All settings of the training runs, with every value where runs differ."""
-    stored = [runs.read_params(folder) for folder in training]
+    stored = [runs.read_params(folder) for folder in trainings]
     flat = [
         {**params["experiment"], **{f"training: {name}": value for name, value in params["config"].items()}}
         for params in stored

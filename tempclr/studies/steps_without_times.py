@@ -20,14 +20,14 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
-from tempclr.experiments.trained import open_trained
+from tempclr.experiments.trained import ORDER, UNIT, open_trained
 from tempclr.metrics import Interval, bootstrap, group_means, groups, paired_interval
 from tempclr.studies._tables import aligned
 from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import naming, retrieval
 
 BOUNDS = ("unknown", "exact")
-METHODS = MappingProxyType({"unit": "unit loss only", "order": "unit and order loss"})
+METHODS = MappingProxyType({"unit": UNIT, "order": ORDER})
 NAMED = "clips named right"
 RECALLS = MappingProxyType({f"R@1 by {name}": score_fn for name, score_fn in retrieval.RETRIEVAL_SCORES.items()})
 # one minus other
