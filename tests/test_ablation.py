@@ -76,14 +76,20 @@ def test_the_data_of_every_setting_exist():
 
 
 def test_a_choice_includes_its_reference():
-    assert [setting.name for setting in chosen("gamma")] == ["published", "gamma-0.01", "gamma-1"]
-    assert [setting.name for setting in chosen("background, cost")][:2] == ["published", "per-cell"]
+    assert [setting.name for setting in chosen("gamma")] == ["published", "published-gamma-0.01", "published-gamma-1"]
+    assert [setting.name for setting in chosen("background, cost")][:2] == ["published", "published-per-cell"]
+    assert {setting.reference for setting in chosen("unknown")} == {"unknown"}
     assert chosen("") == SETTINGS
 
 
 def test_every_setting_is_trained_with_every_seed(tmp_path: Path):
-    trainings = jobs(chosen("encoder, anchor"), tmp_path, seeds=3, size={"steps": 7, "warmup": 1})
-    names = ("published", "anchor-video", "anchor-both", "contextual")
+    trainings = jobs(
+        [each for each in chosen("encoder, anchor") if each.reference == "published"],
+        tmp_path,
+        seeds=3,
+        size={"steps": 7, "warmup": 1},
+    )
+    names = ("published", "published-anchor-video", "published-anchor-both", "published-contextual")
     assert [job.out.name for job in trainings] == [f"{name}-{seed}" for name in names for seed in range(3)]
     assert [job.experiment.seed for job in trainings] == [0, 1, 2] * 4
     assert all(job.config.steps == 7 and job.experiment.negatives == 31 for job in trainings)

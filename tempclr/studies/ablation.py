@@ -1,7 +1,8 @@
 """The effect of one choice at a time on retrieval, over seeds, with intervals.
 
-Every setting differs from a reference by a single choice. The published setting is the reference, except on data with
-background. A setting is trained once per seed; its effect is its difference from the reference, by seed and room.
+Every setting differs from a reference by a single choice. References are the published setting, the same on videos with
+background, and the setting chosen for unknown bounds. A setting is trained once per seed, on training rooms of that
+seed; its effect is its difference from the reference, by seed and room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import open_trained
 from tempclr.metrics import Interval, bootstrap, group_means, groups, paired_interval
+from tempclr.studies import steps_without_times
 from tempclr.studies._tables import aligned
 from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import retrieval
@@ -28,37 +30,93 @@ class Setting:
     choice: str  # the choice, such as "alignment"
     value: str  # the value that differs from the reference
     changes: Mapping[str, object] = field(default_factory=dict)  # parameters of `TrainingRun.of`
-    reference: str = "published"  # name of the setting to compare with; its own name for a reference
+    reference: str = "published"  # name of the setting to compare with, one of REFERENCES; its own for a reference
 
 
-PUBLISHED = {"weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
-BACKGROUND = {"hidden_steps": 1, "background": True}
+# whole videos in even clips, what the simulator knows of the room: trainings converge in a few hundred steps
+DATA: Mapping[str, object] = {"observation": "symbols", "jitter": 0}
+PUBLISHED = {"bounds": "exact", "weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
+BACKGROUND = {**PUBLISHED, "hidden_steps": 1, "background": True}
+UNKNOWN = {"bounds": "unknown", "anchor": "video", **steps_without_times.CHOSEN["unknown", "order"]}
+REFERENCES: Mapping[str, Mapping[str, object]] = {
+    "published": PUBLISHED,
+    "background": BACKGROUND,
+    "unknown": UNKNOWN,
+}
+
+
+def _group(reference: str, what: str, *rows: tuple[str, str, str, Mapping[str, object]]) -> tuple[Setting, ...]:
+    """A reference, and settings that differ from it: part of their name, choice, value and changes."""
+    others = [
+        Setting(f"{reference}-{name}", choice, value, changes, reference) for name, choice, value, changes in rows
+    ]
+    return Setting(reference, "reference", what, {}, reference), *others
+
+
 SETTINGS = (
-    Setting("published", "reference", "as published"),
-    Setting("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
-    Setting("weight-0.3", "weight", "0.3", {"weight": 0.3}),
-    Setting("weight-0.9", "weight", "0.9", {"weight": 0.9}),
-    Setting("temperature-0.2", "temperature", "0.2", {"temperature": 0.2}),
-    Setting("negatives-3", "negatives", "3", {"negatives": 3}),
-    Setting("negatives-119", "negatives", "119 (all)", {"negatives": 119}),
-    Setting("shuffle-clips", "granularity", "clips in segments", {"shuffle": "clips"}),
-    Setting("shuffle-both", "granularity", "segments and clips", {"shuffle": "both"}),
-    Setting("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
-    Setting("shuffle-reversed", "granularity", "reversed", {"shuffle": "reversed"}),
-    Setting("others", "negatives", "31 and other videos", {"in_batch_negatives": True}),
-    Setting("anchor-video", "anchor", "video", {"anchor": "video"}),
-    Setting("anchor-both", "anchor", "both", {"anchor": "both"}),
-    Setting("alignment-dtw", "alignment", "DTW", {"alignment": "DTW"}),
-    Setting("alignment-otam", "alignment", "OTAM, both ways", {"alignment": "OTAM"}),
-    Setting("alignment-divergence", "alignment", "divergence", {"alignment": "divergence"}),
-    Setting("gamma-0.01", "gamma", "0.01", {"gamma": 0.01}),
-    Setting("gamma-1", "gamma", "1", {"gamma": 1.0}),
-    # a path has about ten cells, so a tenth of the temperature keeps the softmax equally sharp
-    Setting("per-cell", "cost", "per cell of the path", {"per_cell": True, "temperature": 0.1}),
-    Setting("contextual", "encoder", "contextual", {"encoder": "contextual"}),
-    Setting("background", "reference", "as published, with background", BACKGROUND, "background"),
-    Setting("background-drop", "background", "Drop-DTW", {**BACKGROUND, "alignment": "Drop-DTW"}, "background"),
-    Setting("background-unit", "background", "unit loss alone", {**BACKGROUND, "weight": 0.0}, "background"),
+    *_group(
+        "published",
+        "as published, exact bounds",
+        ("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
+        ("weight-0.3", "weight", "0.3", {"weight": 0.3}),
+        ("weight-0.9", "weight", "0.9", {"weight": 0.9}),
+        ("temperature-0.2", "temperature", "0.2", {"temperature": 0.2}),
+        ("temperature-0.05", "temperature", "0.05", {"temperature": 0.05}),
+        ("negatives-3", "negatives", "3", {"negatives": 3}),
+        ("negatives-119", "negatives", "119 (all)", {"negatives": 119}),
+        ("others", "negatives", "31 and other videos", {"in_batch_negatives": True}),
+        ("shuffle-clips", "granularity", "clips in segments", {"shuffle": "clips"}),
+        ("shuffle-both", "granularity", "segments and clips", {"shuffle": "both"}),
+        ("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
+        ("shuffle-reversed", "granularity", "reversed", {"shuffle": "reversed"}),
+        ("anchor-video", "anchor", "video", {"anchor": "video"}),
+        ("anchor-both", "anchor", "both", {"anchor": "both"}),
+        ("alignment-dtw", "alignment", "DTW", {"alignment": "DTW"}),
+        ("alignment-otam", "alignment", "OTAM, both ways", {"alignment": "OTAM"}),
+        ("alignment-divergence", "alignment", "divergence", {"alignment": "divergence"}),
+        ("gamma-0.01", "gamma", "0.01", {"gamma": 0.01}),
+        ("gamma-1", "gamma", "1", {"gamma": 1.0}),
+        # a path has about ten cells, so a tenth of the temperature keeps the softmax equally sharp
+        ("per-cell", "cost", "per cell of the path", {"per_cell": True, "temperature": 0.1}),
+        ("contextual", "encoder", "contextual", {"encoder": "contextual"}),
+    ),
+    *_group(
+        "background",
+        "as published, with background",
+        ("drop", "alignment", "Drop-DTW", {"alignment": "Drop-DTW"}),
+        (
+            "drop-percentile",
+            "alignment",
+            "Drop-DTW, percentile 0.3",
+            {"alignment": "Drop-DTW", "drop_rule": "percentile", "drop_cost": 0.3},
+        ),
+        ("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
+    ),
+    *_group(
+        "unknown",
+        "as chosen, unknown bounds",
+        ("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
+        ("weight-0.9", "weight", "0.9", {"weight": 0.9}),
+        ("temperature-0.2", "temperature", "0.2", {"temperature": 0.2}),
+        ("temperature-1", "temperature", "1 (published)", {"temperature": 1.0}),
+        ("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
+        ("shuffle-reversed", "granularity", "reversed", {"shuffle": "reversed"}),
+        ("shuffle-blocks", "granularity", "a block moved", {"shuffle": "blocks"}),
+        ("anchor-text", "anchor", "text (clips of the split)", {"anchor": "text"}),
+        ("others", "negatives", "31 and other videos", {"in_batch_negatives": True}),
+        ("own", "assignment", "own alignment", {"assignment": "own"}),
+        ("soft", "assignment", "own, expected", {"assignment": "soft"}),
+        (
+            "drop",
+            "assignment",
+            "own, percentile 0.3 dropped",
+            {"assignment": "drop", "drop_rule": "percentile", "drop_cost": 0.3},
+        ),
+        ("discriminative", "unit loss", "discriminative", {"unit_loss": "discriminative"}),
+        ("discriminative-alone", "unit loss", "discriminative alone", {"unit_loss": "discriminative", "weight": 0.0}),
+        ("clips-1", "clips per step", "1", {"clips_per_step": 1}),
+        ("clips-4", "clips per step", "4", {"clips_per_step": 4}),
+    ),
 )
 
 
@@ -79,19 +137,21 @@ class Effect:
 
 
 def chosen(names: str) -> tuple[Setting, ...]:
-    """Return the settings of the named choices, such as "alignment, gamma", with their references; all for "".
+    """Return the settings of the named choices or references, such as "alignment, gamma" or "unknown"; all for "".
+
+    The references of the settings are among them.
 
     Raises:
         ValueError: If a choice is unknown, or there is nothing to compare.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    known = list(dict.fromkeys(setting.choice for setting in SETTINGS))
+    known = [*dict.fromkeys(setting.choice for setting in SETTINGS), *REFERENCES]
     for name in wanted:
         if name not in known:
             raise ValueError(f"expected choices among {', '.join(known)}, got {name!r}")
     if wanted == ["reference"]:
         raise ValueError("expected choices to compare with the reference, got the reference alone")
-    found = [setting for setting in SETTINGS if not wanted or setting.choice in wanted]
+    found = [each for each in SETTINGS if not wanted or each.choice in wanted or each.reference in wanted]
     references = {setting.reference for setting in found}
     return tuple(setting for setting in SETTINGS if setting in found or setting.name in references)
 
@@ -111,7 +171,10 @@ def jobs(settings: Sequence[Setting], folder: Path, *, seeds: int, size: Mapping
     if seeds < 2:
         raise ValueError(f"expected at least 2 seeds, got {seeds}")
     return [
-        TrainingRun.of({**size, **PUBLISHED, **setting.changes, "seed": seed}, folder / f"{setting.name}-{seed}")
+        TrainingRun.of(
+            {**DATA, **size, **REFERENCES[setting.reference], **setting.changes, "seed": seed, "room_set": seed},
+            folder / f"{setting.name}-{seed}",
+        )
         for setting in settings
         for seed in range(seeds)
     ]
