@@ -45,10 +45,10 @@ def timeline(
     """
     _check(truth, predicted, confidence, labels, seconds)
     steps = len(labels) if labels is not None else max(0, int(max(truth.max(), predicted.max()))) + 1
-    ax = style.axes_or_new(ax, height=0.85 + 0.3 * min(steps, 20))
+    known = truth != UNKNOWN
+    ax = style.axes_or_new(ax, height=0.85 + 0.35 * (not known.all()) + 0.3 * min(steps, 20))
     look, scale = style.palette(), seconds or 1.0
     sure = np.ones(len(truth)) if confidence is None else confidence
-    known = truth != UNKNOWN
     placed, right = predicted >= 0, predicted == truth
     groups = [
         (truth, truth >= 0, np.ones(len(truth)), -_HALF, look.neutral, "", "truth"),
