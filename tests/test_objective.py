@@ -19,6 +19,7 @@ from tempclr.losses import (
     DiscriminativeTerm,
     Losses,
     OrderTerm,
+    OwnAlignment,
     Temperature,
     UnitTerm,
     WithinVideoTerm,
@@ -42,7 +43,7 @@ from tempclr.negatives import (
     swap_neighbours,
     wrong_orders,
 )
-from tempclr.sequences import Batch, collate
+from tempclr.sequences import UNKNOWN, Batch, collate
 
 ANCHORS = ["text", "video", "both"]
 PUBLISHED = OrderTerm(partial(soft_dtw, gamma=0.1), negatives=31, sentences=5, temperature=1.0)
@@ -502,6 +503,9 @@ def at_once(work: list[Callable[[], Losses]]) -> list[Losses]:
         {"unit": UnitTerm(mil_nce), "in_batch_negatives": True},
         {"unit": WithinVideoTerm(temperature=0.1), "weight": 0.12},
         {"unit": DiscriminativeTerm()},
+        {"unit": UnitTerm(assignment=OwnAlignment(start=0.2)), "unknown": True},
+        {"unit": UnitTerm(assignment=OwnAlignment(0.1, start=0.2)), "unknown": True},
+        {"unit": UnitTerm(mil_nce, assignment=OwnAlignment(0.1, drop_cost=0.9, start=0.2)), "unknown": True},
         {"across": True, "in_batch_negatives": True, "anchor": "both", "sentences": 2},
         {"temperature": Temperature(0.5), "unit": UnitTerm(temperature=Temperature(0.2)), "in_batch_negatives": True},
     ],
@@ -512,6 +516,8 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
         *pairs(2, generator, segments=(0, 0, 1, -1, 2, 2), start=1),  # one with the captions of another
         *pairs(1, generator, segments=(0, 0), start=9),  # too short for a wrong order
     ]
+    if settings.get("unknown", False):
+        data[1:4] = [replace(pair, segments=torch.full_like(pair.segments, UNKNOWN)) for pair in data[1:4]]
     whole = collate(data)
     parts = []
     for rows in ([0, 1, 4], [2, 3]):  # of other numbers, lengths and units
@@ -519,16 +525,16 @@ def test_the_mean_over_processes_is_the_loss_of_the_joined_batch(settings: dict,
         part.captions[part.captions >= 0] = whole.captions[rows][whole.captions[rows] >= 0]  # numbered alike
         parts.append(part)
     across = settings.get("across", False)
-    settings = {name: value for name, value in settings.items() if name != "across"}
+    settings = {name: value for name, value in settings.items() if name not in ("across", "unknown")}
     trained = model(negatives=5, **settings)
     if across:
         trained.video = ContextEncoder(trained.video, 8, heads=2)
-    joined = trained(whole, generator=seeded())
+    joined = trained(whole, generator=seeded(), progress=0.5)
     meeting = Meeting(2)
     models = [model(negatives=5, gather=Thread(meeting, rank), **settings) for rank in range(2)]
     for other in models:
         other.text, other.video = trained.text, trained.video
-    work = [partial(each, part, generator=seeded()) for each, part in zip(models, parts, strict=True)]
+    work = [partial(each, part, generator=seeded(), progress=0.5) for each, part in zip(models, parts, strict=True)]
     found = at_once(work)
     for name in ("unit", "order", "total"):
         mean = (getattr(found[0], name) + getattr(found[1], name)) / 2
