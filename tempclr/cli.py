@@ -1,4 +1,4 @@
-"""The command line: run a notebook, list its parameters, explore a run, run the demo.
+"""The command line: run a notebook, list its parameters, explore a run, audit a model, run the demo.
 
 Each command imports what it needs only when it runs, so help, parameter lists and refusals do not wait for torch.
 """
@@ -63,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         "linked to each other. Its controls work without a kernel and without a network.",
     )
     _add_view(view)
+    audit = commands.add_parser(
+        "audit",
+        help="measure how often a model notices a wrong order",
+        description="Measure how often a model scores a wrong order of the clips or sentences of a video below the "
+        "true one, by kind of wrong order, and write a page, pictures and metrics.json into a new folder.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_audit(audit)
     _add_demo(commands.add_parser("demo", help="train, evaluate and report on simulated videos (about 4 minutes)"))
     return parser
 
@@ -106,6 +114,45 @@ def _add_view(view: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="file to write, ending in .html (default: RUN_DIR/explorer.html)"
     )
     view.set_defaults(command=_view)
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    """Arguments of `audit`, and what its names mean."""
+    from tempclr.experiments.choices import SCORES, SIDES, WRONG_SEQUENCES
+
+    audit.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="embeddings (.npz), a folder of features with sentences.npz, a training run or a folder of them; several "
+        "stand in one table, and seeds of one method count as one model",
+    )
+    audit.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder of the report")
+    named = (
+        ("--score", "scores", SCORES, tuple(SCORES)[:4]),
+        ("--kinds", "kinds", WRONG_SEQUENCES, tuple(WRONG_SEQUENCES)),
+        ("--side", "sides", SIDES, tuple(SIDES)),
+    )
+    explained = []
+    for option, what, table, default in named:
+        shown = "all" if default == tuple(table) else ", ".join(default)
+        audit.add_argument(
+            option, nargs="+", dest=what, default=default, metavar="NAME", help=f"{what}, see below (default: {shown})"
+        )
+        explained += [f"{what}:", *(f"  {name:10} {choice.help}" for name, choice in table.items()), ""]
+    audit.add_argument("--orders", type=int, default=31, metavar="N", help="wrong orders per video, kind and side (31)")
+    audit.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the wrong orders (0)")
+    audit.add_argument(
+        "--split", default="test", metavar="SPLIT", help="videos of features and training runs (default: test)"
+    )
+    audit.add_argument(
+        "--frozen",
+        action="store_true",
+        help="audit the features of the training runs, too, mapped to the sentences by least squares",
+    )
+    audit.epilog = "\n".join(explained)
+    audit.set_defaults(command=_audit)
 
 
 def _add_demo(show: argparse.ArgumentParser) -> None:
@@ -172,6 +219,39 @@ def _view(options: argparse.Namespace) -> None:
     view = AlignmentExplorer(shown.cost, sentences=shown.sentences, frames=shown.frames, gamma=shown.gamma)
     view.title = f"Alignment of {shown.name}"
     print(view.save(out))
+
+
+def _audit(options: argparse.Namespace) -> None:
+    """Audit models, print the table and where the report is."""
+    from tempclr.experiments.choices import SCORES, SIDES, WRONG_SEQUENCES
+
+    for what, table in (("scores", SCORES), ("kinds", WRONG_SEQUENCES), ("sides", SIDES)):
+        names = getattr(options, what)
+        if not set(names) <= table.keys() or len(set(names)) < len(names):
+            raise ValueError(f"expected {what} among {', '.join(table)}, each once, got {', '.join(names)}")
+    for path in options.inputs:
+        if not path.exists():
+            raise ValueError(f"expected an .npz file, a folder of features or a training run at {path}, found nothing")
+    if options.orders < 1:
+        raise ValueError(f"expected --orders of at least 1, got {options.orders}")
+    if options.out.exists():
+        raise ValueError(f"expected a folder that does not exist, got {options.out}; delete it or choose another")
+    from tempclr.studies import audit, audit_page
+
+    audit_page.check(options.out)
+    found = audit.audits(
+        audit.subjects(options.inputs, split=options.split, frozen=options.frozen),
+        scores=options.scores,
+        kinds=options.kinds,
+        sides=options.sides,
+        orders=options.orders,
+        seed=options.seed,
+        progress=True,
+    )
+    metrics = audit.as_metrics(found, seed=options.seed)
+    audit_page.write(options.out, metrics)
+    print(audit.as_text(metrics))
+    print(f"\nThe report is at {options.out / 'index.html'}")
 
 
 def _demo(options: argparse.Namespace) -> None:

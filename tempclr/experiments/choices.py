@@ -36,6 +36,7 @@ SHUFFLES: Mapping[str, Choice] = MappingProxyType(
         "both": Choice("segments, and in some orders also clips within them", lambda: tempclr.negatives.permute_both),
         "reversed": Choice("everything runs backwards", lambda: tempclr.negatives.reverse),
         "swaps": Choice("neighbouring segments change places", lambda: tempclr.negatives.swap_neighbours),
+        "moved": Choice("one segment moves elsewhere", lambda: tempclr.negatives.move_one),
         "blocks": Choice("a block of segments moves elsewhere", lambda: tempclr.negatives.move_blocks),
     }
 )
@@ -125,6 +126,39 @@ UNIT_LOSSES: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
+# resolve() returns a score of two sets of sequences, higher is better
+SCORES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "mean-pool": Choice("cosine of the mean steps, order-free", lambda: _task("retrieval").mean_pool),
+        "Cap.Avg.": Choice("most similar clip of each sentence, order-free", lambda: _task("retrieval").cap_avg),
+        "DTW": Choice("the cheapest path", lambda: _task("retrieval").dtw),
+        "soft-DTW": Choice("the soft minimum over all paths", lambda: _task("retrieval").soft_dtw),
+        "OTAM": Choice("each step of one sequence once, both ways", lambda: _task("few_shot").otam),
+        "Hausdorff": Choice("most similar step, both ways, order-free", lambda: _task("few_shot").hausdorff),
+    }
+)
+
+# what an order audit does to the clips or the sentences of a video; see `tasks.wrong_sequences.KINDS`
+WRONG_SEQUENCES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "reversed": Choice("everything runs backwards"),
+        "swaps": Choice("two neighbouring segments change places"),
+        "segments": Choice("segments change places at random"),
+        "clips": Choice("clips change places within their segment"),
+        "all-clips": Choice("clips change places over the whole video"),
+        "moved": Choice("one segment moves elsewhere"),
+        "left-out": Choice("one segment is left out"),
+        "put-in": Choice("a segment of another video is put in"),
+    }
+)
+
+SIDES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "clips": Choice("sentences stay in order, clips are changed"),
+        "sentences": Choice("clips stay in order, sentences are changed"),
+    }
+)
+
 ENCODERS: Mapping[str, Choice] = MappingProxyType(
     {
         "per-step": Choice("each step by itself"),
@@ -195,6 +229,11 @@ TABLES = MappingProxyType(
         "UNIT_LOSSES": UNIT_LOSSES,
     }
 )
+
+
+def _task(name: str) -> Any:
+    """A module of `tempclr.tasks`, imported now."""
+    return import_module(f"tempclr.tasks.{name}")
 
 
 def split_data(data: str, known: Mapping[str, DataChoice]) -> tuple[str, str]:

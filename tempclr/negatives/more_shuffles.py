@@ -1,4 +1,4 @@
-"""Shuffles beyond the paper's: reversed, nearly right, with a block moved, or a mixture of several."""
+"""Shuffles beyond the paper's: reversed, nearly right, with a segment or a block moved, or a mixture of several."""
 
 from functools import partial
 
@@ -27,6 +27,15 @@ def swap_neighbours(layout: Layout, rows: int, generator: Generator, *, swaps: i
         first = _below(layout.free - 1, (rows, 1), generator)
         index = torch.where(index == first, first + 1, torch.where(index == first + 1, first, index))
     return segments_moved(layout, index)
+
+
+def move_one(layout: Layout, rows: int, generator: Generator) -> Proposal:
+    """Propose orders in which one segment moves elsewhere, and the others close the gap."""
+    source, to = _below(layout.free, (rows, 1), generator), _below(layout.free - 1, (rows, 1), generator)
+    index = torch.arange(layout.runs, device=layout.run.device).expand(len(layout.run), rows, -1)
+    to = to + (to >= source)  # any place but its own
+    others = index - (index > source).long()  # their places without the segment that moves
+    return segments_moved(layout, torch.where(index == source, to, others + (others >= to)))
 
 
 def move_blocks(layout: Layout, rows: int, generator: Generator) -> Proposal:

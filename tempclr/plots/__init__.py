@@ -2,7 +2,7 @@
 
 alignment      cost matrices, hard paths, soft alignments
 series         two series and the steps that a path matches
-orders         costs of true and of wrong orders
+orders         costs of true and of wrong orders, and how many are noticed
 retrieval      all scores, and the rank of each query's right item
 localization   when task steps happen and when they were found
 few_shot       confusion matrix, and a query aligned with each support

@@ -1,15 +1,19 @@
-"""Plot of the costs of true and wrong orders."""
+"""Plots of true and wrong orders: their costs, and how many wrong ones are noticed."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tempclr.metrics import Interval
 from tempclr.plots import _text as text
-from tempclr.plots import style
+from tempclr.plots import measurements, style
 from tempclr.plots._inputs import check_finite
+
+_PANELS = 2  # beside each other
 
 
 @style.styled
@@ -66,6 +70,44 @@ def order_costs(
     box = Line2D([], [], color=look.ink, marker="s", markerfacecolor="none", linestyle="", markersize=6)
     text.legend(ax, [dot, box], ["one order", "middle half and median"])
     return ax
+
+
+@style.styled
+def orders_noticed(
+    results: Mapping[str, Mapping[str, Mapping[str, Interval | float]]], *, chance: float = 0.5
+) -> Figure:
+    """Draw the share of wrong orders that scores notice: a panel per model, a row per kind, a colour per score.
+
+    Args:
+        results: For each model and score, by kind of wrong order, the share noticed, 0 to 1. A score may lack some
+            kinds.
+        chance: Share that a coin toss notices, drawn as a dotted line.
+
+    Raises:
+        ValueError: If there is nothing to draw, or a share is not from 0 to 1.
+    """
+    kinds = list(dict.fromkeys(kind for scores in results.values() for each in scores.values() for kind in each))
+    names = list(dict.fromkeys(score for scores in results.values() for score in scores))
+    shares = [value for scores in results.values() for each in scores.values() for value in each.values()]
+    means = np.array([value.mean if isinstance(value, Interval) else value for value in shares])
+    if not kinds or not ((means >= 0) & (means <= 1)).all():
+        raise ValueError(f"expected shares from 0 to 1 of at least one kind of wrong order, got {means.tolist()}")
+    columns = min(len(results), _PANELS)
+    rows = -(-len(results) // columns)
+    height = 0.35 + rows * (0.6 + len(kinds) * max(0.24, 0.07 * len(names)))
+    width = style.COLUMN if columns == 1 else style.FULL
+    figure, axes = style.subplots(rows, columns, width=width, height=height)
+    for ax in axes.flat[len(results) :]:
+        ax.set_axis_off()
+    for number, (model, scores) in enumerate(results.items()):
+        ax = axes.flat[number]
+        measurements.intervals(
+            scores, xlabel="share noticed", title=model, reference=chance, reference_label="coin toss", ax=ax
+        )
+        ax.set_xlim(-0.03, 1.03)
+        if number != (rows - 1) * columns:
+            ax.get_legend().remove()
+    return figure
 
 
 def _spread(values: np.ndarray) -> np.ndarray:

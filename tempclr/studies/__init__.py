@@ -7,4 +7,7 @@ selection     settings chosen on validation
 demo          training with and without the order loss, evaluation, report
 report        the page of the demo
 training_run  a training run without a notebook, as a job
+audit         how often models notice a wrong order, by kind
+audit_page    the folder of an audit: page, pictures, numbers
+frozen        frozen features, mapped to sentences by least squares
 """

@@ -91,6 +91,16 @@ def embed(model: TempCLR, pairs: Sequence[Pair]) -> Embedded:
     return Embedded(pad(paragraphs), pad(videos), pad_sequence(segments, True, BACKGROUND))
 
 
+def embedded_pairs(model: TempCLR, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return pairs with embeddings as their sentences and clips, on the CPU, with names, segments and captions kept."""
+    embedded = embed(model, pairs)
+    sides = embedded.paragraphs.to("cpu"), embedded.videos.to("cpu")
+    return [
+        Pair(pair.name, sides[0][number], sides[1][number], pair.segments, pair.captions)
+        for number, pair in enumerate(pairs)
+    ]
+
+
 def pair_cost(model: TempCLR, pair: Pair) -> Float[Tensor, "n m"]:
     """Return the cosine costs of one pair, sentences by clips, in evaluation mode, on the CPU, without a gradient."""
     training = model.training
