@@ -39,7 +39,7 @@ def test_params_lists_the_parameters_of_a_notebook(capsys: pytest.CaptureFixture
 def test_help_names_every_command():
     done = subprocess.run([sys.executable, "-m", "tempclr", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    assert all(command in done.stdout for command in ("run", "params", "view", "demo"))
+    assert all(command in done.stdout for command in ("run", "params", "view", "audit", "demo"))
 
 
 # laws
@@ -50,11 +50,18 @@ def test_help_names_every_command():
     [
         (["--help"], 0),
         (["run", "--help"], 0),
+        (["audit", "--help"], 0),
         (["params", "02_train"], 0),
         (["run", "02_train", "-p", "nothing=1", "--out", "never"], 2),
         (["run", "02_train", "-p", "steps=many", "--out", "never"], 2),
         (["run", "02_train", "--preset", "nothing", "--out", "never"], 2),
         (["view", "never", "--out", "page.txt"], 2),
+        (["audit", "never.npz", "--out", "never"], 2),
+        (["audit", ".", "--score", "nothing", "--out", "never"], 2),
+        (["audit", ".", "--kinds", "swaps", "swaps", "--out", "never"], 2),
+        (["audit", ".", "--side", "both", "--out", "never"], 2),
+        (["audit", ".", "--orders", "0", "--out", "never"], 2),
+        (["audit", ".", "--out", "."], 2),
     ],
 )
 def test_help_lists_and_refusals_do_not_wait_for_heavy_imports(arguments: list[str], code: int, tmp_path: Path):

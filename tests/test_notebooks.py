@@ -171,7 +171,7 @@ def test_the_gallery_shows_every_plot(trained: Path, tmp_path: Path):
     given = {"trained": str(trained), "video": 1, "wrong_orders": 3, "dark": True}
     out = execute.run("05_gallery", given, tmp_path / "out", progress=False)
     metrics = read_metrics(out)
-    assert pictures(out) == set(metrics["pictures"]) and len(metrics["pictures"]) == 14
+    assert pictures(out) == set(metrics["pictures"]) and len(metrics["pictures"]) == 15
     for name in metrics["charts"]:
         page = (out / f"{name}.html").read_text()
         assert "https://cdn" not in page and (out / "plotly.min.js").is_file()

@@ -59,7 +59,8 @@ def test_the_wheel_holds_the_two_packages_and_the_notebooks(tmp_path: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"tempclr", "tempclr_widgets"}
     assert "tempclr_widgets/static/alignment_explorer.js" in names
-    assert {"tempclr/__init__.pyi", "tempclr/py.typed", "tempclr/studies/report.html.jinja"} <= set(names)
+    assert {"tempclr/__init__.pyi", "tempclr/py.typed"} <= set(names)
+    assert {f"tempclr/studies/{page}.html.jinja" for page in ("report", "audit")} <= set(names)
     assert {f"tempclr/notebooks/{path.name}" for path in NOTEBOOKS} <= set(names)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -33,21 +32,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, and rename it to `path`, which must not exist, when the block ends.
-
-    Nothing is left behind if the block raises an error.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_partial(folder: Path) -> None:

@@ -5,9 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from tempclr import __version__
-from tempclr._util.files import atomic_folder, write_text
+from tempclr._util.files import write_text
 from tempclr._util.optional import import_optional
 from tempclr.experiments.choices import SCORES, SIDES, WRONG_SEQUENCES
+from tempclr.launcher.folder import complete_folder, run_id
 from tempclr.metrics import Interval
 from tempclr.studies.audit import as_text, shown, shown_interval
 from tempclr.studies.report import picture
@@ -25,7 +26,7 @@ def write(out: Path, metrics: dict) -> None:
         ValueError: If the folder exists, or jinja2 or matplotlib is not installed.
     """
     check(out)
-    with atomic_folder(out) as folder:
+    with complete_folder(out, {"id": run_id(metrics)}) as folder:
         drawn = {side: _draw(folder, side, metrics) for side in dict.fromkeys(row["side"] for row in metrics["table"])}
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         write_text(folder / "audit.txt", as_text(metrics) + "\n")
@@ -76,9 +77,8 @@ def _distinct(metrics: dict, field: str, **where: str) -> list[str]:
 
 def _model(metrics: dict, side: str, model: str) -> dict:
     """The rows of one model on one side: scores with a cell per kind, then controls and numbers."""
-    found = {
-        (row["score"], row["kind"]): row for row in metrics["table"] if (row["side"], row["model"]) == (side, model)
-    }
+    own = [row for row in metrics["table"] if (row["side"], row["model"]) == (side, model)]
+    found = {(row["score"], row["kind"]): row for row in own}
     kinds = _distinct(metrics, "kind", side=side)
     scores = list(dict.fromkeys(score for score, _ in found))
     first = {kind: found.get((scores[0], kind)) for kind in kinds}

@@ -84,10 +84,10 @@ def candidates(
     for begin in range(0, len(pairs), _TOGETHER):
         chunk = range(begin, min(begin + _TOGETHER, len(pairs)))
         own = [pairs[video] for video in chunk]
+        shuffles = {kind: shuffle for kind in kinds if (shuffle := KINDS[kind].shuffle) is not None}
         drawn = {
-            kind: _orders(own, side, KINDS[kind], KINDS[kind].shuffle, count, generator)
-            for kind in kinds
-            if KINDS[kind].shuffle is not None
+            kind: _orders(own, side, shuffle, KINDS[kind].each_clip, count, generator)
+            for kind, shuffle in shuffles.items()
         }
         for video in chunk:
             steps, others = getattr(pairs[video], side), []
@@ -113,13 +113,13 @@ def _segments(pair: Pair, side: str) -> Tensor:
 
 
 def _orders(
-    pairs: list[Pair], side: str, kind: Kind, shuffle: Shuffle | None, count: int, generator: Generator
+    pairs: list[Pair], side: str, shuffle: Shuffle, each_clip: bool, count: int, generator: Generator
 ) -> list[list[Tensor]]:
     """Wrong orders of one side of each pair; those that repeat a caption or a step in its place are not wrong."""
     segments = [_segments(pair, side) for pair in pairs]
     captions = [_captions(pair, each) for pair, each in zip(pairs, segments, strict=True)]
     contents = [negatives.contents_of(getattr(pair, side)[None])[0] for pair in pairs]
-    if kind.each_clip and side == "clips":
+    if each_clip and side == "clips":
         segments = [
             torch.where(pair.segments == BACKGROUND, BACKGROUND, torch.arange(len(pair.clips))) for pair in pairs
         ]
