@@ -97,6 +97,18 @@ def test_series_are_drawn_beside_their_costs():
     assert above.get_xlim() == matrix.get_xlim() and left.get_ylim() == matrix.get_ylim()
 
 
+def test_shares_noticed_are_drawn_beside_chance_in_a_panel_per_model():
+    shares = {"DTW": {"swaps": Interval(0.75, 0.5, 1.0, 4), "moved": 0.25}, "mean-pool": {"swaps": 0.0}}
+    figure = orders.orders_noticed({"one": shares, "other": {"DTW": {"swaps": 1.0}}}, chance=0.4)
+    one, other = figure.axes
+    assert (one.get_title(loc="left"), other.get_title(loc="left")) == ("one", "other")
+    assert list(ticks(one.yaxis).values()) == ["swaps", "moved"] and list(ticks(other.yaxis).values()) == ["swaps"]
+    points = [tuple(line.get_xdata()) for line in one.lines if line.get_marker() in ("o", "s")]
+    assert points == [(0.75, 0.25), (0.0,)]
+    assert one.lines[-1].get_xdata() == [0.4, 0.4]
+    assert legend(one) == ["DTW", "mean-pool", "coin toss"] and other.get_legend() is None
+
+
 def test_order_costs_show_the_share_of_wrong_orders_that_cost_more():
     ax = orders.order_costs(np.array([1.0, 2.0]), {"segments": np.array([[0.5, 3.0], [3.0, 4.0]])}, xlabel="DTW cost")
     dots = [line.get_xydata() for line in ax.lines if line.get_marker() == "o"]
@@ -233,6 +245,8 @@ REFUSED = {
     "soft": (lambda: alignment.soft_alignment(NAN), "finite"),
     "series": (lambda: series.two_way(X, np.zeros(0), LINK), "at least one value"),
     "orders": (lambda: orders.order_costs(X, {}), "at least one kind"),
+    "shares": (lambda: orders.orders_noticed({"one": {"DTW": {}}}), "at least one kind of wrong order"),
+    "share": (lambda: orders.orders_noticed({"one": {"DTW": {"swaps": 1.5}}}), r"shares from 0 to 1 .* got \[1.5\]"),
     "videos": (lambda: orders.order_costs(X, {"segments": np.zeros((3, 2))}), "each of 24 videos"),
     "scores": (lambda: retrieval.retrieval_matrix(NAN), "finite"),
     "items": (lambda: retrieval.retrieval_matrix(np.zeros((3, 2))), "an item for every query"),
