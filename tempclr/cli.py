@@ -89,8 +89,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--preset",
         metavar="NAME",
-        help="start from a preset, such as `published` of 02_train and 06_localization, or from a JSON file of "
-        "parameters; -p overrides single values",
+        help="start from a preset, such as `published` of 02_train and 06_localization or `low-temperature` of "
+        "02_train, or from a JSON file of parameters; -p overrides single values",
     )
     run.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="new folder for everything that the notebook writes"

@@ -20,6 +20,7 @@ from tempclr.experiments.experiment import Experiment
 from tempclr.launcher.parameters import preset
 from tempclr.losses import unit_loss
 from tempclr.sequences import UNKNOWN, Pair, collate
+from tempclr.studies import steps_without_times
 
 STEP_ENCODERS = ("per-step", "contextual")
 CAPTIONS = ("take", "open", "close", "leave")
@@ -90,6 +91,14 @@ def test_the_published_preset_is_the_published_recipe(folder: Path):
     assert unit.loss.func is unit_loss and unit.loss.keywords == {"cosine": False} and unit.temperature == 1.0
     assert order.alignment_fn.func is soft_dtw and order.alignment_fn.keywords == {"gamma": 0.1}
     assert tune(model, wanted.trainable) == 59_904  # as is done when a checkpoint is given
+
+
+def test_the_preset_of_a_low_temperature_is_what_was_chosen_on_validation():
+    given = preset("02_train", "low-temperature")
+    for bounds in steps_without_times.BOUNDS:
+        assert given == {"anchor": "video", **steps_without_times.CHOSEN[bounds, "order"]}
+    assert Experiment().temperature == 1.0  # as published
+    assert from_parameters(Experiment, given).temperature == 0.05
 
 
 def test_the_preset_of_localization_is_that_of_crosstask():
