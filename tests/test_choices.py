@@ -35,6 +35,7 @@ FILLED = {  # dataclasses that the parameters of a notebook fill
     "06_localization": (Experiment, TrainConfig),
     "07_few_shot": (Recognition, TrainConfig),
     "08_ablation": (Experiment, TrainConfig),
+    "09_steps_without_times": (Experiment, TrainConfig),
 }
 TRAINING = {"optimizer": get_args(Optimizer), "decay": get_args(Decay)}
 LISTED = {  # names that a parameter may have
@@ -42,7 +43,8 @@ LISTED = {  # names that a parameter may have
     "06_localization": {**CHOICES, **TRAINING, "encoder": ("per-step", "contextual", "minilm")},  # "paper" cuts videos
     "07_few_shot": {**RECOGNITION_CHOICES, **TRAINING},
 }
-MANY, LABELLED, LONG = "it trains 192 times", "it tunes on labelled videos, as for CrossTask", "it trains for longer"
+SYMBOLS = "it trains on symbols, which take little time, until nothing is gained"
+LABELLED, LONG = "it tunes on labelled videos, as for CrossTask", "it trains for longer"
 OWN_DEFAULTS = {  # defaults of notebooks that differ from the dataclass, and why
     "06_localization": {
         **dict.fromkeys(("steps_per_video", "hidden_steps", "orders_per_room", "clips_per_step"), LABELLED),
@@ -51,7 +53,10 @@ OWN_DEFAULTS = {  # defaults of notebooks that differ from the dataclass, and wh
         **dict.fromkeys(("steps", "validate_every"), LONG),
     },
     "07_few_shot": dict.fromkeys(("steps", "validate_every"), LONG),
-    "08_ablation": dict.fromkeys(("train_rooms", "validation_rooms", "steps", "warmup", "validate_every"), MANY),
+    "08_ablation": dict.fromkeys(("train_rooms", "batch", "validate_every"), SYMBOLS),
+    "09_steps_without_times": dict.fromkeys(
+        ("observation", "train_rooms", "validation_rooms", "steps", "batch", "validate_every"), SYMBOLS
+    ),
 }
 
 

@@ -151,7 +151,8 @@ def test_notebooks_accept_the_parameters_that_the_site_passes(monkeypatch: pytes
     for smoke in (True, False):
         first, then = notebook_pages.jobs(ROOT / "notebooks", tmp_path, smoke=smoke)
         assert len(then) == len(list((ROOT / "notebooks").glob("*.ipynb")))
-        for job in (*first, *then):
+        assert len({job.id for job in (*first, *then)}) == len(first) + len(then)
+        for job in then:
             resolve(notebook_path(job.notebook), job.parameters)
 
 

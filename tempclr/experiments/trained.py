@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from tempclr.experiments import runs, video_text
 from tempclr.experiments.experiment import Experiment
 from tempclr.losses import TempCLR
 from tempclr.sequences import Pair
-from tempclr.training.checkpoints import load
+from tempclr.training.checkpoints import load_weights
 
 UNIT, ORDER = "unit loss only", "unit and order loss"  # methods
 
@@ -30,11 +31,11 @@ class Trained:
         """Return the videos of a split of its data."""
         return video_text.pairs(self.experiment, split)
 
-    def model(self, pairs: Sequence[Pair], *, trained: bool = True) -> TempCLR:
-        """Return the model with its best weights, by validation, or as it was before training."""
+    def model(self, pairs: Sequence[Pair], *, weights: Literal["best", "last", "initial"] = "best") -> TempCLR:
+        """Return the model with its best weights, by validation, those of the last step, or those before training."""
         model = video_text.model(self.experiment, pairs)
-        if trained:
-            model.load_state_dict(load(self.folder / "best.pt")["model"])
+        if weights != "initial":
+            load_weights(model, self.folder / f"{weights}.pt")
         return model.eval()
 
 

@@ -38,6 +38,7 @@ DATA: Mapping[str, object] = {"observation": "symbols", "jitter": 0}
 PUBLISHED = {"bounds": "exact", "weight": 0.7, "temperature": 1.0, "negatives": 31, "shuffle": "segments", "gamma": 0.1}
 BACKGROUND = {**PUBLISHED, "hidden_steps": 1, "background": True}
 UNKNOWN = {"bounds": "unknown", "anchor": "video", **steps_without_times.CHOSEN["unknown", "order"]}
+PERCENTILE: Mapping[str, object] = {"drop_rule": "percentile", "drop_cost": 0.3}
 REFERENCES: Mapping[str, Mapping[str, object]] = {
     "published": PUBLISHED,
     "background": BACKGROUND,
@@ -47,9 +48,7 @@ REFERENCES: Mapping[str, Mapping[str, object]] = {
 
 def _group(reference: str, what: str, *rows: tuple[str, str, str, Mapping[str, object]]) -> tuple[Setting, ...]:
     """A reference, and settings that differ from it: part of their name, choice, value and changes."""
-    others = [
-        Setting(f"{reference}-{name}", choice, value, changes, reference) for name, choice, value, changes in rows
-    ]
+    others = [Setting(f"{reference}-{name}", *row, reference) for name, *row in rows]  # type: ignore[call-arg, arg-type]
     return Setting(reference, "reference", what, {}, reference), *others
 
 
@@ -88,7 +87,7 @@ SETTINGS = (
             "drop-percentile",
             "alignment",
             "Drop-DTW, percentile 0.3",
-            {"alignment": "Drop-DTW", "drop_rule": "percentile", "drop_cost": 0.3},
+            {"alignment": "Drop-DTW", **PERCENTILE},
         ),
         ("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
     ),
@@ -110,7 +109,7 @@ SETTINGS = (
             "drop",
             "assignment",
             "own, percentile 0.3 dropped",
-            {"assignment": "drop", "drop_rule": "percentile", "drop_cost": 0.3},
+            {"assignment": "drop", **PERCENTILE},
         ),
         ("discriminative", "unit loss", "discriminative", {"unit_loss": "discriminative"}),
         ("discriminative-alone", "unit loss", "discriminative alone", {"unit_loss": "discriminative", "weight": 0.0}),
@@ -253,10 +252,19 @@ def verdict(found: Sequence[Effect]) -> str:
         f"{setting.reference}, {difference.signed()}"
         for setting, difference in sorted(clear, key=lambda each: -abs(each[1].mean))
     ]
-    unclear = sorted({each.setting.choice for each in compared} - {setting.choice for setting, _ in clear})
+    moved = {(setting.reference, setting.choice) for setting, _ in clear}
+    every = dict.fromkeys((each.setting.reference, each.setting.choice) for each in compared)
+    unclear = {
+        reference: [choice for name, choice in every if name == reference and (name, choice) not in moved]
+        for reference, _ in every
+    }
     summary = f"Of {len(compared)} comparisons, {len(clear)} are clear, when all have to hold simultaneously"
-    rest = f"No clear difference was seen for: {', '.join(unclear)}." if unclear else ""
-    return "\n".join([f"{summary}{':' if lines else '.'}", *(f"  {line}" for line in lines), *([rest] if rest else [])])
+    rest = [
+        f"No clear difference from {reference} was seen for: {', '.join(choices)}."
+        for reference, choices in unclear.items()
+        if choices
+    ]
+    return "\n".join([f"{summary}{':' if lines else '.'}", *(f"  {line}" for line in lines), *rest])
 
 
 def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:

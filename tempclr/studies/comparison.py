@@ -96,7 +96,7 @@ def compare(trained: Sequence[Trained], *, orders: int, seed: int) -> Comparison
         variants = {run.method: run.model(pairs)}
         if run.experiment.seed not in seen_untrained:
             seen_untrained.add(run.experiment.seed)
-            variants[UNTRAINED] = run.model(pairs, trained=False)
+            variants[UNTRAINED] = run.model(pairs, weights="initial")
         firsts = [rooms.index(name) for name in dict.fromkeys(rooms)]
         for method, model in variants.items():
             embedded = retrieval.embed(model, pairs)

@@ -33,7 +33,7 @@ def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> No
     template = environment.from_string(
         files("tempclr.studies").joinpath("report.html.jinja").read_text(encoding="utf-8")
     )
-    judged = [*steps_without_times.RECALLS, steps_without_times.NAMED]
+    judged = [*steps_without_times.RECALLS, steps_without_times.LAST, steps_without_times.NAMED]
     page = template.render(
         verdict=steps_without_times.verdict(metrics),
         metrics=metrics,
