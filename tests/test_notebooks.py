@@ -10,10 +10,12 @@ from tempclr_widgets import saved_page
 
 import tempclr
 from tempclr.experiments import alignment_file
-from tempclr.experiments.runs import read_history, read_metrics
+from tempclr.experiments.runs import read_history, read_metrics, read_params
 from tempclr.experiments.trained import ORDER, UNIT, find_trained
 from tempclr.launcher import execute
-from tempclr.studies import comparison
+from tempclr.launcher.pool import run_all
+from tempclr.studies import comparison, steps_without_times
+from tempclr.studies.training_run import TrainingRun
 from tempclr.training.checkpoints import load
 
 pytestmark = pytest.mark.kernel
@@ -33,11 +35,16 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two short trainings, one with each loss."""
+    """Two short trainings, one with each loss: one without a notebook, one with it."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, weight in (("unit", 0.0), ("tempclr", 0.3)):
-        execute.run("02_train", {**TINY, "weight": weight}, folder / name, progress=False)
+    TrainingRun.of({**TINY, "weight": 0.0}, folder / "unit").execute()
+    execute.run("02_train", {**TINY, "weight": 0.3}, folder / "tempclr", progress=False)
     return folder
+
+
+def numbers(folder: Path) -> list[dict]:
+    """The history of a run without times."""
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in read_history(folder)]
 
 
 def pictures(folder: Path) -> set[str]:
@@ -56,7 +63,43 @@ def test_training_leaves_checkpoints_history_and_a_score(trained: Path):
         assert [line["step"] for line in history] == [1, 2, 3, 4, 5, 6]
         assert read_metrics(trained / name)["validation videos"] == 6
         assert (trained / name / "best.pt").is_file()
-        assert pictures(trained / name) == {"curves"}
+    assert pictures(trained / "tempclr") == {"curves"}
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_training_run_without_a_notebook_equals_that_of_the_notebook(trained: Path, tmp_path: Path):
+    run = TrainingRun.of({**TINY, "weight": 0.3}, tmp_path / "run")
+    run_all([run], processes=1, description="test")  # on one thread, as a notebook here
+    assert numbers(run.out) == numbers(trained / "tempclr")
+    assert read_params(run.out) == read_params(trained / "tempclr")
+    one, other = (read_metrics(folder) | {"training seconds": 0} for folder in (run.out, trained / "tempclr"))
+    assert one == other
+
+
+def test_steps_without_times_are_learned_and_compared(tmp_path: Path):
+    small = {name: TINY[name] for name in ("train_rooms", "validation_rooms", "test_rooms", "batch", "steps", "warmup")}
+    given = {**small, "validate_every": 3, "seeds": 2, "video": 3}
+    out = execute.run("09_steps_without_times", given, tmp_path / "out", saved_page=saved_page, progress=False)
+    metrics = read_metrics(out)
+    assert [(row["bounds"], row["training"]) for row in metrics["table"]] == [
+        (bounds, training) for bounds in ("unknown", "exact") for training in (UNIT, ORDER)
+    ]
+    for row in metrics["table"]:
+        assert (row["seeds"], row["rooms"], row["queries"]) == (2, 4, 16)
+        for what in steps_without_times.JUDGED:
+            assert 0 <= row[what]["low"] <= row[what]["mean"] <= row[what]["high"] <= 1
+    means = {(row["bounds"], row["training"]): row["R@1 by DTW"]["mean"] for row in metrics["table"]}
+    gain = metrics["differences"][0]["difference"]["mean"]
+    assert gain == pytest.approx(means["unknown", ORDER] - means["unknown", UNIT], abs=1e-6)
+    assert 0 < metrics["clips named right by an even split"] < 1
+    assert pictures(out) == {"true", "split", "sharpening", "differences", "curves"}
+    assert "tempclr-state" in (out / "training.html").read_text()
+    output = "".join(
+        "".join(each.get("text", ""))
+        for cell in json.loads((out / "notebook.ipynb").read_text())["cells"]
+        for each in cell.get("outputs", [])
+    )
+    assert "steps of equal length: an even split names 100% of the clips right" in output
 
 
 def test_retrieval_compares_the_runs(trained: Path, tmp_path: Path):

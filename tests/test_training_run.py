@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tempclr.experiments.runs import read_history, read_metrics, read_params
-from tempclr.experiments.trained import find_trained
-from tempclr.launcher import execute
+from tempclr.experiments.runs import read_history
 from tempclr.launcher.pool import is_done, run_all
 from tempclr.studies.training_run import TrainingRun
 
@@ -29,21 +27,6 @@ TINY = {
 def numbers(folder: Path) -> list[dict]:
     """The history of a run without times."""
     return [{name: value for name, value in line.items() if name != "seconds"} for line in read_history(folder)]
-
-
-# known answers
-
-
-@pytest.mark.kernel
-def test_a_training_run_equals_that_of_the_notebook(tmp_path: Path):
-    run = TrainingRun.of({**TINY, "seed": 3}, tmp_path / "run")
-    run_all([run], processes=1, description="test")
-    notebook = execute.run("02_train", {**TINY, "seed": 3}, tmp_path / "notebook", progress=False)
-    assert numbers(run.out) == numbers(notebook)
-    assert read_params(run.out) == read_params(notebook)
-    one, other = (read_metrics(folder) | {"training seconds": 0} for folder in (run.out, notebook))
-    assert one == other
-    assert [each.folder for each in find_trained(tmp_path)] == [notebook, run.out]
 
 
 # laws
