@@ -19,6 +19,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "otam": tempclr.otam,
     "subsequence_dtw": tempclr.alignment.subsequence_dtw,
     "drop_dtw": partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.5),
+    "segment_dtw": partial(tempclr.alignment.segment_dtw, between=0.5),
     "expected_alignment": tempclr.expected_alignment,
 }
 dtypes = st.sampled_from(

@@ -63,7 +63,7 @@ ups = st.sampled_from(["always", "first", "never"])
 gammas, axes = st.sampled_from(GAMMAS), st.sampled_from(AXES)
 rules = st.one_of(
     st.builds(Recursion, gamma=gammas, begin=axes, end=axes, skip=st.sampled_from([0.0, 0.3, -0.7]), up=ups),
-    st.builds(Recursion, gamma=gammas, drops=axes),
+    st.builds(Recursion, gamma=gammas, drops=axes | st.just("between")),
     st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), begin=axes, end=axes, up=ups),
     st.builds(Recursion, gamma=st.sampled_from(GAMMAS[1:]), smooth=st.just(True), drops=axes),
 )
@@ -76,6 +76,7 @@ VARIANTS = {
     "weighted mean with open ends": Recursion(gamma=0.1, smooth=True, begin="x", end="xy", up="first"),
     "hard drops": Recursion(drops="y"),
     "soft drops": Recursion(gamma=0.1, drops="xy"),
+    "drops between": Recursion(drops="between"),
 }
 each_variant = pytest.mark.parametrize("rule", VARIANTS.values(), ids=VARIANTS)
 lanes_of = pytest.mark.parametrize("lanes", [1, 3], ids=["one pair at a time", "three pairs together"])

@@ -34,6 +34,7 @@ RECURSIONS = {
     "drops of x": Recursion(gamma=0.2, drops="x"),
     "drops of y": Recursion(drops="y"),
     "drops of both": Recursion(gamma=0.2, drops="xy"),
+    "drops between": Recursion(gamma=0.2, drops="between"),
 }
 EACH = pytest.mark.parametrize("recursion", RECURSIONS.values(), ids=RECURSIONS)
 # lanes of a tile; without, five pairs share a program

@@ -21,6 +21,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "subsequence_dtw": tempclr.alignment.subsequence_dtw,
     "smooth_dtw": tempclr.alignment.smooth_dtw,
     "drop_dtw": partial(tempclr.drop_dtw, drop_x=0.5, drop_y=0.4),
+    "segment_dtw": tempclr.alignment.segment_dtw,
+    "segment_dtw with steps between": partial(tempclr.alignment.segment_dtw, between=0.4, gamma=0.1),
 }
 
 

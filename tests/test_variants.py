@@ -42,7 +42,7 @@ recursions = st.one_of(
     st.builds(
         Recursion, gamma=st.sampled_from([0.05, 1.0]), smooth=st.just(True), begin=AXES, end=AXES, drops=st.just("")
     ),
-    st.builds(Recursion, gamma=st.sampled_from([0.0, 1e-3, 0.3, 100.0]), drops=AXES),
+    st.builds(Recursion, gamma=st.sampled_from([0.0, 1e-3, 0.3, 100.0]), drops=AXES | st.just("between")),
 )
 
 

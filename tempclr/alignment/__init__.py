@@ -8,6 +8,7 @@ from tempclr.alignment.drop_dtw import drop_dtw as drop_dtw
 from tempclr.alignment.dtw import dtw as dtw
 from tempclr.alignment.dtw import dtw_path as dtw_path
 from tempclr.alignment.otam import otam as otam
+from tempclr.alignment.segment_dtw import segment_dtw as segment_dtw
 from tempclr.alignment.smooth_dtw import smooth_dtw as smooth_dtw
 from tempclr.alignment.soft_dtw import expected_alignment as expected_alignment
 from tempclr.alignment.soft_dtw import soft_dtw as soft_dtw

@@ -1,6 +1,7 @@
 """Check the inputs of alignment functions, and bring them to one form."""
 
 import math
+from collections.abc import Callable
 from numbers import Real
 
 import torch
@@ -75,6 +76,39 @@ _check = torch.library.custom_op("tempclr::check", _check_values, mutates_args=(
 @_check.register_fake
 def _(values: Tensor, lengths: Tensor, name: str) -> Tensor:
     return torch.empty_like(lengths, dtype=torch.int64)
+
+
+def drop_plane(
+    drop: float | Tensor | Callable,
+    name: str,
+    cost: Tensor,
+    lengths: Tensor | None,
+    pairs: Tensor,
+    pair_lengths: Tensor,
+    *,
+    axis: int,
+) -> tuple[Float[Tensor, "pairs padded"], Int[Tensor, "pairs 1"]]:
+    """Return the drop costs of each pair along one axis, after an added step that costs nothing, and checked lengths.
+
+    Raises:
+        ValueError: If the drop cost is not a number, one per step, or a function of costs and lengths; or is NaN or
+            -inf somewhere.
+    """
+    wanted = (*cost.shape[:-2], cost.shape[axis])
+    if callable(drop):
+        drop = drop(cost, lengths)[..., None].expand(wanted)
+    if isinstance(drop, Tensor):
+        if drop.device != cost.device or not drop.is_floating_point():
+            raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")
+        if drop.shape != wanted:
+            raise ValueError(f"expected {name} {wanted} for a cost {tuple(cost.shape)}, got {tuple(drop.shape)}")
+        drop = drop.reshape(len(pairs), wanted[-1]).to(pairs.dtype)
+    elif isinstance(drop, Real):
+        drop = pairs.new_full((len(pairs), wanted[-1]), drop)
+    else:
+        form = f"a number, a tensor {wanted} or a function of costs and lengths"
+        raise ValueError(f"expected {name} to be {form}, got {drop!r}")
+    return torch.nn.functional.pad(drop, (1, 0)), checked(drop.detach(), pair_lengths, name)
 
 
 def check_cost(cost: Tensor) -> None:

@@ -1,12 +1,10 @@
 """Drop-DTW: an alignment that may drop steps, at a cost."""
 
-from numbers import Real
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment._inputs import as_pairs, checked
+from tempclr.alignment._inputs import as_pairs, drop_plane
 from tempclr.alignment._kernels.choose import alignment_cost
 from tempclr.alignment._kernels.recursion import Recursion
 from tempclr.alignment.drop_costs import DropCost
@@ -62,40 +60,15 @@ def drop_dtw(
         raise ValueError("expected drop_x or drop_y, got neither; without drops use dtw or soft_dtw")
     recursion = Recursion(gamma=gamma, drops=drops)
     pairs, pair_lengths = as_pairs(cost, lengths)
-    _, n, m = pairs.shape
     # an added first row and column, in which nothing is matched, hold the drops before the first match
     match = torch.nn.functional.pad(pairs, (1, 0, 1, 0), value=torch.inf)
     planes = [match]
     lengths_x, lengths_y = pair_lengths.split(1, dim=1)
     if drop_x is not None:
-        plane, lengths_x = _plane(_per_step(drop_x, cost, lengths, n), "drop_x", cost, pairs, lengths_x, n)
+        plane, lengths_x = drop_plane(drop_x, "drop_x", cost, lengths, pairs, lengths_x, axis=-2)
         planes.append(plane[:, :, None].expand_as(match))
     if drop_y is not None:
-        plane, lengths_y = _plane(_per_step(drop_y, cost, lengths, m), "drop_y", cost, pairs, lengths_y, m)
+        plane, lengths_y = drop_plane(drop_y, "drop_y", cost, lengths, pairs, lengths_y, axis=-1)
         planes += [plane[:, None].expand_as(match)] * (2 if drop_x is not None else 1)
     value = alignment_cost(torch.stack(planes, 1), torch.cat([lengths_x, lengths_y], 1) + 1, recursion, kernel)
     return value.reshape(cost.shape[:-2])
-
-
-def _per_step(drop: float | Tensor | DropCost, cost: Tensor, lengths: Tensor | None, steps: int) -> float | Tensor:
-    """The drop cost as a number or one per step."""
-    return drop(cost, lengths)[..., None].expand(*cost.shape[:-2], steps) if callable(drop) else drop
-
-
-def _plane(
-    drop: float | Tensor, name: str, cost: Tensor, pairs: Tensor, lengths: Tensor, steps: int
-) -> tuple[Float[Tensor, "pairs padded"], Int[Tensor, "pairs 1"]]:
-    """Return the drop costs of each pair, after an added step that costs nothing, and the checked lengths."""
-    if isinstance(drop, Tensor):
-        if drop.device != cost.device or not drop.is_floating_point():
-            raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")
-        wanted = (*cost.shape[:-2], steps)
-        if drop.shape != wanted:
-            raise ValueError(f"expected {name} {wanted} for a cost {tuple(cost.shape)}, got {tuple(drop.shape)}")
-        drop = drop.reshape(len(pairs), steps).to(pairs.dtype)
-    elif isinstance(drop, Real):
-        drop = pairs.new_full((len(pairs), steps), drop)
-    else:
-        form = f"a number, a tensor {(*cost.shape[:-2], steps)} or a function of costs and lengths"
-        raise ValueError(f"expected {name} to be {form}, got {drop!r}")
-    return torch.nn.functional.pad(drop, (1, 0)), checked(drop.detach(), lengths, name)

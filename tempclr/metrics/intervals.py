@@ -89,8 +89,7 @@ def bootstrap(
     """
     if values.ndim != 2 or values.numel() == 0 or not values.isfinite().all():
         raise ValueError(f"expected finite values [seeds, units], got shape {tuple(values.shape)}")
-    if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"expected a level between 0 and 1 and at least one draw, got {level} and {draws}")
+    _check_level(level, draws)
     seeds, units = values.shape
     device = generator.device
     rows = torch.randint(seeds, (draws, seeds), generator=generator, device=device)
@@ -103,10 +102,43 @@ def bootstrap(
         1, columns, torch.ones_like(columns, dtype=torch.float64)
     )
     means = ((row_counts @ values.double().to(device)) * column_counts).sum(1) / (seeds * units)
-    low, high = means.quantile(
-        torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device=device)
-    ).tolist()
+    low, high = _quantiles(means, level)
     return Interval(values.double().mean().item(), low, high, units)
+
+
+def bootstrap_ratio(
+    parts: Float[Tensor, " units"],
+    wholes: Float[Tensor, " units"],
+    *,
+    generator: Generator,
+    level: float = 0.95,
+    draws: int = 10_000,
+) -> Interval:
+    """Return sum(parts) / sum(wholes) and its percentile bootstrap interval, for measures pooled over units.
+
+    Args:
+        parts: What is counted in each unit, such as the frames of a video that are labelled right.
+        wholes: Of how many, > 0.
+        generator: Source of randomness.
+        level: Coverage, 0 to 1.
+        draws: Number of resamples.
+
+    Raises:
+        ValueError: If there is no unit, the sizes differ, a number is not finite, a whole is not positive, or the
+            level is out of range.
+
+    Source:
+        As `bootstrap`.
+    """
+    counts = torch.stack([parts, wholes]).double() if parts.shape == wholes.shape else torch.empty(0)
+    if counts.ndim != 2 or counts.numel() == 0 or not counts.isfinite().all() or not (counts[1] > 0).all():
+        raise ValueError(f"expected finite parts and positive wholes, one per unit, got {parts} and {wholes}")
+    _check_level(level, draws)
+    units = len(parts)
+    drawn = torch.randint(units, (draws, units), generator=generator, device=generator.device)
+    sums = counts.to(generator.device)[:, drawn].sum(2)
+    low, high = _quantiles(sums[0] / sums[1], level)
+    return Interval((counts[0].sum() / counts[1].sum()).item(), low, high, units)
 
 
 def student(values: Float[Tensor, "seeds units"], *, level: float = 0.95) -> Interval:
@@ -160,3 +192,13 @@ def paired_interval(
         return found
     other = student(differences, level=level)
     return Interval(found.mean, min(found.low, other.low), max(found.high, other.high), found.n)
+
+
+def _check_level(level: float, draws: int) -> None:
+    if not 0 < level < 1 or draws < 1:
+        raise ValueError(f"expected a level between 0 and 1 and at least one draw, got {level} and {draws}")
+
+
+def _quantiles(means: Tensor, level: float) -> list[float]:
+    """The bounds of the middle share of the means."""
+    return means.quantile(means.new_tensor([(1 - level) / 2, (1 + level) / 2])).tolist()

@@ -43,6 +43,11 @@ PREDECESSORS: dict[str, tuple[tuple[Move, ...], ...]] = {
         _from((MATCH, LEFT), (DROP_Y, LEFT)),
         _from((DROP_X, LEFT), (DROP_BOTH, LEFT)),
     ),
+    # each step of x is matched with one run of steps of y; those between two runs are dropped
+    "between": (
+        _from((0, DIAGONAL), (1, DIAGONAL), (0, LEFT)),
+        _from((0, LEFT), (1, LEFT)),
+    ),
 }
 AXES = ("", "x", "y", "xy")
 
@@ -61,14 +66,17 @@ class Recursion:
     end: str = ""  # axes whose last steps may be skipped; "y": end at any (n-1, j)
     skip: float = 0.0  # cost of beginning, and of ending, outside the corner
     up: str = "always"  # where (i-1, j) -> (i, j) is allowed: "always", "first" (column 0), "never"
-    drops: str = ""  # axes whose steps may be dropped anywhere, at a cost of their own
+    drops: str = ""  # axes whose steps may be dropped anywhere, at a cost of their own; "between": see above
     band: float | None = None  # only cells within this many steps of the line between the corners; None: all
 
     def __post_init__(self) -> None:
         if not isinstance(self.gamma, Real) or not 0 <= self.gamma < torch.inf:
             raise ValueError(f"expected a finite gamma >= 0, got {self.gamma}")
-        if not {self.begin, self.end, self.drops} <= set(AXES) or self.up not in ("always", "first", "never"):
-            raise ValueError(f"expected axes among {AXES} and up among always, first and never, got {self}")
+        known = {self.begin, self.end} <= set(AXES) and self.drops in PREDECESSORS
+        if not known or self.up not in ("always", "first", "never"):
+            raise ValueError(
+                f"expected axes among {AXES}, drops of {tuple(PREDECESSORS)}, up of always, first or never, got {self}"
+            )
         if self.drops and (self.begin or self.end or self.up != "always"):
             raise ValueError(f"expected either drops or open ends, got {self}: drops may also happen at the ends")
         if self.smooth and (self.gamma == 0 or self.skip):

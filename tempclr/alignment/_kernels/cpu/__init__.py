@@ -17,14 +17,14 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from tempclr.alignment._kernels.recursion import Recursion
+from tempclr.alignment._kernels.recursion import PREDECESSORS, Recursion
 
 FIELDS = {"gamma", "smooth", "skip", "begin", "end", "up", "drops", "band"}  # of a recursion, as read by `operator`
 
 
 def supports(recursion: Recursion) -> bool:
     """Return whether the loops compute this recursion."""
-    known = recursion.up in ("always", "first", "never") and recursion.drops in ("", "x", "y", "xy")
+    known = recursion.up in ("always", "first", "never") and recursion.drops in PREDECESSORS
     return known and recursion.changed <= FIELDS and math.isfinite(recursion.skip)
 
 

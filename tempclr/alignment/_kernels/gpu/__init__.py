@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from tempclr.alignment._kernels.recursion import Recursion
+from tempclr.alignment._kernels.recursion import PREDECESSORS, Recursion
 
 FIELDS = {"gamma", "smooth", "skip", "begin", "end", "up", "drops", "band"}  # of a recursion that `operator` reads
 TRITON = (3, 9)  # the first release that compiles tuples within tuples
@@ -23,7 +23,7 @@ TRITON = (3, 9)  # the first release that compiles tuples within tuples
 
 def supports(recursion: Recursion) -> bool:
     """Return whether the programs compute this recursion."""
-    known = recursion.up in ("always", "first", "never") and recursion.drops in ("", "x", "y", "xy")
+    known = recursion.up in ("always", "first", "never") and recursion.drops in PREDECESSORS
     return known and recursion.changed <= FIELDS
 
 
