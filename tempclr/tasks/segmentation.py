@@ -26,9 +26,11 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from tempclr.alignment import alignment_of, segment_dtw
+from tempclr.losses import even_split
 from tempclr.metrics import Interval, bootstrap, bootstrap_ratio, check_finite
 from tempclr.metrics import segmentation as measures
 from tempclr.metrics.segmentation import Labels
+from tempclr.sequences import UNKNOWN
 
 Scores = Float[Tensor, "frames classes"] | Float[np.ndarray, "frames classes"]
 Transcript = Sequence[int]  # labels of the steps of a video, in order
@@ -140,7 +142,8 @@ def split_evenly(transcript: Transcript, frames: int) -> Int[Tensor, " {frames}"
     """
     if not 0 < len(transcript) <= frames:
         raise ValueError(f"expected 1 to {frames} steps for as many frames, got {len(transcript)}")
-    return torch.tensor(list(transcript))[torch.arange(frames) * len(transcript) // frames]
+    numbers = even_split(torch.full((1, frames), UNKNOWN), torch.tensor([len(transcript)]))[0]
+    return torch.tensor(list(transcript))[numbers]
 
 
 @dataclass(frozen=True)
