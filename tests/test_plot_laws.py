@@ -82,6 +82,7 @@ FIGURES = {
     "two_way": lambda width: on(series.two_way, X, Y, LINK, names=(HARD[0], "y"), ylabel="value (m)", width=width),
     "three_way": lambda width: series.three_way(X, Y, BETWEEN, LINK, width=width, title=HARD[0]),
     "order_costs": lambda width: on(orders.order_costs, TRUE, WRONG, xlabel="soft-DTW cost", width=width),
+    "orders_noticed": lambda width: orders.orders_noticed({HARD[0]: RESULTS, "other": RESULTS}, width=width),
     "retrieval_matrix": lambda width: on(retrieval.retrieval_matrix, SCORES, width=width, height=3.0),
     "intervals": lambda width: on(
         measurements.intervals, RESULTS, xlabel="R@1", reference=0.1, reference_label="chance $x$", width=width

@@ -13,8 +13,6 @@ from tempclr.plots import _text as text
 from tempclr.plots import measurements, style
 from tempclr.plots._inputs import check_finite
 
-_PANELS = 2  # beside each other
-
 
 @style.styled
 def order_costs(
@@ -74,7 +72,10 @@ def order_costs(
 
 @style.styled
 def orders_noticed(
-    results: Mapping[str, Mapping[str, Mapping[str, Interval | float]]], *, chance: float = 0.5
+    results: Mapping[str, Mapping[str, Mapping[str, Interval | float]]],
+    *,
+    chance: float = 0.5,
+    width: float = style.FULL,
 ) -> Figure:
     """Draw the share of wrong orders that scores notice: a panel per model, a row per kind, a colour per score.
 
@@ -82,6 +83,7 @@ def orders_noticed(
         results: For each model and score, by kind of wrong order, the share noticed, 0 to 1. A score may lack some
             kinds.
         chance: Share that a coin toss notices, drawn as a dotted line.
+        width: Of the figure, in inches. Two panels stand beside each other where they fit.
 
     Raises:
         ValueError: If there is nothing to draw, or a share is not from 0 to 1.
@@ -92,10 +94,9 @@ def orders_noticed(
     means = np.array([value.mean if isinstance(value, Interval) else value for value in shares])
     if not kinds or not ((means >= 0) & (means <= 1)).all():
         raise ValueError(f"expected shares from 0 to 1 of at least one kind of wrong order, got {means.tolist()}")
-    columns = min(len(results), _PANELS)
+    columns = min(len(results), max(1, int(width // style.COLUMN)))
     rows = -(-len(results) // columns)
     height = 0.35 + rows * (0.6 + len(kinds) * max(0.24, 0.07 * len(names)))
-    width = style.COLUMN if columns == 1 else style.FULL
     figure, axes = style.subplots(rows, columns, width=width, height=height)
     for ax in axes.flat[len(results) :]:
         ax.set_axis_off()

@@ -121,6 +121,7 @@ def _draw(folder: Path, side: str, metrics: dict) -> dict[str, str]:
     for look in ("light", "dark") if results else ():
         path = folder / f"{side}-{look}.png"
         with style.paper(dark=look == "dark"):
-            orders.orders_noticed(results, chance=metrics["chance"]).savefig(path)
+            width = style.FULL if len(results) > 1 else style.COLUMN + 1.2
+            orders.orders_noticed(results, chance=metrics["chance"], width=width).savefig(path)
         found[look] = picture(path)
     return found
