@@ -33,12 +33,8 @@ def planted(gain: float, generator: torch.Generator, seeds: int = 8, rooms: int 
     def values(mean: float) -> Tensor:
         return mean + 0.02 * torch.randn(seeds, rooms, generator=generator)
 
-    means = {
-        ("unknown", "unit"): 0.4,
-        ("unknown", "order"): 0.4 + gain,
-        ("exact", "unit"): 0.5,
-        ("exact", "order"): 0.5,
-    }
+    means = {("unknown", "unit"): 0.4, ("unknown", "order"): 0.4 + gain, ("exact", "unit"): 0.5}
+    means["exact", "order"] = means["exact", "unit"]
     found = {key: {what: values(mean) for what in (*RECALLS, LAST, NAMED)} for key, mean in means.items()}
     return Measured(found, split=0.7, queries=4 * rooms)
 
@@ -105,12 +101,8 @@ def test_the_best_trial_of_each_kind_is_chosen_and_the_first_of_equals():
     def trial(bounds: str, value: float, *scores: float | None) -> selection.Trial:
         return selection.Trial(bounds, "unit", {"temperature": value}, [{"score": score} for score in scores])
 
-    found = [
-        trial("exact", 1, 0.2, None),
-        trial("exact", 2, 0.1, 0.5),
-        trial("exact", 3, 0.5),
-        trial("unknown", 4, 0.3),
-    ]
+    found = [trial("exact", 1.0, 0.2, None), trial("exact", 2.0, 0.1, 0.5), trial("exact", 3.0, 0.5)]
+    found.append(trial("unknown", 4.0, 0.3))
     assert selection.chosen(found) == {("exact", "unit"): {"temperature": 2}, ("unknown", "unit"): {"temperature": 4}}
     lines = selection.as_text(found).splitlines()
     assert [line.endswith("chosen") for line in lines[2:]] == [False, True, False, True]

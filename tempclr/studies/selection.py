@@ -17,7 +17,7 @@ from tempclr.studies.training_run import TrainingRun
 SEED = 99
 GRIDS: Mapping[str, Mapping[str, tuple[float, ...]]] = MappingProxyType(
     {
-        "unit": {"unit_temperature": (0.05, 0.1, 0.2), "learning_rate": (5e-4, 1e-3), "length": (1, 2)},
+        "unit": {"unit_temperature": (0.05, 0.1, 0.2), "learning_rate": (5e-4, 1e-3), "length": (1.0, 2.0)},
         "order": {"temperature": (0.03, 0.05, 0.1, 0.2), "weight": (0.3, 0.5, 0.7)},
     }
 )

@@ -52,10 +52,10 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
 # chosen on validation, from symbols; see `studies.selection`
 CHOSEN: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
     {
-        ("unknown", "unit"): {"unit_temperature": 0.2},
-        ("unknown", "order"): {"temperature": 0.05, "weight": 0.5},
-        ("exact", "unit"): {"unit_temperature": 0.1},
-        ("exact", "order"): {"temperature": 0.05, "weight": 0.5},
+        ("unknown", "unit"): {"unit_temperature": 0.05, "learning_rate": 5e-4, "length": 1.0},
+        ("unknown", "order"): {"temperature": 0.2, "weight": 0.5},
+        ("exact", "unit"): {"unit_temperature": 0.05, "learning_rate": 5e-4, "length": 1.0},
+        ("exact", "order"): {"temperature": 0.1, "weight": 0.7},
     }
 )
 
