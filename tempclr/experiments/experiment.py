@@ -80,7 +80,7 @@ class Experiment:
     drop_cost: float = 0.8  # of a clip that Drop-DTW leaves out, in the unit of the cosine cost
     drop_rule: str = "fixed"  # what `drop_cost` is, see DROP_RULES
     per_cell: bool = False  # whether the value of an alignment is divided by the number of its cells
-    temperature: float = 1.0  # of the order loss, as published; 0.05 works better (preset `low-temperature`)
+    temperature: float = 1.0  # of the order loss, as published; 0.1 to 0.2 works better (preset `low-temperature`)
     unit_loss: str = "InfoNCE"  # see UNIT_LOSSES
     cosine: bool = True  # whether units are compared by cosine; else by the dot product, as published
     unit_temperature: float = 0.1  # of the unit loss

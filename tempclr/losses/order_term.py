@@ -37,7 +37,7 @@ class OrderTerm:
     shuffle: Shuffle = permute_segments  # what a wrong order is: also `permute_both`, a `mixture`, ...
     anchor: Literal["text", "video", "both"] = "text"  # kept in order; "both" is the mean of both losses
     contrast: Contrast = info_nce  # of the distances to the right candidate and to the others
-    temperature: float | Temperature = 1.0  # > 0, in the unit of the summed cost, or learnt; 0.05 works better
+    temperature: float | Temperature = 1.0  # > 0, in the unit of the summed cost, or learnt; 0.1 to 0.2 works better
     debiased: bool = False  # as for `order_loss`
     in_batch_negatives: bool = False  # whether sequences of the batch with other captions are negatives, too
     sentences: int | None = None  # maximum per video, evenly spaced, at least 2; None takes all
