@@ -76,7 +76,7 @@ def test_make_help_explains_every_target():
 def test_conda_installs_what_pip_does():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = list(project["dependencies"])
-    for extra in ("cpu", "plots", "interactive", "notebooks", "demo", "docs", "paper", "dev"):
+    for extra in ("cpu", "plots", "interactive", "notebooks", "demo", "digits", "docs", "paper", "dev"):
         wanted += [each for each in project["optional-dependencies"][extra] if not each.startswith("tempclr[")]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = [each["pip"] for each in listed if isinstance(each, dict)]
