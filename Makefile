@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lab lint docs bench clean
+.PHONY: help setup demo test quick lab lint docs results bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ lint: $(STAMP)  ## check style, types and JavaScript, and that notebooks carry n
 
 docs: $(STAMP)  ## build the site from docs/ and the executed notebooks; writes build/docs/html (SMOKE=1: tiny notebooks)
 	$(BIN)/python docs/build.py $(if $(SMOKE),--notebooks smoke) $(ARGS)
+
+results: $(STAMP)  ## make the tables of what order teaches over 8 seeds, settings chosen anew (about 40 minutes)
+	$(BIN)/python benchmarks/results.py --out runs/results $(ARGS)
 
 bench: $(STAMP)  ## measure against other libraries on this machine
 	$(BIN)/python benchmarks/alignment.py

@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_two_packages_and_the_notebooks(tmp_path: Path):
 def test_make_help_explains_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = [line.split()[1] for line in shown.splitlines() if line.startswith("make ")]
-    assert targets == ["help", "setup", "demo", "test", "quick", "lab", "lint", "docs", "bench", "clean"]
+    assert targets == ["help", "setup", "demo", "test", "quick", "lab", "lint", "docs", "results", "bench", "clean"]
 
 
 # laws
