@@ -73,7 +73,7 @@ def jobs(notebooks: Path, runs: Path, *, smoke: bool) -> tuple[list[TrainingRun]
         if path.stem in ("03_retrieval", "04_explore", "05_gallery", "09_steps_without_times"):
             given["trained"] = str(trained)
         if path.stem == "09_steps_without_times":
-            given["seeds"] = 1 if smoke else demo.SEEDS
+            given |= {"seeds": 1} if smoke else {"seeds": demo.SEEDS, **demo.FULL}
         if path.stem == "08_ablation":
             given = {**ABLATION, **given}
         then.append(NotebookRun(str(path), given, runs / path.stem))

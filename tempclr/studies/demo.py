@@ -14,6 +14,7 @@ from tempclr.studies import report, steps_without_times
 from tempclr.studies.training_run import TrainingRun
 
 SEEDS = 3
+FULL: Mapping[str, int] = {"steps": 300}  # half as long as in the full study; validation gains little after that
 SMOKE: Mapping[str, int] = {
     "train_rooms": 16,
     "validation_rooms": 4,
@@ -32,7 +33,7 @@ def jobs(out: Path, *, smoke: bool = False) -> tuple[list[TrainingRun], list[Not
         out: Folder of all runs.
         smoke: As for `run`.
     """
-    seeds, size = (1, SMOKE) if smoke else (SEEDS, {})
+    seeds, size = (1, SMOKE) if smoke else (SEEDS, FULL)
     trainings = steps_without_times.trainings(out, seeds=range(seeds), size=size)
     shown = str(out / "unknown-order-0")
     notebooks = [
