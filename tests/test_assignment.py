@@ -326,6 +326,7 @@ def test_a_learnt_drop_cost_is_a_parameter_of_the_model(generator: torch.Generat
     [
         ({"gamma": -0.1}, "expected a finite gamma >= 0, got -0.1"),
         ({"start": 1.5}, "expected a start from 0 to 1, got 1.5"),
+        ({"drop_cost": math.inf}, "expected a finite drop_cost, .* got inf"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict, message: str):
@@ -335,7 +336,7 @@ def test_settings_out_of_range_are_refused(settings: dict, message: str):
 
 def test_an_own_alignment_without_progress_is_refused(generator: torch.Generator):
     trained = model(unit=UnitTerm(assignment=OwnAlignment()))
-    with pytest.raises(ValueError, match=r"expected the progress of training, 0 to 1, .*: None"):
+    with pytest.raises(ValueError, match=r"expected the progress of training, 0 to 1, .*, got None"):
         trained(collate(videos(generator, *MIXED)), generator=generator)
 
 

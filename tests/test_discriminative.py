@@ -1,4 +1,4 @@
-"""The discriminative loss of transcripts, against every labeling written out."""
+"""The discriminative loss of transcripts, against every labelling written out."""
 
 import math
 from dataclasses import replace
@@ -16,14 +16,14 @@ from tempclr.sequences import BACKGROUND, UNKNOWN, collate
 
 
 def enumerated(cost: Tensor, transcript: list[int], temperature: float, allowed: Tensor | None = None) -> float:
-    """One video: every labeling of its clips that has as many runs of labels as the transcript has steps."""
+    """One video: every labelling of its clips that has as many runs of labels as the transcript has steps."""
     labels, clips = cost.shape
     right, every = [], []
-    for labeling in product(range(labels), repeat=clips):
-        runs = [(label, len(list(run))) for label, run in groupby(labeling)]
+    for labelling in product(range(labels), repeat=clips):
+        runs = [(label, len(list(run))) for label, run in groupby(labelling)]
         if len(runs) != len(transcript):
             continue
-        energy = sum(cost[label, clip].item() for clip, label in enumerate(labeling)) / temperature
+        energy = sum(cost[label, clip].item() for clip, label in enumerate(labelling)) / temperature
         every.append(-energy)
         steps = [step for step, (_, length) in enumerate(runs) for _ in range(length)]
         fits = allowed is None or all(allowed[step, clip] for clip, step in enumerate(steps))
@@ -99,7 +99,7 @@ def test_as_many_clips_as_steps_are_labelled_one_by_one(generator: torch.Generat
     torch.testing.assert_close(loss[0], torch.nn.functional.softplus((one - other) / 0.2))
 
 
-def test_with_all_bounds_known_one_labeling_is_right(generator: torch.Generator):
+def test_with_all_bounds_known_one_labelling_is_right(generator: torch.Generator):
     cost = torch.rand(1, 3, 5, generator=generator, dtype=torch.float64)
     transcript, steps = torch.tensor([[2, 0]]), torch.tensor([0, 0, 0, 1, 1])
     free = discriminative_loss(cost, transcript)
@@ -113,7 +113,7 @@ def test_with_all_bounds_known_one_labeling_is_right(generator: torch.Generator)
 
 
 @pytest.mark.parametrize(("labels", "transcript"), [(2, [0, 1]), (3, [0, 1, 0]), (3, [2, 1]), (4, [3]), (4, [0, 3, 1])])
-def test_the_loss_is_what_all_labelings_add_up_to(labels: int, transcript: list[int], generator: torch.Generator):
+def test_the_loss_is_what_all_labellings_add_up_to(labels: int, transcript: list[int], generator: torch.Generator):
     for clips in range(len(transcript), 6):
         cost = torch.rand(1, labels, clips, generator=generator, dtype=torch.float64)
         for temperature in (0.05, 1.0):
@@ -174,7 +174,7 @@ def test_the_gradient_is_how_often_a_sentence_is_shown_too_rarely(generator: tor
     )
 
 
-def test_single_precision_is_exact_where_labelings_differ_by_thousands_of_nats(generator: torch.Generator):
+def test_single_precision_is_exact_where_labellings_differ_by_thousands_of_nats(generator: torch.Generator):
     cost = 2 * torch.rand(3, 6, 90, generator=generator, dtype=torch.float64)
     cost[:, 1] -= 1  # one sentence is far ahead of all others, whatever the transcript says
     transcripts = torch.tensor([[0, 2, 3, 5, 4], [1, 0, 1, 2, -1], [4, -1, -1, -1, -1]])
@@ -186,7 +186,13 @@ def test_single_precision_is_exact_where_labelings_differ_by_thousands_of_nats(g
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=2e-2)  # of gradients up to 100
 
 
-def test_where_no_labeling_is_right_the_loss_is_infinite_and_its_gradient_zero():
+def test_costs_in_half_precision_are_taken_in_single():
+    cost = torch.zeros(1, 3, 4, dtype=torch.float16)
+    found = discriminative_loss(cost, torch.tensor([[0, 2]]))
+    assert found.dtype == torch.float32 and found.exp().item() == pytest.approx(6)  # 3 * 2 transcripts
+
+
+def test_where_no_labelling_is_right_the_loss_is_infinite_and_its_gradient_zero():
     cost = torch.zeros(2, 3, 2, requires_grad=True)
     heat = torch.tensor(0.1, requires_grad=True)
     loss = discriminative_loss(cost, torch.tensor([[0, 1, 2], [0, 1, -1]]), temperature=heat)

@@ -127,7 +127,9 @@ def test_fewer_steps_than_segments_cost_infinity():
     [
         (math.nan, "between to be finite or"),
         (torch.zeros(2), r"between \(3,\) for a cost \(2, 3\), got \(2,\)"),
-        ("0.1", "between to be a number or a tensor"),
+        ("0.1", r"between to be a number, a tensor \(3,\) or a function"),
+        (lambda cost, lengths: 0.1, r"between to return a tensor \(\), one per pair, got 0.1"),
+        (lambda cost, lengths: cost[0], r"between to return a tensor \(\), one per pair, got \(3,\)"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_shapes")

@@ -91,12 +91,16 @@ def drop_plane(
     """Return the drop costs of each pair along one axis, after an added step that costs nothing, and checked lengths.
 
     Raises:
-        ValueError: If the drop cost is not a number, one per step, or a function of costs and lengths; or is NaN or
-            -inf somewhere.
+        ValueError: If the drop cost is not a number, one per step, or a function from costs and lengths to one per
+            pair; or is NaN or -inf somewhere.
     """
     wanted = (*cost.shape[:-2], cost.shape[axis])
     if callable(drop):
-        drop = drop(cost, lengths)[..., None].expand(wanted)
+        drop = drop(cost, lengths)
+        if not isinstance(drop, Tensor) or drop.shape != cost.shape[:-2]:
+            got = tuple(drop.shape) if isinstance(drop, Tensor) else repr(drop)
+            raise ValueError(f"expected {name} to return a tensor {tuple(cost.shape[:-2])}, one per pair, got {got}")
+        drop = drop[..., None].expand(wanted)
     if isinstance(drop, Tensor):
         if drop.device != cost.device or not drop.is_floating_point():
             raise ValueError(f"expected floating-point {name} on {cost.device}, got {drop.dtype} on {drop.device}")

@@ -54,6 +54,9 @@ class OwnAlignment:
     def __post_init__(self) -> None:
         if not isinstance(self.gamma, Real) or not 0 <= self.gamma < math.inf:
             raise ValueError(f"expected a finite gamma >= 0, got {self.gamma}")
+        drop = 0.0 if self.drop_cost is None or callable(self.drop_cost) else self.drop_cost
+        if not isinstance(drop, Real) or not math.isfinite(drop):
+            raise ValueError(f"expected a finite drop_cost, a function of costs and lengths, or None, got {drop!r}")
         if not 0 <= self.start <= 1:
             raise ValueError(f"expected a start from 0 to 1, got {self.start}")
 
@@ -69,7 +72,9 @@ class OwnAlignment:
             ValueError: If the progress of training is not known.
         """
         if progress is None or not 0 <= progress <= 1:
-            raise ValueError(f"expected the progress of training, 0 to 1, on which the assignment depends: {progress}")
+            raise ValueError(
+                f"expected the progress of training, 0 to 1, on which the assignment depends, got {progress}"
+            )
         if progress < self.start:
             return evenly(sentences, clips, batch)
         with torch.no_grad():

@@ -28,28 +28,30 @@ def discriminative_loss(
 ) -> Float[Tensor, " batch"]:
     """Return -log P(transcript) of each video, among all transcripts of as many steps.
 
-    A transcript is a list of sentences, none of them twice in a row. A labeling of the clips follows it if it shows the
-    sentences one after the other, each on at least one clip. With its energy, the summed cost over the temperature,
+    A transcript is a list of sentences, none of them twice in a row. A labelling of the clips follows it if it shows
+    the sentences one after the other, each on at least one clip. With its energy, the summed cost over the temperature,
 
-        P(transcript) = sum of exp(-energy) over the labelings that follow the transcript
-                        / the same sum over the labelings that follow any transcript of n steps
+        P(transcript) = sum of exp(-energy) over the labellings that follow the transcript
+                        / the same sum over the labellings that follow any transcript of n steps
 
-    Both sums take one pass over the clips, step by step: a labeling stays at its sentence or moves on to the next one,
+    Both sums take one pass over the clips, step by step: a labelling stays at its sentence or moves on to the next one,
     and in the denominator the next one is any other sentence of the set.
 
     Args:
-        cost: Of each clip with each sentence of the set; +inf forbids one, such as a sentence of another set.
+        cost: Of each clip with each sentence of the set; +inf forbids one, such as a sentence of another set. Half
+            precision becomes float32.
         transcripts: The true sentences in order, as rows of `cost`; padding is -1.
         real: Clips that take part, by default all. Padding does not, nor does background.
         allowed: Clips that may show each step of the true transcript, by default all; where the bounds are known, those
             of the step.
-        temperature: > 0, in the unit of the cost. The smaller it is, the more the best labelings count.
+        temperature: > 0, in the unit of the cost. The smaller it is, the more the best labellings count.
 
     Returns:
         Nats. As P is a softmax over transcripts, the loss is at least 0, and log(C (C - 1)^(n - 1)) if all C sentences
         of the set cost the same. A constant added to all costs of a clip changes nothing. The gradient is how often
-        labelings with the true transcript show a sentence on a clip, less how often all labelings do, over the
-        temperature. +inf with gradient 0 where no labeling follows the true transcript, as with fewer clips than steps.
+        labellings with the true transcript show a sentence on a clip, less how often all labellings do, over the
+        temperature. +inf with gradient 0 where no labelling follows the true transcript, as with fewer clips than
+        steps.
 
     Raises:
         ValueError: If shapes differ, a transcript is empty, has a sentence that is not in the set, or has one twice in
@@ -64,13 +66,13 @@ def discriminative_loss(
     Source:
         Li, Lei & Todorovic, "Weakly Supervised Energy-Based Learning for Action Segmentation", ICCV 2019: the
         discriminative forward loss (DFL). It is summed over every place of the bounds, not over a window around the
-        best ones, and wrong labelings that are already worse than the true ones keep their place in the sum (in the
+        best ones, and wrong labellings that are already worse than the true ones keep their place in the sum (in the
         published CDFL they do not).
     """
     check_temperature(temperature)
     _check(cost, transcripts, real, allowed)
     real = cost.new_ones(cost.shape[::2], dtype=torch.bool) if real is None else real
-    scores = _scores(cost, temperature)
+    scores = _scores(as_single(cost), temperature)
     true = scores.gather(1, transcripts.clamp(min=0)[..., None].expand(-1, -1, cost.shape[2]))
     if allowed is not None:
         true = true.masked_fill(~allowed, _NEVER)
@@ -84,9 +86,9 @@ def discriminative_loss(
 class DiscriminativeTerm:
     """A unit term that needs no bounds: the transcript of each video against all wrong ones, over a set of sentences.
 
-    It takes the place of `UnitTerm`. Where the bounds of clips are known, the labelings that follow the true transcript
-    keep to them, and a sentence that no clip can show is left out. Background takes no part; a clip whose sentence is
-    not known shows one of them. A sentence that occurs twice in a row is one step; one that occurs several times in the
+    It takes the place of `UnitTerm`. Where the bounds of clips are known, the labellings that follow the true
+    transcript keep to them, and a sentence that no clip can show is left out. Background takes no part; an unknown clip
+    shows one of the sentences. A sentence that occurs twice in a row is one step; one that occurs several times in the
     batch is compared by its mean embedding.
 
     Raises:
@@ -222,10 +224,14 @@ def _check(cost: Tensor, transcripts: Tensor, real: Tensor | None, allowed: Tens
             raise ValueError(f"expected {name} of shape {shape} for costs {tuple(cost.shape)}, got {tuple(each.shape)}")
     if transcripts.is_meta:
         return
-    shown, listed = transcripts >= 0, transcripts.tolist()
+    shown = transcripts >= 0
     if (transcripts < -1).any() or (transcripts >= cost.shape[1]).any():
-        raise ValueError(f"expected sentences from 0 to {cost.shape[1] - 1}, and -1 for padding, got {listed}")
+        raise ValueError(
+            f"expected sentences from 0 to {cost.shape[1] - 1}, and -1 for padding, got {transcripts.tolist()}"
+        )
     if not shown[:, :1].all() or (shown[:, 1:] & ~shown[:, :-1]).any():
-        raise ValueError(f"expected transcripts of at least one sentence, padded at the end, got {listed}")
+        raise ValueError(
+            f"expected transcripts of at least one sentence, padded at the end, got {transcripts.tolist()}"
+        )
     if (shown[:, 1:] & (transcripts[:, 1:] == transcripts[:, :-1])).any():
-        raise ValueError(f"expected no sentence twice in a row (such are one step), got {listed}")
+        raise ValueError(f"expected no sentence twice in a row (such are one step), got {transcripts.tolist()}")
