@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it again at exit
         return 1
     except KeyboardInterrupt:
-        print("tempclr: interrupted; the same command continues", file=sys.stderr)
+        again = "continues" if options.command in (_run, _demo) else "starts over"
+        print(f"tempclr: interrupted; the same command {again}", file=sys.stderr)
         return 130
     except Exception as error:
         if type(error).__name__ != "PapermillExecutionError":
@@ -130,9 +131,9 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     )
     audit.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder of the report")
     named = (
-        ("--score", "scores", SCORES, tuple(SCORES)[:4]),
+        ("--scores", "scores", SCORES, tuple(SCORES)[:4]),
         ("--kinds", "kinds", WRONG_SEQUENCES, tuple(WRONG_SEQUENCES)),
-        ("--side", "sides", SIDES, tuple(SIDES)),
+        ("--sides", "sides", SIDES, tuple(SIDES)),
     )
     explained = []
     for option, what, table, default in named:
@@ -141,8 +142,10 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
             option, nargs="+", dest=what, default=default, metavar="NAME", help=f"{what}, see below (default: {shown})"
         )
         explained += [f"{what}:", *(f"  {name:10} {choice.help}" for name, choice in table.items()), ""]
-    audit.add_argument("--orders", type=int, default=31, metavar="N", help="wrong orders per video, kind and side (31)")
-    audit.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the wrong orders (0)")
+    audit.add_argument(
+        "--orders", type=int, default=31, metavar="N", help="wrong orders per video, kind and side (default: 31)"
+    )
+    audit.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the wrong orders (default: 0)")
     audit.add_argument(
         "--split", default="test", metavar="SPLIT", help="videos of features and training runs (default: test)"
     )
@@ -256,6 +259,8 @@ def _audit(options: argparse.Namespace) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     """Run the demo, or say that it is done."""
+    if options.processes < 1:
+        raise ValueError(f"expected --processes of at least 1, got {options.processes}")
     from tempclr.studies import demo
 
     demo.run(options.out, processes=options.processes, smoke=options.smoke, saved_page=saved_page)

@@ -135,7 +135,7 @@ def test_the_command_writes_a_folder_with_page_pictures_and_numbers(
     embedded: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     out = tmp_path / "audit"
-    assert main(["audit", str(embedded), "--out", str(out), "--score", "DTW", "OTAM", "--orders", "4"]) == 0
+    assert main(["audit", str(embedded), "--out", str(out), "--scores", "DTW", "OTAM", "--orders", "4"]) == 0
     printed = capsys.readouterr().out
     names = {"index.html", "metrics.json", "audit.txt", "env.json"}
     pictures = {f"{side}-{look}.png" for side in order_audit.SIDES for look in ("light", "dark")}
@@ -187,10 +187,16 @@ def test_frozen_features_and_runs_stand_in_one_table(folder: Path, tmp_path: Pat
     for name, weight in (("unit", 0.0), ("order", 0.5)):
         train(folder, tmp_path / "runs" / name, weight=weight)
     found = audit.audits(audit.subjects([tmp_path / "runs"], frozen=True), **ALL, orders=2, seed=0)
-    assert list(found) == ["frozen features", "unit loss only", "TempCLR"]
+    assert list(found) == ["frozen features", "unit loss only", "unit and order loss"]
     train(folder, tmp_path / "runs" / "other", weight=0.9)
     names = [each.name for each in audit.subjects([tmp_path / "runs"])]
-    assert names == ["unit loss only", "TempCLR (order)", "TempCLR (other)"]
+    assert names == ["unit loss only", "unit and order loss (order)", "unit and order loss (other)"]
+
+
+def test_seeds_that_draw_their_own_training_rooms_count_as_one_model(folder: Path, tmp_path: Path):
+    for seed in (0, 1):
+        train(folder, tmp_path / "runs" / str(seed), seed=seed, room_set=seed, weight=0.0)
+    assert [each.name for each in audit.subjects([tmp_path / "runs"])] == ["unit loss only"] * 2
 
 
 # refusals
@@ -248,14 +254,20 @@ def test_what_cannot_be_audited_exits_with_2_and_leaves_nothing(
         ([str(tmp_path / "empty")], "expected training runs in"),
         ([str(embedded), str(tmp_path / "other" / "mine.npz")], "different names, got 'mine' twice"),
         ([str(embedded), "--frozen"], "expected training runs for their frozen features"),
-        ([str(embedded), "--kinds", "clips", "--side", "sentences"], "a kind that applies to sentences"),
+        ([str(embedded), "--kinds", "clips", "--sides", "sentences"], "a kind that applies to sentences"),
     ):
         assert main(["audit", *arguments, "--out", str(out)]) == 2
         assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))
+    (tmp_path / "out.partial").mkdir()
+    assert main(["audit", str(embedded), "--out", str(out)]) == 2
+    assert "out.partial; delete it" in capsys.readouterr().err
 
 
 def test_least_squares_needs_sentences_of_known_clips():
     (pair,) = pairs_of([np.eye(3)], [np.eye(3)])
-    with pytest.raises(ValueError, match="training clips whose sentences are known"):
+    with pytest.raises(ValueError, match="training clips whose sentence is known, got none"):
         least_squares([pair], [pair])
+    words = Pair("words", torch.ones(3, 4, dtype=torch.long), pair.clips, torch.arange(3), tuple("abc"))
+    with pytest.raises(ValueError, match=r"sentences as vectors of floats, got torch.int64 \(3, 4\)"):
+        least_squares([words], [words])

@@ -57,11 +57,12 @@ def test_help_names_every_command():
         (["run", "02_train", "--preset", "nothing", "--out", "never"], 2),
         (["view", "never", "--out", "page.txt"], 2),
         (["audit", "never.npz", "--out", "never"], 2),
-        (["audit", ".", "--score", "nothing", "--out", "never"], 2),
+        (["audit", ".", "--scores", "nothing", "--out", "never"], 2),
         (["audit", ".", "--kinds", "swaps", "swaps", "--out", "never"], 2),
-        (["audit", ".", "--side", "both", "--out", "never"], 2),
+        (["audit", ".", "--sides", "both", "--out", "never"], 2),
         (["audit", ".", "--orders", "0", "--out", "never"], 2),
         (["audit", ".", "--out", "."], 2),
+        (["demo", "--processes", "0", "--out", "never"], 2),
     ],
 )
 def test_help_lists_and_refusals_do_not_wait_for_heavy_imports(arguments: list[str], code: int, tmp_path: Path):
@@ -79,6 +80,29 @@ raise SystemExit(code)
     assert done.returncode == code, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
     assert not {"torch", "papermill", "nbconvert", "matplotlib", "accelerate"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "words"),
+    [
+        (["run", "02_train"], "tempclr.launcher.execute.run", "the same command continues"),
+        (["audit", "."], "tempclr.studies.audit.subjects", "the same command starts over"),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_continues(
+    arguments: list[str],
+    place: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupt)
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 130
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.kernel

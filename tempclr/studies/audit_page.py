@@ -1,7 +1,6 @@
 """The folder of an order audit: its page, pictures and numbers."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 
 from tempclr import __version__
@@ -10,8 +9,8 @@ from tempclr._util.optional import import_optional
 from tempclr.experiments.choices import SCORES, SIDES, WRONG_SEQUENCES
 from tempclr.launcher.folder import complete_folder, run_id
 from tempclr.metrics import Interval
+from tempclr.studies._page import picture, render
 from tempclr.studies.audit import as_text, shown, shown_interval
-from tempclr.studies.report import picture
 from tempclr.tasks.order_audit import ORACLE, ORDER_FREE
 
 
@@ -19,11 +18,11 @@ def write(out: Path, metrics: dict) -> None:
     """Write `index.html`, `metrics.json`, `audit.txt` and the pictures of an audit into a new folder, all or none.
 
     Args:
-        out: The folder, which must not exist.
+        out: The folder. It must not exist, nor may `<out>.partial`, which an interrupted call leaves.
         metrics: The result of `audit.as_metrics`.
 
     Raises:
-        ValueError: If the folder exists, or jinja2 or matplotlib is not installed.
+        ValueError: If one of them exists, or jinja2 or matplotlib is not installed.
     """
     check(out)
     with complete_folder(out, {"id": run_id(metrics)}) as folder:
@@ -35,8 +34,12 @@ def write(out: Path, metrics: dict) -> None:
 
 def check(out: Path) -> None:
     """Refuse a folder that exists and missing packages, before anything is computed."""
-    if out.exists():
-        raise ValueError(f"expected a folder that does not exist, got {out}; delete it or choose another")
+    for folder in (
+        out,
+        out.with_name(out.name + ".partial"),
+    ):  # an interrupted audit left the second; nothing continues it
+        if folder.exists():
+            raise ValueError(f"expected a folder that does not exist, got {folder}; delete it or choose another")
     import_optional("jinja2", "notebooks")
     import_optional("matplotlib", "plots")
 
@@ -48,12 +51,6 @@ def page(metrics: dict, pictures: dict[str, dict[str, str]]) -> str:
         metrics: The result of `audit.as_metrics`.
         pictures: For each side, a "light" and a "dark" picture as data URLs.
     """
-    environment = import_optional("jinja2", "notebooks").Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(
-        files("tempclr.studies").joinpath("audit.html.jinja").read_text(encoding="utf-8")
-    )
     sides = [
         {
             "name": side,
@@ -66,7 +63,7 @@ def page(metrics: dict, pictures: dict[str, dict[str, str]]) -> str:
     ]
     scores = [(name, SCORES[name].help) for name in _distinct(metrics, "score") if name in SCORES]
     kinds = [(kind, WRONG_SEQUENCES[kind].help) for kind in _distinct(metrics, "kind")]
-    return template.render(metrics=metrics, sides=sides, kinds=kinds, scores=scores, version=__version__)
+    return render("audit.html.jinja", metrics=metrics, sides=sides, kinds=kinds, scores=scores, version=__version__)
 
 
 def _distinct(metrics: dict, field: str, **where: str) -> list[str]:

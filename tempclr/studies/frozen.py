@@ -8,15 +8,15 @@ from torch import Tensor
 
 from tempclr.sequences import Pair
 
-_RIDGE = 0.1  # times the mean square of a feature, times the number of clips
+_RIDGE = 0.1  # times the mean eigenvalue
 
 
 def least_squares(training: Sequence[Pair], pairs: Sequence[Pair]) -> list[Pair]:
     """Return pairs whose clips are mapped to the features of their sentences by ridge regression.
 
-    The map minimises |clips W - sentences|^2 + r |W|^2 over the training clips whose sentence is known. Features are
-    centred; r is 0.1 of the mean eigenvalue of their covariance, as a mean over features. Sentences keep their
-    features.
+    The map minimises |clips W - sentences|^2 + r |W|^2 over the training clips whose sentence is known. Both sides are
+    centred. r is 0.1 times the mean of the min(clips, features) largest eigenvalues of clips^T clips. Sentences keep
+    their features.
 
     Args:
         training: Pairs of training videos.
@@ -26,10 +26,11 @@ def least_squares(training: Sequence[Pair], pairs: Sequence[Pair]) -> list[Pair]
         ValueError: If no training clip has a known sentence, or the sentences are not vectors of floats.
     """
     known = [(pair, pair.segments >= 0) for pair in training]
-    if not any(bool(each.any()) for _, each in known) or training[0].sentences.ndim != 2:
-        raise ValueError("expected training clips whose sentences are known and are vectors, got none")
-    if not training[0].sentences.is_floating_point():
-        raise ValueError(f"expected sentences as floats, got {training[0].sentences.dtype}")
+    if not any(bool(each.any()) for _, each in known):
+        raise ValueError(f"expected training clips whose sentence is known, got none in {len(training)} videos")
+    first = training[0].sentences
+    if first.ndim != 2 or not first.is_floating_point():
+        raise ValueError(f"expected sentences as vectors of floats, got {first.dtype} {tuple(first.shape)}")
     clips = torch.cat([_flat(pair.clips[each]) for pair, each in known])
     sentences = torch.cat([pair.sentences[pair.segments[each]].double() for pair, each in known])
     centre, mean = clips.mean(0), sentences.mean(0)

@@ -1,16 +1,14 @@
 """The page of the demo: a summary of its runs with embedded pictures, which needs no network."""
 
-import base64
 import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from tempclr._util.files import write_text
-from tempclr._util.optional import import_optional
 from tempclr.experiments import runs
 from tempclr.metrics import Interval
 from tempclr.studies import steps_without_times
+from tempclr.studies._page import picture, render
 
 PAGES = ("explorer.html", "training.html")  # views in the folder of a run
 PICTURES = ("true", "split", "sharpening", "differences", "curves", "recall", "order", "frames", "training")
@@ -27,14 +25,9 @@ def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> No
     """
     steps, retrieval, *others = notebooks
     metrics = runs.read_metrics(steps)
-    environment = import_optional("jinja2", "notebooks").Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(
-        files("tempclr.studies").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    )
     judged = [*steps_without_times.RECALLS, steps_without_times.LAST, steps_without_times.NAMED]
-    page = template.render(
+    page = render(
+        "report.html.jinja",
         verdict=steps_without_times.verdict(metrics),
         metrics=metrics,
         judged=judged,
@@ -54,13 +47,6 @@ def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> No
     )
     write_text(out / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     write_text(out / "index.html", page)
-
-
-def picture(path: Path) -> str:
-    """Return a PNG as a data URL, or an empty string if there is no such file."""
-    if not path.is_file():
-        return ""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _shown(folder: Path) -> dict[str, str]:
