@@ -217,6 +217,7 @@ def test_seeds_that_draw_their_own_training_rooms_count_as_one_model(folder: Pat
         ({"sentences": ARRAYS["sentences"][:, 0]}, r"numbers \[steps, dim\] as sentences of a/1"),
         ({"names": np.array(["a", "a", "b", "c"])}, "names that differ, got 'a' twice"),
         ({"names": np.array(["a", "b", "c", None])}, "damaged"),  # a pickle
+        ({"names": np.array("abcd")}, r"strings \[videos\] as names in .*, got <U4 \(\)"),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(embedded: Path, changed: dict, message: str):
@@ -236,6 +237,9 @@ def test_missing_and_malformed_text_embeddings_are_refused(folder: Path):
         text_embeddings(folder)
     np.savez(folder / "sentences.npz", embeddings=np.zeros((2, 8)))
     with pytest.raises(ValueError, match="to hold texts and embeddings, got embeddings"):
+        text_embeddings(folder)
+    np.savez(folder / "sentences.npz", texts=np.array(["a", "a"]), embeddings=np.zeros((2, 8)))
+    with pytest.raises(ValueError, match=r"every text once in .*sentences\.npz, got 1 repeated"):
         text_embeddings(folder)
     (folder / "sentences.npz").unlink()
     with pytest.raises(ValueError, match=r"sentences\.npz .* found no file"):

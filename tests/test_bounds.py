@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempclr.data.bounds import Bounds, row_segments
+from tempclr.data.bounds import Time, row_segments
 from tempclr.sequences import BACKGROUND, UNKNOWN
 
 
-def within(bounds: list[Bounds], rows: int) -> list[int | None]:
+def within(bounds: list[Time], rows: int) -> list[int | None]:
     """The first sentence whose [start, stop] contains the middle of each row of a second, row by row."""
     holds = [
         [k for k, each in enumerate(bounds) if isinstance(each, list) and each[0] <= row + 0.5 < each[1]]
@@ -21,7 +21,7 @@ def within(bounds: list[Bounds], rows: int) -> list[int | None]:
     return [each[0] if each else None for each in holds]
 
 
-def readings(bounds: list[Bounds], rows: int) -> list[tuple[int, ...]]:
+def readings(bounds: list[Time], rows: int) -> list[tuple[int, ...]]:
     """Every labelling of rows of a second by sentences in order, or background, that agrees with what is known."""
     first = within(bounds, rows)
     found = []
@@ -41,11 +41,11 @@ def readings(bounds: list[Bounds], rows: int) -> list[tuple[int, ...]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[list[Bounds], int]:
+def cases(draw: st.DrawFn) -> tuple[list[Time], int]:
     """Up to 3 sentences in order of time, each with bounds, a point or neither, and up to 5 rows of a second."""
     rows, n = draw(st.integers(1, 5)), draw(st.integers(1, 3))
     times = sorted(draw(st.lists(st.integers(0, 4 * rows - 1), min_size=n, max_size=n)))  # in quarters of a second
-    bounds: list[Bounds] = []
+    bounds: list[Time] = []
     for time in times:
         kind = draw(st.sampled_from(["bounds", "point", "nothing", "nothing"]))
         length = draw(st.integers(1, 10))
@@ -83,7 +83,7 @@ def labelled(draw: st.DrawFn) -> tuple[list[int], int]:
         ([None, 2.9], 4, [-2, -2, 1, -2]),
     ],
 )
-def test_what_is_known_of_each_row(bounds: list[Bounds], rows: int, expected: list[int]):
+def test_what_is_known_of_each_row(bounds: list[Time], rows: int, expected: list[int]):
     assert row_segments(bounds, rows, 1.0).tolist() == expected
 
 
@@ -98,7 +98,7 @@ def test_a_point_lies_in_one_row_whatever_the_rounding():
 
 
 @given(cases())
-def test_a_row_is_known_where_all_readings_agree(case: tuple[list[Bounds], int]):
+def test_a_row_is_known_where_all_readings_agree(case: tuple[list[Time], int]):
     bounds, rows = case
     allowed = readings(bounds, rows)
     if not allowed:
@@ -113,7 +113,7 @@ def test_a_row_is_known_where_all_readings_agree(case: tuple[list[Bounds], int])
 def test_removing_times_never_changes_what_a_row_shows(case: tuple[list[int], int], data: st.DataObject):
     truth, n = case
     runs = [[row for row, label in enumerate(truth) if label == k] for k in range(n)]
-    bounds: list[Bounds] = [[float(run[0]), float(run[-1] + 1)] for run in runs]
+    bounds: list[Time] = [[float(run[0]), float(run[-1] + 1)] for run in runs]
     before = row_segments(bounds, len(truth), 1.0)
     assert before.tolist() == truth
     for number in data.draw(st.permutations(range(n))):  # bounds, then a point, then nothing
@@ -140,6 +140,6 @@ def test_removing_times_never_changes_what_a_row_shows(case: tuple[list[int], in
         ([[1.6, 4], 1.8], 5, "rows in the order of their sentences"),  # the point's row comes before the others
     ],
 )
-def test_times_that_contradict_the_order_are_refused(bounds: list[Bounds], rows: int, message: str):
+def test_times_that_contradict_the_order_are_refused(bounds: list[Time], rows: int, message: str):
     with pytest.raises(ValueError, match=message):
         row_segments(bounds, rows, 1.0)

@@ -185,10 +185,10 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lengths": np.full(100, 5)}, "expected 13 coefficients"),
-        ({"y": np.full(100, 10)}, "expected 13 coefficients"),
-        ({"X": np.zeros((3, 2), np.float32)}, "expected 13 coefficients"),
-        ({"X": np.full((1050, 13), np.nan, np.float32)}, "expected 13 coefficients"),
+        ({"lengths": np.full(100, 5)}, "to hold X, 13 finite coefficients"),
+        ({"y": np.full(100, 10)}, "to hold X, 13 finite coefficients"),
+        ({"X": np.zeros((3, 2), np.float32)}, "to hold X, 13 finite coefficients"),
+        ({"X": np.full((1050, 13), np.nan, np.float32)}, "to hold X, 13 finite coefficients"),
     ],
 )
 def test_another_file_is_refused(spoken: Path, change: dict, message: str):

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -274,6 +275,7 @@ def test_the_right_checksum_is_accepted(folder: Path):
         ({"rows": 7}, r"to hold floats \(7, 3\)"),
         ({"rows": True}, "field 'rows'"),
         ({"dim": 0}, "rows, dim and seconds > 0"),
+        ({"seconds": math.nan}, "seconds > 0 and finite, got 6, 3 and nan"),
         ({"seconds": None}, "field 'seconds'"),
         ({"sentences": ["one"]}, "as many segments as sentences"),
         ({"sentences": [" ", "x"]}, "not empty"),

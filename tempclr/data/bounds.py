@@ -1,6 +1,6 @@
-"""What the bounds of sentences say about the rows of a video.
+"""What the times of sentences say about the rows of a video.
 
-The bounds of a sentence are [start, stop] in seconds, a point in seconds at which it is shown, or None if not known.
+The time of a sentence is [start, stop] in seconds, a point in seconds at which it is shown, or None if not known.
 """
 
 import math
@@ -11,10 +11,10 @@ from jaxtyping import Bool, Int
 
 from tempclr.sequences import BACKGROUND, UNKNOWN
 
-Bounds = list[int | float] | int | float | None
+Time = list[int | float] | int | float | None
 
 
-def rows_within(bounds: Sequence[Bounds], rows: int, seconds: float) -> Bool[np.ndarray, "sentences {rows}"]:
+def rows_within(times: Sequence[Time], rows: int, seconds: float) -> Bool[np.ndarray, "sentences {rows}"]:
     """Return which rows have their middle in the [start, stop] of which sentence; none for points and None.
 
     Example:
@@ -22,12 +22,12 @@ def rows_within(bounds: Sequence[Bounds], rows: int, seconds: float) -> Bool[np.
         [[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
     middle = (np.arange(rows, dtype=np.float32) + 0.5) * seconds
-    ends = [each if isinstance(each, list) else (np.inf, -np.inf) for each in bounds]
+    ends = [each if isinstance(each, list) else (np.inf, -np.inf) for each in times]
     start, stop = np.array(ends, dtype=middle.dtype).T[..., None]
     return (start <= middle) & (middle < stop)
 
 
-def row_segments(bounds: Sequence[Bounds], rows: int, seconds: float) -> Int[np.ndarray, " {rows}"]:
+def row_segments(times: Sequence[Time], rows: int, seconds: float) -> Int[np.ndarray, " {rows}"]:
     """Return for each row the sentence that it shows, `BACKGROUND` or `UNKNOWN`.
 
     A row belongs to the first sentence whose [start, stop] contains its middle, or to the one whose point lies in it.
@@ -36,7 +36,7 @@ def row_segments(bounds: Sequence[Bounds], rows: int, seconds: float) -> Int[np.
     Hence rows between two sentences with [start, stop] that follow each other are background.
 
     Args:
-        bounds: Of each sentence, in the order of sentences.
+        times: Of each sentence, in the order of sentences.
         rows: Number of rows of the video.
         seconds: Duration of a row.
 
@@ -49,9 +49,9 @@ def row_segments(bounds: Sequence[Bounds], rows: int, seconds: float) -> Int[np.
         >>> row_segments([None, None], 2, 1.0).tolist()
         [0, 1]
     """
-    inside = rows_within(bounds, rows, seconds)
+    inside = rows_within(times, rows, seconds)
     found = np.where(inside.any(0), inside.argmax(0), BACKGROUND)
-    for number, each in enumerate(bounds):
+    for number, each in enumerate(times):
         if isinstance(each, list):
             if not (found == number).any():
                 raise ValueError(f"expected at least one row for every sentence, got none for number {number}")
@@ -63,13 +63,13 @@ def row_segments(bounds: Sequence[Bounds], rows: int, seconds: float) -> Int[np.
                     f"same row; move the point, or give both sentences [start, stop]"
                 )
             found[row] = number
-    return found if all(isinstance(each, list) for each in bounds) else _with_unknown(found, bounds)
+    return found if all(isinstance(each, list) for each in times) else _with_unknown(found, times)
 
 
-def _with_unknown(found: np.ndarray, bounds: Sequence[Bounds]) -> np.ndarray:
+def _with_unknown(found: np.ndarray, times: Sequence[Time]) -> np.ndarray:
     """The same rows, with those that may show a sentence without bounds as unknown, or known if there is no choice."""
     known = np.flatnonzero(found >= 0)
-    places, numbers = np.array([-1, *known, len(found)]), np.array([-1, *found[known], len(bounds)])
+    places, numbers = np.array([-1, *known, len(found)]), np.array([-1, *found[known], len(times)])
     if (np.diff(numbers) < 0).any():
         raise ValueError(f"expected rows in the order of their sentences, got sentences {found[known].tolist()}")
     found = found.copy()
@@ -82,6 +82,6 @@ def _with_unknown(found: np.ndarray, bounds: Sequence[Bounds]) -> np.ndarray:
             )
         if missing == gap:
             found[left + 1 : right] = np.arange(before + 1, after)
-        elif missing or any(0 <= each < len(bounds) and not isinstance(bounds[each], list) for each in (before, after)):
+        elif missing or any(0 <= each < len(times) and not isinstance(times[each], list) for each in (before, after)):
             found[left + 1 : right] = UNKNOWN
     return found

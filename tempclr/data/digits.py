@@ -125,6 +125,7 @@ def _checked(
 ) -> tuple[Int[np.ndarray, " recordings"], Int[np.ndarray, " recordings"]]:
     """Digit and length of each recording; refused unless the file holds recordings of all ten digits."""
     frames, digits, lengths = (arrays.get(name, np.zeros(0)) for name in ("X", "y", "lengths"))
+    shapes = ", ".join(f"{name} {each.shape}" for name, each in arrays.items()) or "none"
     if (
         frames.shape != (lengths.sum(), COEFFICIENTS)
         or not np.isfinite(frames).all()
@@ -132,8 +133,8 @@ def _checked(
         or set(digits.tolist()) != set(range(len(NAMES)))
     ):
         raise ValueError(
-            f"expected {COEFFICIENTS} coefficients for each frame of recordings of ten digits in {path}, "
-            f"got arrays { ({name: each.shape for name, each in arrays.items()}) } that are not"
+            f"expected {path} to hold X, {COEFFICIENTS} finite coefficients for each frame, and y and lengths for "
+            f"recordings of all ten digits, got other arrays: {shapes}"
         )
     return digits, lengths
 

@@ -87,12 +87,16 @@ def read_pairs(path: Path | str) -> list[Pair]:
             f"expected {path} to hold {', '.join(_NEEDED)} and perhaps {' and '.join(_OPTIONAL)}, "
             f"got {', '.join(sorted(arrays)) or 'nothing'}"
         )
+    if "names" in arrays and (arrays["names"].dtype.kind != "U" or arrays["names"].ndim != 1):
+        raise ValueError(
+            f"expected strings [videos] as names in {path}, got {arrays['names'].dtype} {arrays['names'].shape}"
+        )
     try:
         return pairs_of(
             _split(arrays, "sentences", "sentences_per_video"),
             _split(arrays, "clips", "clips_per_video"),
             _split(arrays, "segments", "clips_per_video") if "segments" in arrays else None,
-            [str(name) for name in arrays["names"]] if "names" in arrays else None,
+            arrays["names"].tolist() if "names" in arrays else None,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -119,6 +123,8 @@ def text_embeddings(folder: Path | str) -> Embed:
         )
     values = _floats(embeddings, f"embeddings in {path}")
     places = {str(text): place for place, text in enumerate(texts)}
+    if len(places) < len(texts):
+        raise ValueError(f"expected every text once in {path}, got {len(texts) - len(places)} repeated")
 
     def embed(sentences: Sequence[str]) -> Float[Tensor, "texts features"]:
         lacking = [sentence for sentence in sentences if sentence not in places]

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from tempclr.data.bounds import row_segments, rows_within
 from tempclr.data.labelled import Video, even_clips
-from tempclr.data.lazy import LazyPairs
+from tempclr.data.lazy import LazyPairs, lacks_times
 from tempclr.data.manifest import read_manifest
 from tempclr.data.source import Embed
 from tempclr.sequences import BACKGROUND, UNKNOWN, Pair
@@ -180,7 +180,7 @@ def _without_overlap(entry: dict) -> dict:
 def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> list[bool]:
     """Refuse files of another shape and rows that do not fit the sentences, before numbers are read.
 
-    Returns which videos have unknown rows and a sentence without a known row.
+    Returns which videos lack times; see `lacks_times`.
     """
     cut = total = unknown = 0
     untimed = []
@@ -193,7 +193,7 @@ def _check_rows(folder: Path, entries: list[dict], split: str, tokens: int) -> l
         else:
             shown = set(_segments(entry).tolist())
             unknown += UNKNOWN in shown
-            untimed.append(UNKNOWN in shown and not shown.issuperset(range(len(entry["sentences"]))))
+            untimed.append(lacks_times(shown, len(entry["sentences"])))
     alike = sum(_repeats(entry) for entry in entries)
     for count, of, what in (
         (cut, total, f"clips have more than {tokens} rows and are cut"),

@@ -1,6 +1,6 @@
 """Pairs that are made when they are drawn, so that a data set may be larger than memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import overload
 
 from tempclr.sequences import UNKNOWN, Pair
@@ -15,7 +15,7 @@ class LazyPairs(Sequence[Pair]):
         names: Name of each pair.
         sentences: How many sentences each has.
         draw: Makes a pair, given its number from 0.
-        untimed: Whether a pair has unknown clips and a sentence that no clip is known to show; by default, none has.
+        untimed: Whether each `lacks_times`; by default, none does.
     """
 
     def __init__(
@@ -34,7 +34,8 @@ class LazyPairs(Sequence[Pair]):
         if isinstance(pairs, LazyPairs):
             return pairs
         names, sentences = [pair.name for pair in pairs], [len(pair.sentences) for pair in pairs]
-        return cls(names, sentences, pairs.__getitem__, [_untimed(pair) for pair in pairs])
+        untimed = [lacks_times(pair.segments.tolist(), len(pair.sentences)) for pair in pairs]
+        return cls(names, sentences, pairs.__getitem__, untimed)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,7 +54,11 @@ class LazyPairs(Sequence[Pair]):
         return LazyPairs(names, sentences, lambda number: self._draw(chosen[number]), untimed)
 
 
-def _untimed(pair: Pair) -> bool:
-    """Whether a pair has unknown clips and a sentence that no clip is known to show."""
-    shown = set(pair.segments.tolist())
-    return UNKNOWN in shown and not shown.issuperset(range(len(pair.sentences)))
+def lacks_times(segments: Collection[int], sentences: int) -> bool:
+    """Return whether some clips are unknown, and some of so many sentences are shown by no known clip.
+
+    Example:
+        >>> lacks_times([0, -2, 2], 3), lacks_times([0, -2, 1], 2)
+        (True, False)
+    """
+    return UNKNOWN in segments and not set(segments).issuperset(range(sentences))

@@ -20,6 +20,7 @@ and further fields. All files have the same dim. Lines of videos of which only t
 """
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,9 @@ def checked(entry: object, *, texts: bool = True) -> dict:
         raise ValueError(f"expected split to be one of {', '.join(_SPLITS)}, got {entry['split']!r}")
     if not isinstance(entry.get("group", ""), str) or "/" in entry.get("group", ""):
         raise ValueError(f"expected a string without / as group, got {entry['group']!r}")
-    if entry["rows"] < 1 or entry["dim"] < 1 or entry["seconds"] <= 0:
+    if entry["rows"] < 1 or entry["dim"] < 1 or not 0 < entry["seconds"] < math.inf:
         raise ValueError(
-            f"expected rows, dim and seconds > 0, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
+            f"expected rows, dim and seconds > 0 and finite, got {entry['rows']}, {entry['dim']} and {entry['seconds']}"
         )
     return _with_segments(entry) if texts else entry
 
