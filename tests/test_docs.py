@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import page_runs
 import pytest
 import yaml
 
@@ -141,8 +142,7 @@ def test_the_code_of_a_page_runs_as_printed(path: Path, tmp_path: Path):
     if path.stem == "comparison":
         pytest.importorskip("dtaidistance", reason="the extra bench is not installed")
     code = "\n".join(BLOCK.findall(path.read_text(encoding="utf-8")))  # each block goes on with what those before made
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert page_runs.run(code, tmp_path) == ""
 
 
 def test_notebooks_accept_the_parameters_that_the_site_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -183,3 +183,11 @@ def test_the_citation_names_one_entity_and_the_methods_authors():
     assert citation["authors"] == [{"name": "The TempCLR toolkit developers"}]
     (paper,) = citation["references"]
     assert len(paper["authors"]) == 7 and paper["url"] == "https://arxiv.org/abs/2212.13738"
+
+
+# refusals
+
+
+def test_an_error_in_the_code_of_a_page_is_seen(tmp_path: Path):
+    assert "ZeroDivisionError" in page_runs.run("x = 0\n1 / x", tmp_path)
+    assert page_runs.run("import os\nos._exit(0)", tmp_path) == "the process died"

@@ -44,7 +44,7 @@ def planted(gain: float, generator: torch.Generator, seeds: int = 8, rooms: int 
 
 @pytest.mark.parametrize(
     ("gain", "words"),
-    [(0.1, "finds the right video more often"), (0.0, "no clear difference"), (-0.1, "the right video less often")],
+    [(0.1, "finds the right video more often:"), (0.0, "about as often"), (-0.1, "the right video less often:")],
 )
 def test_the_verdict_follows_the_figures(gain: float, words: str, generator: torch.Generator):
     metrics = as_metrics(planted(gain, generator), seed=0)
@@ -55,6 +55,12 @@ def test_the_verdict_follows_the_figures(gain: float, words: str, generator: tor
         assert not clear["order loss added, exact bounds", by]
     found = metrics["differences"][0]["difference"]
     assert found["mean"] == pytest.approx(gain, abs=0.01) and found["low"] < found["mean"] < found["high"]
+
+
+def test_a_gain_that_only_its_own_interval_shows_is_said_to_be_so(generator: torch.Generator):
+    metrics = as_metrics(planted(0.1, generator), seed=0)
+    metrics["differences"][0]["clear"] = False
+    assert "more often, if this comparison is taken alone:" in verdict(metrics)
 
 
 def test_the_text_has_every_number_its_n_and_its_protocol(generator: torch.Generator):

@@ -158,7 +158,7 @@ def _strings(digits: Int[Tensor, " recordings"], words: int, generator: Generato
         own[torch.randperm(len(own), generator=generator)].tolist()
         for own in ((digits == digit).nonzero()[:, 0] for digit in range(len(NAMES)))
     ]
-    strings = []
+    strings: list[Tensor] = []
     while True:
         order = torch.randperm(len(NAMES), generator=generator).tolist()
         chosen = sorted(order, key=lambda digit: -len(left[digit]))[:words]

@@ -38,7 +38,6 @@ def fit(experiment: Experiment, config: TrainConfig, run: Run) -> Iterator[StepR
     videos, validation = (video_text.pairs(experiment, split) for split in ("train", "validation"))
     pairs = video_text.training_pairs(experiment, videos)
     model = video_text.model(experiment, pairs)
-    torch.manual_seed(experiment.seed)  # for dropout
     loop = train(
         model,
         pairs,
@@ -48,10 +47,12 @@ def fit(experiment: Experiment, config: TrainConfig, run: Run) -> Iterator[StepR
         validate=partial(retrieval.dtw_recall, pairs=validation),
         folder=run.folder,
     )
-    for record in loop:
-        yield record
-        if record.ended == "terminated":
-            return
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(experiment.seed)  # for dropout
+        for record in loop:
+            yield record
+            if record.ended == "terminated":
+                return
     run.finish(result(experiment, model, validation, run, left_out=len(videos) - len(set(pairs.names))))
 
 

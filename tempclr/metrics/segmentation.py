@@ -15,6 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 Labels = Int[np.ndarray, " frames"] | Int[Tensor, " frames"]  # the label of each frame
+Videos = Sequence[Int[np.ndarray, " _"] | Int[Tensor, " _"]]  # those of several videos
 Background = int | Collection[int]  # labels that are left out; () keeps all
 
 
@@ -63,9 +64,7 @@ def frame_accuracy(truth: Labels, predicted: Labels, *, background: Background =
     return _ratio(frame_hits(truth, predicted, background=background))
 
 
-def pooled_frame_accuracy(
-    truths: Sequence[Labels], predictions: Sequence[Labels], *, background: Background = ()
-) -> float:
+def pooled_frame_accuracy(truths: Videos, predictions: Videos, *, background: Background = ()) -> float:
     """Return the share of the frames of all videos that are labelled right: MoF, mean over frames.
 
     Raises:
@@ -87,7 +86,7 @@ def frame_hits(truth: Labels, predicted: Labels, *, background: Background = ())
 
 
 def frame_iou(truth: Labels, predicted: Labels, *, background: Background = ()) -> float:
-    """Return the mean over the true classes of a video of |intersection| / |union| of their frames: IoU by frames.
+    """Return IoU by frames: of the frames of a true class, intersection over union, as a mean over the true classes.
 
     Args:
         truth: True labels.
@@ -106,7 +105,7 @@ def frame_iou(truth: Labels, predicted: Labels, *, background: Background = ()) 
 
 
 def frame_iod(truth: Labels, predicted: Labels, *, background: Background = ()) -> float:
-    """Return the mean over the true classes of a video of |intersection| / |predicted|: IoD by frames.
+    """Return IoD by frames: intersection over predicted frames of a true class, as a mean over the true classes.
 
     A class that is never predicted has 0.
 
@@ -182,9 +181,7 @@ def segment_f1(truth: Labels, predicted: Labels, overlap: float, *, background: 
     return _ratio(segment_hits(truth, predicted, overlap, background=background))
 
 
-def pooled_segment_f1(
-    truths: Sequence[Labels], predictions: Sequence[Labels], overlap: float, *, background: Background = ()
-) -> float:
+def pooled_segment_f1(truths: Videos, predictions: Videos, overlap: float, *, background: Background = ()) -> float:
     """Return the F1 score of the segments of all videos, counted together: segmental F1@k, pooled.
 
     Raises:
@@ -275,11 +272,11 @@ def _class_frames(truth: Labels, predicted: Labels, background: Background) -> l
 
 
 def _overlap(one: Segment, other: Segment) -> float:
-    return max(0.0, min(one.stop, other.stop) - max(one.start, other.start))
+    return max(0.0, float(min(one.stop, other.stop) - max(one.start, other.start)))
 
 
 def _hull(one: Segment, other: Segment) -> float:
-    return max(one.stop, other.stop) - min(one.start, other.start)
+    return float(max(one.stop, other.stop) - min(one.start, other.start))
 
 
 def _best_overlap(truth: Labels, predicted: Labels, background: Background, length: Callable) -> float:

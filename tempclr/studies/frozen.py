@@ -14,9 +14,9 @@ _RIDGE = 0.1  # times the mean eigenvalue
 def least_squares(training: Sequence[Pair], pairs: Sequence[Pair]) -> list[Pair]:
     """Return pairs whose clips are mapped to the features of their sentences by ridge regression.
 
-    The map minimises |clips W - sentences|^2 + r |W|^2 over the training clips whose sentence is known. Both sides are
-    centred. r is 0.1 times the mean of the min(clips, features) largest eigenvalues of clips^T clips. Sentences keep
-    their features.
+    The map W minimises the squared error of clips W - sentences, plus r times the squared norm of W, over the training
+    clips whose sentence is known. Both sides are centred. r is 0.1 times the mean of the min(clips, features) largest
+    eigenvalues of the matrix of inner products of features. Sentences keep their features.
 
     Args:
         training: Pairs of training videos.

@@ -223,12 +223,13 @@ def verdict(metrics: dict) -> str:
     unit, order = (rows["unknown", METHODS[method]] for method in ("unit", "order"))
     found = next(each for each in metrics["differences"] if each["by"] == "R@1 by DTW")
     difference = Interval(**found["difference"])
-    if found["clear"]:
-        word = "finds the right video more often" if difference.mean > 0 else "finds the right video less often"
+    if difference.low <= 0 <= difference.high:
+        words = "finds the right video about as often as not learning from it"
     else:
-        word = "makes no clear difference"
+        words = f"finds the right video {'more' if difference.mean > 0 else 'less'} often"
+        words += "" if found["clear"] else ", if this comparison is taken alone"
     return (
-        f"Without a single time stamp, learning from the order of the steps {word}: "
+        f"Without a single time stamp, learning from the order of the steps {words}: "
         f"for {order:.0%} of the paragraphs, against {unit:.0%} without it "
         f"({100 * difference.mean:+.0f} points, {100 * difference.low:+.0f} to {100 * difference.high:+.0f}). "
         f"Exact time stamps, without the order loss, reach {rows['exact', METHODS['unit']]:.0%}."

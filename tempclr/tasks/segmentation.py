@@ -29,7 +29,7 @@ from tempclr.alignment import alignment_of, segment_dtw
 from tempclr.losses import even_split
 from tempclr.metrics import Interval, bootstrap, bootstrap_ratio, check_finite
 from tempclr.metrics import segmentation as measures
-from tempclr.metrics.segmentation import Labels
+from tempclr.metrics.segmentation import Labels, Videos
 from tempclr.sequences import UNKNOWN
 
 Scores = Float[Tensor, "frames classes"] | Float[np.ndarray, "frames classes"]
@@ -202,8 +202,8 @@ POOLED: dict[str, tuple[Callable[..., tuple[int, int]], str]] = {
 
 
 def evaluate(
-    truths: Sequence[Labels],
-    predictions: Sequence[Labels],
+    truths: Videos,
+    predictions: Videos,
     *,
     background: measures.Background = (),
     candidates: Iterable[Transcript] | None = None,
