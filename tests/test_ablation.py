@@ -12,7 +12,7 @@ from tempclr.experiments.runs import read_metrics
 from tempclr.launcher import execute
 from tempclr.metrics import bootstrap
 from tempclr.studies import ablation
-from tempclr.studies.ablation import SETTINGS, Effect, Setting, chosen, effects, jobs
+from tempclr.studies.ablation import REFERENCES, SETTINGS, Effect, Setting, chosen, effects, jobs
 
 BASE = Setting("base", "reference", "as it is", {}, "base")
 BETTER = Setting("better", "gamma", "2", {"gamma": 2.0}, "base")
@@ -67,6 +67,9 @@ def test_every_setting_is_unique_and_has_a_reference():
     assert len(set(names)) == len(names)
     assert len({(setting.reference, str(setting.changes)) for setting in SETTINGS}) == len(SETTINGS)
     assert {setting.reference for setting in SETTINGS} <= set(names)
+    for setting in SETTINGS:
+        reference = REFERENCES[setting.reference]
+        assert setting.name == setting.reference or {**reference, **setting.changes} != reference, setting.name
 
 
 @pytest.mark.slow

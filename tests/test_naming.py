@@ -5,10 +5,19 @@ import itertools
 import pytest
 import torch
 
-from tempclr.alignment import dtw
-from tempclr.sequences import BACKGROUND, UNKNOWN, Sequences
-from tempclr.tasks.naming import name_clips, named_right, split_right
+from tempclr.alignment import aligned_steps, dtw
+from tempclr.sequences import BACKGROUND, UNKNOWN, Pair, Sequences
+from tempclr.tasks.naming import named_right, split_right
 from tempclr.tasks.retrieval import Embedded
+
+
+def videos(found: Embedded) -> list[Pair]:
+    """The same videos as pairs."""
+    pairs = []
+    for number, segments in enumerate(found.segments):
+        x, y = found.paragraphs[number], found.videos[number]
+        pairs.append(Pair(str(number), x, y, segments[: len(y)], tuple("abcdef"[: len(x)])))
+    return pairs
 
 
 def embedded(segments: list[list[int]], sentences: list[int], lengths: list[int]) -> Embedded:
@@ -27,12 +36,12 @@ def test_clips_get_the_sentence_that_they_show_and_background_is_not_counted():
     segments = [[0, 0, 0, 1, 2, 2], [0, 1, BACKGROUND, 1, BACKGROUND, BACKGROUND]]
     found = embedded(segments, [3, 2], [6, 4])
     torch.testing.assert_close(named_right(found), torch.ones(2))
-    torch.testing.assert_close(split_right(found), torch.tensor([5 / 6, 2 / 3]))
+    torch.testing.assert_close(split_right(videos(found)), torch.tensor([5 / 6, 2 / 3]))
 
 
 def test_a_clip_on_several_sentences_gets_the_cheapest():
     cost = torch.tensor([[0.1], [0.0], [0.3]])
-    assert name_clips(cost).tolist() == [1]
+    assert aligned_steps(dtw, cost).tolist() == [1]
 
 
 # laws
@@ -53,7 +62,7 @@ def test_the_names_lie_on_the_cheapest_path(n: int, m: int, generator: torch.Gen
                 if total < cheapest:
                     best, cheapest = cells, total
     assert cheapest == pytest.approx(dtw(cost).item())
-    for clip, name in enumerate(name_clips(cost).tolist()):
+    for clip, name in enumerate(aligned_steps(dtw, cost).tolist()):
         assert name == min((cost[cell].item(), cell[0]) for cell in best if cell[1] == clip)[1]
 
 
@@ -62,9 +71,10 @@ def test_padding_changes_no_name(generator: torch.Generator):
     padded = torch.full((3, 3, 5), -9.0)
     for row, cost in zip(padded, costs, strict=True):
         row[: len(cost), : cost.shape[1]] = cost
-    found = name_clips(padded, torch.tensor([cost.shape for cost in costs]))
+    found = aligned_steps(dtw, padded, torch.tensor([cost.shape for cost in costs]))
     for row, cost in zip(found, costs, strict=True):
-        assert row[: cost.shape[1]].tolist() == name_clips(cost).tolist()
+        assert row[: cost.shape[1]].tolist() == aligned_steps(dtw, cost).tolist()
+        assert (row[cost.shape[1] :] == -1).all()
 
 
 # refusals
@@ -72,5 +82,5 @@ def test_padding_changes_no_name(generator: torch.Generator):
 
 def test_a_video_of_which_nothing_is_known_is_refused():
     found = embedded([[0, 1], [UNKNOWN, UNKNOWN]], [2, 2], [2, 2])
-    with pytest.raises(ValueError, match="whose sentence is known in every video, got none in number 1"):
+    with pytest.raises(ValueError, match="whose sentence is known in every video, got none in video 1"):
         named_right(found)

@@ -14,5 +14,6 @@ from tempclr.alignment.soft_dtw import expected_alignment as expected_alignment
 from tempclr.alignment.soft_dtw import soft_dtw as soft_dtw
 from tempclr.alignment.subsequence import subsequence_dtw as subsequence_dtw
 from tempclr.alignment.visits import AlignmentFn as AlignmentFn
+from tempclr.alignment.visits import aligned_steps as aligned_steps
 from tempclr.alignment.visits import alignment_of as alignment_of
 from tempclr.alignment.visits import path_of as path_of

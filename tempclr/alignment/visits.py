@@ -46,6 +46,35 @@ def alignment_of(
     return visits
 
 
+def aligned_steps(
+    alignment_fn: AlignmentFn,
+    cost: Float[Tensor, "*batch n m"],
+    lengths: Int[Tensor, "*batch 2"] | None = None,
+) -> Int[Tensor, "*batch m"]:
+    """Return the step of x that a hard alignment matches with each step of y: of several, the cheapest.
+
+    Args:
+        alignment_fn: A hard alignment function, such as `dtw`.
+        cost: As for that function.
+        lengths: As for that function.
+
+    Returns:
+        Numbers from 0 to n - 1; -1 for steps that are matched with none, such as those that Drop-DTW leaves out, and
+        those beyond the lengths.
+
+    Raises:
+        ValueError: As that function.
+
+    Example:
+        >>> from tempclr import dtw
+        >>> aligned_steps(dtw, torch.tensor([[0.1, 0.2, 0.9], [0.8, 0.7, 0.1]]))
+        tensor([0, 0, 1])
+    """
+    with torch.no_grad():
+        visited = alignment_of(alignment_fn, cost, lengths) > 0
+        return cost.masked_fill(~visited, torch.inf).argmin(-2).masked_fill(~visited.any(-2), -1)
+
+
 def path_of(alignment_fn: AlignmentFn, cost: Float[Tensor, "n m"]) -> Int[Tensor, "cells 2"]:
     """Return a hard alignment as rows (i, j) of matched steps, in order.
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tempclr.alignment import AlignmentFn, DropCost, alignment_of, drop_dtw, dtw, soft_dtw
+from tempclr.alignment import AlignmentFn, DropCost, aligned_steps, alignment_of, drop_dtw, dtw, soft_dtw
 from tempclr.losses._stable_repr import stable_repr
 from tempclr.losses.order import step_cost
 from tempclr.sequences import BACKGROUND, UNKNOWN, Batch, Sequences
@@ -100,11 +100,11 @@ class OwnAlignment:
             far = far + drops.clamp(min=0).sum(1)[:, None, None]
             alignment_fn = partial(drop_dtw, drop_y=drops.masked_fill(known, torch.inf), gamma=self.gamma)
         other = torch.arange(cost.shape[1], device=cost.device)[:, None] != segments[:, None]
-        visits = alignment_of(alignment_fn, cost + far * (other & known[:, None]), lengths)
-        if self.gamma > 0:
-            return visits / visits.sum(1, keepdim=True).clamp(min=1)
-        cheapest = cost.masked_fill(visits == 0, torch.inf).argmin(1)
-        return _one_hot(cheapest, cost.shape[1]) * visits.amax(1, keepdim=True)
+        guided = cost + far * (other & known[:, None])
+        if self.gamma == 0:
+            return _one_hot(aligned_steps(alignment_fn, guided, lengths), cost.shape[1])
+        visits = alignment_of(alignment_fn, guided, lengths)
+        return visits / visits.sum(1, keepdim=True).clamp(min=1)
 
 
 def even_split(segments: Int[Tensor, "batch m"], sentences: Int[Tensor, " batch"]) -> Int[Tensor, "batch m"]:

@@ -96,7 +96,7 @@ SETTINGS = (
         "as chosen, unknown bounds",
         ("weight-0", "weight", "0 (unit loss alone)", {"weight": 0.0}),
         ("weight-0.9", "weight", "0.9", {"weight": 0.9}),
-        ("temperature-0.2", "temperature", "0.2", {"temperature": 0.2}),
+        ("temperature-0.05", "temperature", "0.05", {"temperature": 0.05}),
         ("temperature-1", "temperature", "1 (published)", {"temperature": 1.0}),
         ("shuffle-swaps", "granularity", "neighbours swapped", {"shuffle": "swaps"}),
         ("shuffle-reversed", "granularity", "reversed", {"shuffle": "reversed"}),

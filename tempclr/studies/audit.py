@@ -188,9 +188,8 @@ def _labels(runs: Sequence[Trained]) -> Iterator[str]:
     """A name for each run: its method, with its folder where runs differ in more than the seed and its rooms."""
     for run in runs:
         same = [other.experiment for other in runs if other.method == run.method]
-        alike = len({replace(each, seed=0, room_set=0) for each in same}) == 1 and len(
-            {each.seed for each in same}
-        ) == len(same)
+        settings, seeds = {replace(each, seed=0, room_set=0) for each in same}, {each.seed for each in same}
+        alike = len(settings) == 1 and len(seeds) == len(same)
         yield run.method if alike else f"{run.method} ({run.folder.resolve().name})"
 
 

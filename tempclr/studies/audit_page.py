@@ -34,10 +34,7 @@ def write(out: Path, metrics: dict) -> None:
 
 def check(out: Path) -> None:
     """Refuse a folder that exists and missing packages, before anything is computed."""
-    for folder in (
-        out,
-        out.with_name(out.name + ".partial"),
-    ):  # an interrupted audit left the second; nothing continues it
+    for folder in (out, out.with_name(out.name + ".partial")):  # the second is what an interrupted audit leaves
         if folder.exists():
             raise ValueError(f"expected a folder that does not exist, got {folder}; delete it or choose another")
     import_optional("jinja2", "notebooks")

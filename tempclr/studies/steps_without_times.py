@@ -135,7 +135,7 @@ def measure(out: Path, *, seeds: Sequence[int]) -> Measured:
             raise ValueError(f"expected runs with the same test data, got different data in {run.folder}")
         rooms = own
         embedded = retrieval.embed(run.model(pairs), pairs)
-        split = naming.split_right(embedded).mean().item()
+        split = naming.split_right(pairs).mean().item()
         row = values.setdefault((bounds, method), {})
         for name, score_fn in RECALLS.items():
             hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, score_fn).hits(1)

@@ -1,29 +1,19 @@
 """Naming clips: given the list of a video's sentences in order, say which of them each clip shows."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from tempclr.alignment import alignment_of, dtw
+from tempclr.alignment import aligned_steps, dtw
 from tempclr.costs import cosine_cost
-from tempclr.losses import even_split
-from tempclr.sequences import UNKNOWN
+from tempclr.sequences import BACKGROUND, Pair
 from tempclr.tasks.retrieval import Embedded
+from tempclr.tasks.segmentation import split_evenly
 
 PROTOCOL = "clips named by the cheapest DTW path of cosine costs; a clip on several sentences by the cheapest of them"
-
-
-def name_clips(cost: Float[Tensor, "*batch n m"], lengths: Int[Tensor, "*batch 2"] | None = None) -> Tensor:
-    """Return the sentence of each clip, 0 to n - 1, `[*batch, m]`: that of the cheapest path.
-
-    A clip on several sentences of the path gets the cheapest of them. Padded clips get 0.
-
-    Example:
-        >>> name_clips(torch.tensor([[0.1, 0.2, 0.9], [0.8, 0.7, 0.1]]))
-        tensor([0, 0, 1])
-    """
-    visited = alignment_of(dtw, cost, lengths) > 0
-    return cost.masked_fill(~visited, torch.inf).argmin(-2)
 
 
 def named_right(embedded: Embedded) -> Float[Tensor, " videos"]:
@@ -36,14 +26,20 @@ def named_right(embedded: Embedded) -> Float[Tensor, " videos"]:
     """
     x, y = embedded.paragraphs, embedded.videos
     with torch.no_grad():
-        named = name_clips(cosine_cost(x.values, y.values), torch.stack((x.lengths, y.lengths), 1))
+        cost = cosine_cost(x.values, y.values)
+    named = aligned_steps(dtw, cost, torch.stack((x.lengths, y.lengths), 1))
     return _share(named, embedded.segments)
 
 
-def split_right(embedded: Embedded) -> Float[Tensor, " videos"]:
-    """Return the same share if each video is split evenly among its sentences, whatever it shows."""
-    hidden = torch.where(embedded.videos.mask, UNKNOWN, embedded.segments)
-    return _share(even_split(hidden, embedded.paragraphs.lengths), embedded.segments)
+def split_right(pairs: Sequence[Pair]) -> Float[Tensor, " videos"]:
+    """Return the same share if each video is split evenly among its sentences, whatever it shows.
+
+    Raises:
+        ValueError: As `named_right`, or if a video has more sentences than clips.
+    """
+    split = [split_evenly(range(len(pair.sentences)), len(pair.clips)) for pair in pairs]
+    segments = [pair.segments for pair in pairs]
+    return _share(*(pad_sequence(each, batch_first=True, padding_value=BACKGROUND) for each in (split, segments)))
 
 
 def _share(named: Int[Tensor, "videos m"], segments: Int[Tensor, "videos m"]) -> Float[Tensor, " videos"]:
@@ -51,5 +47,5 @@ def _share(named: Int[Tensor, "videos m"], segments: Int[Tensor, "videos m"]) ->
     known = segments >= 0
     bare = (~known.any(1)).nonzero()[:, 0].tolist()
     if bare:
-        raise ValueError(f"expected clips whose sentence is known in every video, got none in number {bare[0]}")
+        raise ValueError(f"expected clips whose sentence is known in every video, got none in video {bare[0]}")
     return ((named == segments) & known).sum(1) / known.sum(1)

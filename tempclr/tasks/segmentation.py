@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from tempclr.alignment import alignment_of, segment_dtw
+from tempclr.alignment import aligned_steps, segment_dtw
 from tempclr.losses import even_split
 from tempclr.metrics import Interval, bootstrap, bootstrap_ratio, check_finite
 from tempclr.metrics import segmentation as measures
@@ -49,7 +49,7 @@ class Labelling:
 class Decoding:
     """The best of the candidate transcripts of a video."""
 
-    best: int  # number of the candidate
+    best: int  # index of the candidate
     transcript: tuple[int, ...]
     labelling: Labelling
     costs: Float[Tensor, " candidates"]  # +inf for a candidate with more steps than the video has frames
@@ -85,10 +85,10 @@ def align_transcript(scores: Scores, transcript: Transcript, *, background: int 
         raise ValueError(f"expected at most as many steps as the {len(values)} frames, got {len(steps)}")
     cost = -values.T[steps]
     between = None if background is None else -values[:, background]
-    chosen = alignment_of(partial(segment_dtw, between=between), cost) > 0
-    labels = steps[chosen.int().argmax(0)]
+    numbers = aligned_steps(partial(segment_dtw, between=between), cost)
+    labels = steps[numbers]
     if background is not None:
-        labels = torch.where(chosen.any(0), labels, background)
+        labels = torch.where(numbers >= 0, labels, background)
     picked = values.double().gather(1, labels[:, None])
     return Labelling(labels, -picked.sum().item())
 
@@ -165,8 +165,12 @@ class Evaluation:
     without_truth: int | None = None  # videos whose transcript is not among the candidates
 
     def __getitem__(self, name: str) -> Interval:
-        """Return a measure by its name."""
-        return next(row.value for row in self.rows if row.name == name)
+        """Return a measure by its name.
+
+        Raises:
+            KeyError: If there is none of that name.
+        """
+        return {row.name: row.value for row in self.rows}[name]
 
     def __str__(self) -> str:
         """Return the table."""
