@@ -302,8 +302,10 @@ def test_numbers_out_of_range_are_refused():
         with pytest.raises(ValueError, match="a positive length with finite scores"):
             mean_average_precision([[segment]], [[bad]])
     for measure in (pooled_frame_accuracy, partial(pooled_segment_f1, overlap=0.5)):
-        with pytest.raises(ValueError, match="at least one video, got none"):
+        with pytest.raises(ValueError, match="at least one video, got 0 for 0"):
             measure([], [])
+        with pytest.raises(ValueError, match="at least one video, got 2 for 1"):
+            measure([one], [one, one])
     with pytest.raises(ValueError, match="finite parts and positive wholes"):
         metrics.bootstrap_ratio(torch.ones(2), torch.zeros(2), generator=torch.Generator())
 

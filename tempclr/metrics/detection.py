@@ -92,6 +92,9 @@ def step_recall_by_segments(
         stops: As for `step_recall_by_seconds`. A clip that begins where the segment ends is touched.
         seconds: Duration of a clip.
 
+    Returns:
+        0 to 1, as `step_recall_by_seconds`, and never less.
+
     Raises:
         ValueError: As `step_recall_by_seconds`.
 
@@ -133,11 +136,13 @@ def _average_precision(
 
 
 def _iou(one: Segment, other: Segment) -> float:
+    """Duration of the intersection over that of the union."""
     both = max(0.0, min(one.stop, other.stop) - max(one.start, other.start))
     return both / (one.stop - one.start + other.stop - other.start - both)
 
 
 def _check_places(places: Tensor, starts: Tensor, stops: Tensor, seconds: float) -> None:
+    """Raise `ValueError` unless there is a place, a start and a stop of each step, within range."""
     if not len(places) == len(starts) == len(stops) > 0:
         raise ValueError(
             f"expected a place, a start and a stop for each of at least one step, "

@@ -61,7 +61,7 @@ def frame_accuracy(truth: Labels, predicted: Labels, *, background: Background =
         Lea, Flynn, Vidal, Reiter & Hager, "Temporal Convolutional Networks for Action Segmentation and Detection",
         CVPR 2017: with background, mean over videos.
     """
-    return _ratio(frame_hits(truth, predicted, background=background))
+    return pooled_frame_accuracy([truth], [predicted], background=background)
 
 
 def pooled_frame_accuracy(truths: Videos, predictions: Videos, *, background: Background = ()) -> float:
@@ -73,15 +73,16 @@ def pooled_frame_accuracy(truths: Videos, predictions: Videos, *, background: Ba
     Source:
         Kuehne, Richard & Gall, "Weakly supervised learning of actions from transcripts", CVIU 2017.
     """
-    return _pooled(frame_hits(*pair, background=background) for pair in zip(truths, predictions, strict=True))
+    return _pooled(frame_hits(*pair, background=background) for pair in _videos(truths, predictions))
 
 
 def frame_hits(truth: Labels, predicted: Labels, *, background: Background = ()) -> tuple[int, int]:
-    """Return how many frames are labelled right, and of how many."""
-    true, named = _pair(truth, predicted)
-    counted = ~np.isin(true, list(_as_set(background)))
-    if not counted.any():
-        raise ValueError(f"expected at least one frame that is not background, got {len(true)} of background")
+    """Return how many frames are labelled right, and of how many.
+
+    Raises:
+        ValueError: As `frame_accuracy`.
+    """
+    true, named, counted = _pair(truth, predicted, background)
     return int((true == named)[counted].sum()), int(counted.sum())
 
 
@@ -178,7 +179,7 @@ def segment_f1(truth: Labels, predicted: Labels, overlap: float, *, background: 
     Source:
         Lea et al., as for `frame_accuracy`: on 50 Salads without background, mean over videos.
     """
-    return _ratio(segment_hits(truth, predicted, overlap, background=background))
+    return pooled_segment_f1([truth], [predicted], overlap, background=background)
 
 
 def pooled_segment_f1(truths: Videos, predictions: Videos, overlap: float, *, background: Background = ()) -> float:
@@ -191,12 +192,15 @@ def pooled_segment_f1(truths: Videos, predictions: Videos, overlap: float, *, ba
         Abu Farha & Gall, "MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation", CVPR 2019:
         without background.
     """
-    pairs = zip(truths, predictions, strict=True)
-    return _pooled(segment_hits(*pair, overlap, background=background) for pair in pairs)
+    return _pooled(segment_hits(*pair, overlap, background=background) for pair in _videos(truths, predictions))
 
 
 def segment_hits(truth: Labels, predicted: Labels, overlap: float, *, background: Background = ()) -> tuple[int, int]:
-    """Return twice the number of right segments, and the number of true and predicted ones; their ratio is F1."""
+    """Return twice the number of right segments, and the number of true and predicted ones; their ratio is F1.
+
+    Raises:
+        ValueError: As `segment_f1`.
+    """
     if not 0 < overlap <= 1:
         raise ValueError(f"expected an overlap over 0 and up to 1, got {overlap}")
     true, named = _segments(truth, predicted, background)
@@ -234,7 +238,7 @@ def edit_score(truth: Labels, predicted: Labels, *, background: Background = ())
 
 
 def _as_set(background: Background) -> set[int]:
-    return {background} if isinstance(background, int) else set(background)
+    return {background} if isinstance(background, int | np.integer) else set(background)
 
 
 def _checked(labels: Labels) -> np.ndarray:
@@ -245,29 +249,36 @@ def _checked(labels: Labels) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _pair(truth: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
-    """Both labels as arrays of one length."""
+def _pair(truth: Labels, predicted: Labels, background: Background) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both labels as arrays of one length, and whether each frame counts."""
     true, named = _checked(truth), _checked(predicted)
     if len(true) != len(named):
         raise ValueError(f"expected a predicted label for each of {len(true)} frames, got {len(named)}")
-    return true, named
+    counted = ~np.isin(true, list(_as_set(background)))
+    if not counted.any():
+        raise ValueError(f"expected at least one frame that is not background, got {len(true)} of background")
+    return true, named, counted
+
+
+def _videos(truths: Videos, predictions: Videos) -> list[tuple[Labels, Labels]]:
+    """The true and predicted labels of each video."""
+    if len(truths) != len(predictions) or not truths:
+        raise ValueError(
+            f"expected predictions for each of at least one video, got {len(predictions)} for {len(truths)}"
+        )
+    return list(zip(truths, predictions, strict=True))
 
 
 def _segments(truth: Labels, predicted: Labels, background: Background) -> tuple[list[Segment], list[Segment]]:
     """True and predicted segments without background."""
-    true, named = (segments_of(side, background=background) for side in _pair(truth, predicted))
-    if not true:
-        raise ValueError(f"expected at least one frame that is not background, got {len(truth)} of background")
-    return true, named
+    true, named, _ = _pair(truth, predicted, background)
+    return segments_of(true, background=background), segments_of(named, background=background)
 
 
 def _class_frames(truth: Labels, predicted: Labels, background: Background) -> list[tuple[int, int, int]]:
     """For each true class the frames of both, of the truth, and of the prediction."""
-    true, named = _pair(truth, predicted)
-    classes = [label for label in np.unique(true).tolist() if label not in _as_set(background)]
-    if not classes:
-        raise ValueError(f"expected at least one frame that is not background, got {len(true)} of background")
-    masks = [(true == label, named == label) for label in classes]
+    true, named, counted = _pair(truth, predicted, background)
+    masks = [(true == label, named == label) for label in np.unique(true[counted])]
     return [(int((one & other).sum()), int(one.sum()), int(other.sum())) for one, other in masks]
 
 
@@ -289,13 +300,7 @@ def _best_overlap(truth: Labels, predicted: Labels, background: Background, leng
     return float(np.mean(best))
 
 
-def _ratio(counts: tuple[int, int]) -> float:
-    return counts[0] / counts[1]
-
-
 def _pooled(counts: Iterable[tuple[int, int]]) -> float:
     """The ratio of the sums of counts."""
-    found = list(counts)
-    if not found:
-        raise ValueError("expected at least one video, got none")
-    return sum(part for part, _ in found) / sum(whole for _, whole in found)
+    parts, wholes = zip(*counts, strict=True)
+    return sum(parts) / sum(wholes)

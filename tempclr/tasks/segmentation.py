@@ -10,7 +10,7 @@ compares labels with the truth by every measure of `tempclr.metrics.segmentation
     print(evaluate(truths, predictions, background=0, generator=generator))
 
 Sources:
-    Huang, Fei-Fei & Niebles, "Connectionist Temporal Modeling for Weakly Supervised Action Labelling", ECCV 2016.
+    Huang, Fei-Fei & Niebles, "Connectionist Temporal Modeling for Weakly Supervised Action Labeling", ECCV 2016.
     Chang, Huang, Sui, Fei-Fei & Niebles, "D3TW: Discriminative Differentiable Dynamic Time Warping for Weakly
     Supervised Action Alignment and Segmentation", CVPR 2019.
 """
