@@ -34,7 +34,7 @@ def leave_out(segments: Int[Tensor, " steps"], count: int, *, generator: Generat
     if len(runs) < 2:
         return []
     chosen = torch.randperm(len(runs), generator=generator, device=generator.device)[:count].tolist()
-    index = torch.arange(len(segments))
+    index = torch.arange(len(segments), device=segments.device)
     return [index[(index < runs[number][0]) | (index >= runs[number][1])] for number in chosen]
 
 
@@ -66,9 +66,9 @@ def put_in(
         return []
     gaps = sorted({bound for run in runs for bound in run})
     drawn = torch.randint(len(gaps), (len(sizes),), generator=generator, device=generator.device).tolist()
-    steps, found, begin = torch.arange(len(segments)), [], len(segments)
+    steps, found, begin = torch.arange(len(segments), device=segments.device), [], len(segments)
     for size, gap in zip(sizes, drawn, strict=True):
-        other = torch.arange(begin, begin + size)
+        other = torch.arange(begin, begin + size, device=segments.device)
         found.append(torch.cat((steps[: gaps[gap]], other, steps[gaps[gap] :])))
         begin += size
     return found
