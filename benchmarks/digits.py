@@ -1,11 +1,12 @@
 """Steps without times on real recordings: strings of spoken digits, whose transcript is known in order, not in time.
 
-    python benchmarks/digits.py [--seeds 3] [--steps 100] [--out runs/digits]
+    python benchmarks/digits.py [--seeds 3] [--steps 100] [--hidden 0 2] [--out runs/digits]
 
 Each objective has equally many trials on validation strings, and the best is trained anew with further seeds. A seed
 draws weights, batches, wrong orders and the strings of training; test strings are always the same. On these, clips are
 named in three ways: aligned with the true transcript, aligned with the best of the transcripts of all test strings, and
-each by itself as the nearest digit. The clips of unnamed digits are background, which only alignments name.
+each by itself as the nearest digit. The clips of unnamed digits are background, which only alignments name. Finished
+objectives are kept, so the same command continues after an interruption.
 """
 
 import argparse
@@ -24,18 +25,19 @@ from torch import Generator, Tensor
 
 from tempclr import TempCLR, TrainConfig, train
 from tempclr._util.files import write_text
-from tempclr.alignment import AlignmentFn, alignment_of, drop_dtw, percentile
+from tempclr.alignment import aligned_steps, drop_dtw, percentile
 from tempclr.costs import cosine_cost
 from tempclr.data.digits import NAMES, Digits
 from tempclr.data.text import DIM, sentence_embeddings
 from tempclr.encoders import MLP, Projection
-from tempclr.losses import DiscriminativeTerm, OrderTerm, OwnAlignment, UnitTerm, even_split
+from tempclr.losses import DiscriminativeTerm, OrderTerm, OwnAlignment, UnitTerm
 from tempclr.metrics import Interval, bootstrap, paired_interval
 from tempclr.pairwise import distances
-from tempclr.sequences import BACKGROUND, UNKNOWN, Pair
+from tempclr.sequences import BACKGROUND, Pair
 from tempclr.tasks import retrieval
+from tempclr.tasks.segmentation import split_evenly
 
-FRAMES, WIDTH, EMBEDDING, BATCH = 4, 256, 64, 32
+FRAMES, WIDTH, EMBEDDING, BATCH, WARMUP = 4, 256, 64, 32, 20
 WAYS = ("transcript", "decoded", "nearest digit")
 DROP_COSTS = (0.3, 0.5, 0.7, 0.9, 2.0)  # of a clip that is named background; no cosine cost is above 2
 EVEN, EXACT = "unit loss, even split", "unit loss, exact bounds"
@@ -93,9 +95,11 @@ def trained(data: Data, objective: str, arguments: Mapping, seed: int, steps: in
     torch.manual_seed(seed)
     video = MLP(pairs[0].clips.shape[1], EMBEDDING, hidden=WIDTH, dropout=0.2)
     model = TempCLR(Projection(DIM, EMBEDDING), video, **arguments)
-    config = TrainConfig(steps=steps, batch=BATCH, learning_rate=2e-3, checkpoint_every=steps)
-    for _ in train(model, pairs, config, accelerator=Accelerator(cpu=True), generator=Generator().manual_seed(seed)):
-        pass
+    config = TrainConfig(steps=steps, batch=BATCH, warmup=WARMUP, learning_rate=2e-3, checkpoint_every=steps)
+    generator = Generator().manual_seed(seed)
+    for record in train(model, pairs, config, accelerator=Accelerator(cpu=True), generator=generator):
+        if record.ended == "terminated":
+            raise KeyboardInterrupt
     return model.eval()
 
 
@@ -111,7 +115,10 @@ def named_right(model: TempCLR, pairs: list[Pair], drop_cost: float) -> Float[Te
     with torch.no_grad():
         vocabulary = model.text(sentence_embeddings(NAMES)).expand(len(pairs), -1, -1)
     nearest = cosine_cost(vocabulary, embedded.videos.values).argmin(1)
-    aligned = [path_names(embedded, string, align) for string in (torch.arange(len(pairs)), best)]
+    x, y, aligned = embedded.paragraphs, embedded.videos, []
+    for string in (torch.arange(len(pairs)), best):
+        cost, lengths = cosine_cost(x.values[string], y.values), torch.stack((x.lengths[string], y.lengths), 1)
+        aligned.append(aligned_steps(align, cost, lengths))
     rows = []
     for number, pair in enumerate(pairs):
         truth = digits_of(pair, pair.segments)
@@ -124,32 +131,16 @@ def named_right(model: TempCLR, pairs: list[Pair], drop_cost: float) -> Float[Te
     return torch.stack(rows, 1)
 
 
-def path_names(
-    embedded: retrieval.Embedded, strings: Int[Tensor, " strings"], align: AlignmentFn
-) -> Int[Tensor, "strings m"]:
-    """The sentence of each clip, on the cheapest path through its string and a transcript: those of `strings`.
-
-    Of several sentences it is the cheapest. It is BACKGROUND if the clip is left out.
-    """
-    x, y = embedded.paragraphs, embedded.videos
-    cost, lengths = cosine_cost(x.values[strings], y.values), torch.stack((x.lengths[strings], y.lengths), 1)
-    visited = alignment_of(align, cost, lengths) > 0
-    return torch.where(visited.any(1), cost.masked_fill(~visited, torch.inf).argmin(1), BACKGROUND)
-
-
 def digits_of(pair: Pair, segments: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
     """The digit that each clip shows, given its sentence; background stays."""
     digits = torch.tensor([NAMES.index(name) for name in pair.captions])
     return torch.where(segments >= 0, digits[segments.clamp(min=0)], BACKGROUND)
 
 
-def split_evenly(pairs: list[Pair]) -> Float[Tensor, "strings"]:
+def split_right(pairs: list[Pair]) -> Float[Tensor, "strings"]:
     """The share of clips of each string that an even split names right: a baseline without a model."""
-    even = [
-        even_split(torch.full_like(pair.segments, UNKNOWN)[None], torch.tensor([len(pair.sentences)]))[0]
-        for pair in pairs
-    ]
-    return torch.stack([(one == pair.segments).float().mean() for one, pair in zip(even, pairs, strict=True)])
+    split = [split_evenly(range(len(pair.sentences)), len(pair.clips)) for pair in pairs]
+    return torch.stack([(one == pair.segments).float().mean() for one, pair in zip(split, pairs, strict=True)])
 
 
 def choose(data: Data, objective: str, steps: int) -> tuple[str, float, float]:
@@ -164,12 +155,25 @@ def choose(data: Data, objective: str, steps: int) -> tuple[str, float, float]:
     return name, drop_cost, share
 
 
-def measure(data: Data, seeds: int, steps: int) -> dict:
-    """All objectives on one kind of strings: the chosen trial, and what is named right on test strings."""
+def measure(data: Data, seeds: int, steps: int, path: Path) -> dict:
+    """All objectives on one kind of strings: the chosen trial, and what is named right on test strings.
+
+    What the file at `path` holds is kept, and every finished objective is added to it.
+    """
     test = data.pairs("test")
-    found: dict = {"strings": len(test), "clips": sum(len(pair.clips) for pair in test), "objectives": {}}
-    found["even split"] = split_evenly(test).tolist()
+    settings = {"seeds": seeds, "steps": steps}
+    found: dict = {**settings, "strings": len(test), "clips": sum(len(pair.clips) for pair in test), "objectives": {}}
+    found["even split"] = split_right(test).tolist()
+    if path.is_file():
+        found = json.loads(path.read_text())
+        stored = {name: found.get(name) for name in settings}
+        if stored != settings:
+            raise ValueError(
+                f"expected results of {settings} in {path}, got {stored}; delete it or choose another --out"
+            )
     for objective, trials in objectives(data).items():
+        if objective in found["objectives"]:
+            continue
         name, drop_cost, share = choose(data, objective, steps)
         right = []
         for seed in range(1, seeds + 1):
@@ -178,6 +182,7 @@ def measure(data: Data, seeds: int, steps: int) -> dict:
             log(f"{data.name}: {objective}, {name}, seed {seed}: {torch.tensor(right[-1]).mean(1).tolist()}")
         chosen = {"trial": name, "drop cost": drop_cost, "validation": share}
         found["objectives"][objective] = chosen | {"right": right}  # [seeds, ways, strings]
+        write_text(path, json.dumps(found))
     return found
 
 
@@ -223,15 +228,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings per objective (3)")
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps of each training (100)")
     parser.add_argument("--hidden", type=int, nargs="+", default=[0, 2], metavar="N", help="unnamed digits (0 2)")
-    parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder of the results")
+    parser.add_argument("--out", type=Path, default=Path("runs/digits"), metavar="DIR", help="folder of the results")
     options = parser.parse_args()
+    if options.seeds < 1 or options.steps <= WARMUP or min(options.hidden) < 0:
+        parser.error(
+            f"expected at least 1 seed, more than {WARMUP} steps and no negative --hidden, "
+            f"got {options.seeds}, {options.steps} and {options.hidden}"
+        )
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     print(machine(1))
     for hidden in options.hidden:
         data = Data(f"five named digits, {hidden or 'no'} unnamed", hidden)
-        found = measure(data, options.seeds, options.steps)
-        write_text(options.out / f"hidden-{hidden}.json", json.dumps(found))
+        try:
+            found = measure(data, options.seeds, options.steps, options.out / f"hidden-{hidden}.json")
+        except ValueError as error:
+            raise SystemExit(f"digits: {error}") from error
+        except KeyboardInterrupt:
+            raise SystemExit("digits: interrupted; the same command continues") from None
         print(f"\n{table(data, found)}", flush=True)
 
 

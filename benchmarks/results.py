@@ -29,13 +29,7 @@ def main(out: Path, seeds: int, observations: list[str], processes: int) -> None
     draw(found, out / "trials.png")
     for observation in observations:
         folder = out / observation
-        runs = [
-            steps_without_times.training(
-                bounds, method, folder / f"{bounds}-{method}-{seed}", seed=seed, settings=s, observation=observation
-            )
-            for seed in range(seeds)
-            for (bounds, method), s in chosen.items()
-        ]
+        runs = steps_without_times.trainings(folder, seeds=range(seeds), chosen=chosen, observation=observation)
         run_all(runs, processes=processes, description=f"training on {observation}")
         metrics = steps_without_times.as_metrics(steps_without_times.measure(folder, seeds=range(seeds)), seed=0)
         lines += ["", f"from {observation}", steps_without_times.as_text(metrics), steps_without_times.verdict(metrics)]
@@ -66,9 +60,23 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("runs/results"), metavar="DIR", help="folder of all runs")
     parser.add_argument("--seeds", type=int, default=8, metavar="N", help="training runs of each kind (default: 8)")
     parser.add_argument(
-        "--observation", nargs="+", choices=list(steps_without_times.SIZES), default=["symbols", "pixels"]
+        "--observation",
+        nargs="+",
+        choices=list(steps_without_times.SIZES),
+        default=["symbols", "pixels"],
+        help="what is seen of a room (default: both)",
     )
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="training runs at a time (default: 2)")
     given = parser.parse_args()
+    if not 1 <= given.seeds <= selection.SEED or given.processes < 1:
+        parser.error(
+            f"expected 1 to {selection.SEED} seeds (the next one chose the settings) and at least 1 process, "
+            f"got {given.seeds} and {given.processes}"
+        )
     torch.set_num_threads(1)
-    main(given.out.resolve(), given.seeds, given.observation, given.processes)
+    try:
+        main(given.out.resolve(), given.seeds, given.observation, given.processes)
+    except ValueError as error:
+        raise SystemExit(f"results: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit("results: interrupted; the same command continues") from None

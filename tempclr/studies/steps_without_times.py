@@ -89,10 +89,30 @@ def training(
     return TrainingRun.of({**given, "bounds": bounds, "observation": observation, "seed": seed, "room_set": seed}, out)
 
 
-def trainings(out: Path, *, seeds: Sequence[int], **options: object) -> list[TrainingRun]:
-    """Return the training runs of every seed, for both bounds and both methods; `options` as for `training`."""
+def trainings(
+    out: Path,
+    *,
+    seeds: Sequence[int],
+    chosen: Mapping[tuple[str, str], Mapping[str, object]] = CHOSEN,
+    **options: object,
+) -> list[TrainingRun]:
+    """Return the training runs of every seed, for both bounds and both methods.
+
+    Args:
+        out: Parent of the folders of all runs.
+        seeds: As for `training`.
+        chosen: Settings by bounds and method.
+        options: As for `training`.
+    """
     return [
-        training(bounds, method, out / f"{bounds}-{method}-{seed}", seed=seed, **options)  # type: ignore[arg-type]
+        training(
+            bounds,
+            method,
+            out / f"{bounds}-{method}-{seed}",
+            seed=seed,
+            settings=chosen[bounds, method],
+            **options,  # type: ignore[arg-type]
+        )
         for seed in seeds
         for bounds, method in product(BOUNDS, METHODS)
     ]
