@@ -278,6 +278,8 @@ def test_unknown_names_are_refused():
             {"unit_loss": "BCE", "assignment": "own"},
             "'even', for 'BCE', which uses none, got 'own'",
         ),
+        ({"data": "/my/features", "bounds": "unknown"}, "of simulated rooms only, got 'pixels' and 'unknown' for your"),
+        ({"data": "digits", "observation": "symbols"}, "of simulated rooms only, got 'symbols' for 'digits'"),
         ({"drop_rule": "percentile", "drop_cost": 30.0}, "from 0 to 1, a share, for 'percentile', got 30.0"),
         ({"drop_rule": "learnt", "drop_cost": 0.0}, "drop_cost > 0 to start from for 'learnt', got 0"),
         ({"drop_rule": "learnt"}, "'Drop-DTW' and a weight > 0, .* got 'soft-DTW' and 0.7"),

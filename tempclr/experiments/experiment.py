@@ -116,6 +116,8 @@ class Experiment:
                 f"expected observation and bounds of simulated rooms only, got {self.observation!r} and "
                 f"{self.bounds!r} for your own features, whose manifest says what is known"
             )
+        if name != "babyai" and self.observation != "pixels":
+            raise ValueError(f"expected an observation of simulated rooms only, got {self.observation!r} for {name!r}")
         check_bounds(self.bounds, hidden_steps=self.hidden_steps, background=self.background)  # type: ignore[arg-type]
 
     def _check_drops(self) -> None:

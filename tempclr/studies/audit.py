@@ -43,6 +43,7 @@ def subjects(paths: Sequence[Path | str], *, split: str = "test", frozen: bool =
             embeddings of its sentences (`data.features`), a training run, or a folder of training runs.
         split: Which videos of features and of training runs.
         frozen: Whether to yield the features that runs were trained on, too, mapped to the sentences by least squares.
+            They are those of the first run whose bounds are known in training.
 
     Raises:
         ValueError: If a place holds none of these, or two of them have the same name.
@@ -69,7 +70,8 @@ def subjects(paths: Sequence[Path | str], *, split: str = "test", frozen: bool =
         else:
             yield Subject(name, list(features.pairs(path, split, embeddings.text_embeddings(path))))
     if frozen:
-        yield Subject(FROZEN, least_squares(list(runs[0].pairs("train")), list(runs[0].pairs(split))))
+        labelled = next((run for run in runs if run.experiment.bounds != "unknown"), runs[0])
+        yield Subject(FROZEN, least_squares(list(labelled.pairs("train")), list(labelled.pairs(split))))
     for label, run in zip(labels, runs, strict=True):
         pairs = list(run.pairs(split))
         model = run.model(pairs)
