@@ -241,8 +241,12 @@ def test_missing_and_malformed_text_embeddings_are_refused(folder: Path):
     np.savez(folder / "sentences.npz", texts=np.array(["a", "a"]), embeddings=np.zeros((2, 8)))
     with pytest.raises(ValueError, match=r"every text once in .*sentences\.npz, got 1 repeated"):
         text_embeddings(folder)
-    (folder / "sentences.npz").unlink()
-    with pytest.raises(ValueError, match=r"sentences\.npz .* found no file"):
+    outside = folder.parent / "outside.npz"
+    (folder / "sentences.npz").rename(outside)
+    with pytest.raises(ValueError, match=r"sentences\.npz .* found no file in that folder"):
+        text_embeddings(folder)
+    (folder / "sentences.npz").symlink_to(outside)
+    with pytest.raises(ValueError, match=r"sentences\.npz .* found no file in that folder"):
         text_embeddings(folder)
 
 

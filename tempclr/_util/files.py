@@ -65,6 +65,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"expected arrays in {path}, got a damaged file: {error}") from error
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Return whether a path is a file that lies in a folder, and not a link that leads out of it."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+
+
 def digest(content: object) -> str:
     """Return a short hash of plain content (numbers, strings, lists, dictionaries), the same on every machine."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=True)

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tempclr._util.files import read_arrays
+from tempclr._util.files import lies_in, read_arrays
 from tempclr.data.source import Embed
 from tempclr.sequences import UNKNOWN, Pair
 
@@ -110,8 +110,10 @@ def text_embeddings(folder: Path | str) -> Embed:
             has no embedding there.
     """
     path = Path(folder) / TEXTS
-    if not path.is_file():
-        raise ValueError(f"expected embeddings of the sentences at {path} (arrays texts, embeddings), found no file")
+    if not lies_in(path, Path(folder)):
+        raise ValueError(
+            f"expected embeddings of the sentences at {path} (arrays texts, embeddings), found no file in that folder"
+        )
     arrays = read_arrays(path)
     if arrays.keys() != {"texts", "embeddings"}:
         raise ValueError(f"expected {path} to hold texts and embeddings, got {', '.join(sorted(arrays)) or 'nothing'}")

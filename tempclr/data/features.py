@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tempclr._util.files import lies_in
 from tempclr.data.bounds import row_segments, rows_within
 from tempclr.data.labelled import Video, even_clips
 from tempclr.data.lazy import LazyPairs, lacks_times
@@ -239,7 +240,7 @@ def _rows_of_clips(entry: dict) -> Bool[np.ndarray, "sentences rows"]:
 def _opened(folder: Path, entry: dict) -> Shaped[np.ndarray, "rows dim"]:
     """The features of one video, memory-mapped; refused unless type and shape are those of the manifest."""
     path = folder / f"{entry['video']}.npy"
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+    if not lies_in(path, folder):
         raise ValueError(f"expected features at {path}, found no file in that folder")
     try:
         rows = np.asarray(np.lib.format.open_memmap(path, mode="r"))  # reads .npy only: no archives and no pickles
