@@ -186,4 +186,4 @@ def test_an_existing_folder_exits_with_2(failing: Path, tmp_path: Path, capsys: 
 
 def test_no_processes_exit_with_2(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["demo", "--processes", "0", "--out", str(tmp_path / "demo")]) == 2
-    assert "at least one process" in capsys.readouterr().err
+    assert "--processes of at least 1, got 0" in capsys.readouterr().err
