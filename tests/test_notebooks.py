@@ -78,7 +78,7 @@ def test_a_training_run_without_a_notebook_equals_that_of_the_notebook(trained: 
 
 def test_steps_without_times_are_learned_and_compared(tmp_path: Path):
     small = {name: TINY[name] for name in ("train_rooms", "validation_rooms", "test_rooms", "batch", "steps", "warmup")}
-    given = {**small, "validate_every": 3, "seeds": 2, "video": 3}
+    given = {**small, "validate_every": 3, "seeds": 2, "video": 3, "choices": "anchor"}
     out = execute.run("09_steps_without_times", given, tmp_path / "out", saved_page=saved_page, progress=False)
     metrics = read_metrics(out)
     assert [(row["bounds"], row["training"]) for row in metrics["table"]] == [
@@ -92,6 +92,10 @@ def test_steps_without_times_are_learned_and_compared(tmp_path: Path):
     gain = metrics["differences"][0]["difference"]["mean"]
     assert gain == pytest.approx(means["unknown", ORDER] - means["unknown", UNIT], abs=1e-6)
     assert 0 < metrics["clips named right by an even split"] < 1
+    assert [(row["choice"], row["reference"], row["seeds"]) for row in metrics["choices"]] == [
+        ("reference", "unknown", 2),
+        ("anchor", "unknown", 2),
+    ]
     assert pictures(out) == {"true", "split", "sharpening", "differences", "curves"}
     assert "tempclr-state" in (out / "training.html").read_text()
     output = "".join(
