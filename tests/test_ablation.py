@@ -111,7 +111,7 @@ def test_metrics_and_table_contain_n_seeds_and_protocol(generator: torch.Generat
 @pytest.mark.kernel
 def test_the_notebook_writes_the_table_and_resumes(tmp_path: Path):
     tiny = {"train_rooms": 16, "validation_rooms": 3, "test_rooms": 4, "steps": 4, "batch": 8, "warmup": 1}
-    given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2}
+    given = {**tiny, "validate_every": 2, "choices": "cost", "seeds": 2, "processes": 1}
     out = execute.run("08_ablation", given, tmp_path / "out", progress=False)
     rows = read_metrics(out)["table"]
     assert [row["choice"] for row in rows] == ["reference", "cost"]

@@ -78,7 +78,7 @@ def test_a_training_run_without_a_notebook_equals_that_of_the_notebook(trained: 
 
 def test_steps_without_times_are_learned_and_compared(tmp_path: Path):
     small = {name: TINY[name] for name in ("train_rooms", "validation_rooms", "test_rooms", "batch", "steps", "warmup")}
-    given = {**small, "validate_every": 3, "seeds": 2, "video": 3, "choices": "anchor"}
+    given = {**small, "validate_every": 3, "seeds": 2, "video": 3, "choices": "anchor", "processes": 1}
     out = execute.run("09_steps_without_times", given, tmp_path / "out", saved_page=saved_page, progress=False)
     metrics = read_metrics(out)
     assert [(row["bounds"], row["training"]) for row in metrics["table"]] == [
