@@ -103,7 +103,7 @@ def main() -> None:
             print(json.dumps(each), flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "spread.json").write_text(json.dumps(rows, indent=2))
-    print(as_markdown({"machine": machine(), "Gaps of wrong orders": rows}))
+    print(as_markdown({"machine": machine(1), "Gaps of wrong orders": rows}))
 
 
 if __name__ == "__main__":
