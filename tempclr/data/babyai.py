@@ -67,6 +67,10 @@ class Rooms:
             generator=torch.Generator().manual_seed(self.seed),
         )
 
+    def pictures(self, pair: Pair) -> UInt8[np.ndarray, "clips frames 56 56 3"] | None:
+        """Return the pixels of clips that are symbols."""
+        return pictures(pair.clips) if self.observation == "symbols" else None
+
 
 def procedure_pairs(
     videos: Sequence[Procedure],

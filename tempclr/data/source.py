@@ -1,14 +1,16 @@
 """What a data source is: an object that returns the pairs, or the labelled videos, of a split.
 
 To add a source, write a dataclass with one of these methods in a file of its own here, and add its name to
-`experiments.choices`. A field with the name of an experiment's parameter is set to its value. `location` is
-what follows the name and a colon in the parameter `data`.
+`experiments.choices`. A source whose clips are not frames but can be shown has a method `pictures`, too. A field
+with the name of an experiment's parameter is set to its value. `location` is what follows the name and a colon in
+the parameter `data`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Shaped
+import numpy as np
+from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 from tempclr.data.labelled import Video
@@ -33,6 +35,14 @@ class PairSource(Protocol):
             [clips, frames, height, width, 3] of type uint8, which views then show. The name of a pair is that of
             its group, such as a room or a task, a slash, and its own; pairs of a group stand next to each other.
         """
+
+
+@runtime_checkable
+class PictureSource(PairSource, Protocol):
+    """Videos whose clips can be shown although they are not frames."""
+
+    def pictures(self, pair: Pair) -> UInt8[np.ndarray, "clips frames height width 3"] | None:
+        """Return the frames of a pair's clips, to be shown, or None if they cannot be."""
 
 
 @runtime_checkable

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Generator, Tensor, nn
 
-from tempclr.data import babyai
 from tempclr.data.excerpts import excerpts
 from tempclr.data.lazy import LazyPairs
-from tempclr.data.source import Embed, PairSource
+from tempclr.data.source import Embed, PairSource, PictureSource
 from tempclr.data.text import DIM, sentence_embeddings, sentence_encoder, sentence_pieces
 from tempclr.encoders import MLP, ClipEncoder, ContextEncoder, Projection, TextBert, VideoBert, load_published, tune
 from tempclr.experiments.choices import (
@@ -51,10 +50,11 @@ def pairs(experiment: Experiment, split: str) -> Sequence[Pair]:
 
 
 def pictures(experiment: Experiment, pair: Pair) -> UInt8[np.ndarray, "clips frames height width 3"] | None:
-    """Return the frames of a pair's clips, to be shown; symbols are drawn. None if its clips are your own features."""
+    """Return the frames of a pair's clips, to be shown, or None if its source has none to show."""
     if pair.clips.dtype == torch.uint8:
         return pair.clips.numpy()
-    return babyai.pictures(pair.clips) if experiment.observation == "symbols" else None
+    shown = source(experiment)
+    return shown.pictures(pair) if isinstance(shown, PictureSource) else None
 
 
 def training_pairs(experiment: Experiment, videos: Sequence[Pair]) -> LazyPairs:
