@@ -83,11 +83,11 @@ def candidates(
     pool = _Pool(pairs, side, segments)
     for begin in range(0, len(pairs), _TOGETHER):
         chunk = range(begin, min(begin + _TOGETHER, len(pairs)))
-        own = [pairs[video] for video in chunk]
-        shuffles = {kind: shuffle for kind in kinds if (shuffle := KINDS[kind].shuffle) is not None}
+        layouts = _layouts([pairs[video] for video in chunk], side, [segments[video] for video in chunk])
         drawn = {
-            kind: _orders(own, side, shuffle, KINDS[kind].each_clip, count, generator)
-            for kind, shuffle in shuffles.items()
+            kind: _orders(layouts[KINDS[kind].each_clip], shuffle, count, generator)
+            for kind in kinds
+            if (shuffle := KINDS[kind].shuffle) is not None
         }
         for video in chunk:
             steps, others = getattr(pairs[video], side), []
@@ -112,26 +112,40 @@ def _segments(pair: Pair, side: str) -> Tensor:
     return torch.full_like(pair.segments, BACKGROUND) if unknown else pair.segments
 
 
-def _orders(
-    pairs: list[Pair], side: str, shuffle: Shuffle, each_clip: bool, count: int, generator: Generator
-) -> list[list[Tensor]]:
-    """Wrong orders of one side of each pair; those that repeat a caption or a step in its place are not wrong."""
-    segments = [_segments(pair, side) for pair in pairs]
-    captions = [_captions(pair, each) for pair, each in zip(pairs, segments, strict=True)]
+@dataclass(frozen=True)
+class _Layout:
+    """What may change places in one side of some pairs, padded; arguments of `wrong_orders`."""
+
+    lengths: tuple[int, ...]
+    segments: Int[Tensor, "videos steps"]
+    captions: Int[Tensor, "videos steps"]
+    contents: Int[Tensor, "videos steps"]
+
+
+def _layouts(pairs: list[Pair], side: str, segments: list[Tensor]) -> dict[bool, _Layout]:
+    """One side of some pairs, whose steps move by segment (False) or one by one (True)."""
     contents = [negatives.contents_of(getattr(pair, side)[None])[0] for pair in pairs]
-    if each_clip and side == "clips":
-        segments = [
-            torch.where(pair.segments == BACKGROUND, BACKGROUND, torch.arange(len(pair.clips))) for pair in pairs
-        ]
-        captions = contents
-    padded = [
-        pad_sequence(each, batch_first=True, padding_value=filling)
-        for each, filling in ((segments, BACKGROUND), (captions, 0), (contents, 0))
-    ]
+    captions = [_captions(pair, each) for pair, each in zip(pairs, segments, strict=True)]
+    by_segment = _padded(segments, captions, contents)
+    if side == "sentences":  # each is a segment of its own
+        return {False: by_segment, True: by_segment}
+    alone = [torch.where(pair.segments == BACKGROUND, BACKGROUND, torch.arange(len(pair.clips))) for pair in pairs]
+    return {False: by_segment, True: _padded(alone, contents, contents)}
+
+
+def _padded(segments: list[Tensor], captions: list[Tensor], contents: list[Tensor]) -> _Layout:
+    """The layout of sequences of different lengths."""
+    filled = ((segments, BACKGROUND), (captions, 0), (contents, 0))
+    padded = [pad_sequence(each, batch_first=True, padding_value=filling) for each, filling in filled]
+    return _Layout(tuple(map(len, segments)), *padded)
+
+
+def _orders(layout: _Layout, shuffle: Shuffle, count: int, generator: Generator) -> list[list[Tensor]]:
+    """Wrong orders of each sequence; those that repeat a caption or a step in its place are not wrong."""
     orders = negatives.wrong_orders(
-        padded[0], count, shuffle, captions=padded[1], contents=padded[2], generator=generator
+        layout.segments, count, shuffle, captions=layout.captions, contents=layout.contents, generator=generator
     )
-    return [list(orders[number][:, : len(each)]) for number, each in enumerate(segments)]
+    return [list(orders[number][:, :length]) for number, length in enumerate(layout.lengths)]
 
 
 def _captions(pair: Pair, segments: Tensor) -> Tensor:
