@@ -73,7 +73,7 @@ def pooled_frame_accuracy(truths: Videos, predictions: Videos, *, background: Ba
     Source:
         Kuehne, Richard & Gall, "Weakly supervised learning of actions from transcripts", CVIU 2017.
     """
-    return _pooled(frame_hits(*pair, background=background) for pair in _videos(truths, predictions))
+    return _pooled(frame_hits(*pair, background=background) for pair in labels_by_video(truths, predictions))
 
 
 def frame_hits(truth: Labels, predicted: Labels, *, background: Background = ()) -> tuple[int, int]:
@@ -192,7 +192,7 @@ def pooled_segment_f1(truths: Videos, predictions: Videos, overlap: float, *, ba
         Abu Farha & Gall, "MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation", CVPR 2019:
         without background.
     """
-    return _pooled(segment_hits(*pair, overlap, background=background) for pair in _videos(truths, predictions))
+    return _pooled(segment_hits(*pair, overlap, background=background) for pair in labels_by_video(truths, predictions))
 
 
 def segment_hits(truth: Labels, predicted: Labels, overlap: float, *, background: Background = ()) -> tuple[int, int]:
@@ -260,8 +260,12 @@ def _pair(truth: Labels, predicted: Labels, background: Background) -> tuple[np.
     return true, named, counted
 
 
-def _videos(truths: Videos, predictions: Videos) -> list[tuple[Labels, Labels]]:
-    """The true and predicted labels of each video."""
+def labels_by_video(truths: Videos, predictions: Videos) -> list[tuple[Labels, Labels]]:
+    """Return the true and predicted labels of each video.
+
+    Raises:
+        ValueError: If there is no video, or not one prediction for each.
+    """
     if len(truths) != len(predictions) or not truths:
         raise ValueError(
             f"expected predictions for each of at least one video, got {len(predictions)} for {len(truths)}"

@@ -225,28 +225,25 @@ def evaluate(
     Raises:
         ValueError: If there is no video or not one prediction for each, or as the measures.
     """
-    if not 0 < len(truths) == len(predictions):
-        raise ValueError(
-            f"expected predictions for each of at least one video, got {len(predictions)} for {len(truths)}"
-        )
+    videos = measures.labels_by_video(truths, predictions)
     kept: dict[str, measures.Background] = {"": ()}
     if background != ():
         kept = {"": (), " without background": background}
     rows = []
     for suffix, left_out in kept.items():
         for name, (measure, protocol) in PER_VIDEO.items():
-            each = [measure(*pair, background=left_out) for pair in zip(truths, predictions, strict=True)]
+            each = [measure(*pair, background=left_out) for pair in videos]
             found = bootstrap(torch.tensor([each], dtype=torch.float64), generator=generator)
             rows.append(Measured(name + suffix, protocol, found))
         for name, (count, protocol) in POOLED.items():
-            counts = [count(*pair, background=left_out) for pair in zip(truths, predictions, strict=True)]
+            counts = [count(*pair, background=left_out) for pair in videos]
             parts, wholes = torch.tensor(counts, dtype=torch.float64).T
             rows.append(Measured(name + suffix, protocol, bootstrap_ratio(parts, wholes, generator=generator)))
     absent = None
     if candidates is not None:
         listed = {tuple(each) for each in candidates}
         absent = sum(transcript_of(truth, background=background) not in listed for truth in truths)
-    return Evaluation(tuple(rows), len(truths), sum(map(len, truths)), absent)
+    return Evaluation(tuple(rows), len(videos), sum(map(len, truths)), absent)
 
 
 def _checked_scores(scores: Scores) -> Float[Tensor, "frames classes"]:
