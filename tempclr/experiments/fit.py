@@ -14,7 +14,7 @@ from tempclr.experiments import video_text
 from tempclr.experiments.experiment import Experiment
 from tempclr.experiments.runs import Run, read_history
 from tempclr.losses import TempCLR
-from tempclr.metrics import bootstrap, group_means, groups
+from tempclr.metrics import bootstrap, groups
 from tempclr.sequences import Pair
 from tempclr.tasks import retrieval
 from tempclr.training.checkpoints import load_weights
@@ -69,9 +69,8 @@ def result(experiment: Experiment, model: TempCLR, validation: Sequence[Pair], r
     history = read_history(run.folder)
     load_weights(model, run.folder / "best.pt")
     embedded = retrieval.embed(model.eval(), validation)
-    hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, retrieval.dtw).hits(1)
-    rooms = groups([pair.name for pair in validation])
-    recall = bootstrap(group_means(hits, rooms)[None], generator=Generator().manual_seed(experiment.seed))
+    recalls = retrieval.recall_by_group(embedded, groups([pair.name for pair in validation]), retrieval.dtw)
+    recall = bootstrap(recalls[None], generator=Generator().manual_seed(experiment.seed))
     scores = {record["step"]: record["score"] for record in history if record["score"] is not None}
     return {
         "protocol": retrieval.PROTOCOL,

@@ -15,8 +15,9 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import open_trained
-from tempclr.metrics import Interval, bootstrap, group_means, groups, paired_interval
+from tempclr.metrics import Interval, bootstrap, groups, paired_interval
 from tempclr.studies import steps_without_times
+from tempclr.studies._differences import INTERVAL, adjustment, excludes_zero, level_of_all, signed_range
 from tempclr.studies._tables import aligned
 from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import retrieval
@@ -132,7 +133,7 @@ class Effect:
     @property
     def clear(self) -> bool:
         """Whether the adjusted interval of the difference excludes 0."""
-        return self.adjusted is not None and not self.adjusted.low <= 0 <= self.adjusted.high
+        return self.adjusted is not None and excludes_zero(self.adjusted)
 
 
 def chosen(names: str) -> tuple[Setting, ...]:
@@ -194,7 +195,7 @@ def effects(settings: Sequence[Setting], folder: Path, *, generator: Generator) 
             seeds = min(len(own), len(against))
             paired = own[:seeds] - against[:seeds]
             difference, adjusted = (
-                paired_interval(paired, generator=generator, level=level) for level in (0.95, 1 - 0.05 / compared)
+                paired_interval(paired, generator=generator, level=level) for level in (0.95, level_of_all(compared))
             )
         found.append(Effect(setting, len(own), bootstrap(own, generator=generator), difference, adjusted))
     return found
@@ -206,9 +207,8 @@ def as_metrics(found: Sequence[Effect]) -> dict:
     return {
         "protocol": retrieval.PROTOCOL,
         "metric": "R@1 by DTW",
-        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; for a difference, no narrower than "
-        "Student's t over seeds",
-        "adjusted": f"the same at {1 - 0.05 / max(1, compared):.2%}, so that all {compared} hold together (Bonferroni)",
+        "interval": INTERVAL,
+        "adjusted": adjustment(compared),
         "table": [
             {
                 "choice": each.setting.choice,
@@ -234,7 +234,7 @@ def as_text(found: Sequence[Effect]) -> str:
             each.setting.value,
             str(each.recall),
             "" if each.difference is None else each.difference.signed(),
-            "" if each.adjusted is None else f"{each.adjusted.low:+.2f} to {each.adjusted.high:+.2f}",
+            "" if each.adjusted is None else signed_range(each.adjusted),
             "clear" if each.clear else "",
             str(each.seeds),
         )
@@ -274,8 +274,7 @@ def _hits(setting: Setting, folder: Path) -> Float[Tensor, "seeds rooms"]:
         run = open_trained(path)
         pairs = run.pairs("test")
         embedded = retrieval.embed(run.model(pairs), pairs)
-        hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, retrieval.dtw).hits(1)
-        rows.append(group_means(hits, groups([pair.name for pair in pairs])))
+        rows.append(retrieval.recall_by_group(embedded, groups([pair.name for pair in pairs]), retrieval.dtw))
         seed += 1
     if not rows:
         raise ValueError(f"expected training runs of {setting.name} in {folder}, found none")

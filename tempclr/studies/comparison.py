@@ -14,6 +14,7 @@ from tempclr.experiments.trained import ORDER, UNIT, Trained
 from tempclr.metrics import Interval, bootstrap, groups, paired_interval
 from tempclr.negatives import permute_segments
 from tempclr.sequences import collate
+from tempclr.studies._differences import INTERVAL
 from tempclr.studies._tables import aligned
 from tempclr.tasks import retrieval
 
@@ -153,8 +154,7 @@ def as_metrics(comparison: Comparison, *, seed: int) -> dict:
     }
     return {
         "protocol": comparison.protocol,
-        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; for a difference, no narrower than "
-        "Student's t over seeds",
+        "interval": INTERVAL,
         "table": table,
         DIFFERENCE: differences,
     }

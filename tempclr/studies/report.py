@@ -8,10 +8,11 @@ from tempclr._util.files import write_text
 from tempclr.experiments import runs
 from tempclr.metrics import Interval
 from tempclr.studies import steps_without_times
+from tempclr.studies._differences import signed_range
 from tempclr.studies._page import picture, render
 
 PAGES = ("explorer.html", "training.html")  # views in the folder of a run
-PICTURES = ("true", "split", "sharpening", "differences", "curves", "recall", "order", "frames", "training")
+PICTURES = ("true", "split", "sharpening", "differences", "curves", "recall", "order", "training")
 
 
 def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> None:
@@ -33,10 +34,13 @@ def write(out: Path, trainings: Sequence[Path], notebooks: Sequence[Path]) -> No
         judged=judged,
         rows=[{**row, "values": [str(Interval(**row[what])) for what in judged]} for row in metrics["table"]],
         differences=[
-            {**each, "difference": Interval(**each["difference"]).signed(), "adjusted": Interval(**each["adjusted"])}
+            {
+                **each,
+                "difference": Interval(**each["difference"]).signed(),
+                "adjusted": signed_range(Interval(**each["adjusted"])),
+            }
             for each in metrics["differences"]
         ],
-        right=metrics["watched video, clips named right"],
         steps=_shown(steps),
         retrieval=_shown(retrieval),
         videos=[_shown(folder) for folder in others if (folder / PAGES[0]).is_file()],

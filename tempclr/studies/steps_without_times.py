@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from tempclr.experiments.trained import ORDER, UNIT, open_trained
 from tempclr.metrics import Interval, bootstrap, group_means, groups, paired_interval
+from tempclr.studies._differences import INTERVAL, adjustment, excludes_zero, level_of_all, signed_range
 from tempclr.studies._tables import aligned
 from tempclr.studies.training_run import TrainingRun
 from tempclr.tasks import naming, retrieval
@@ -145,7 +146,6 @@ def measure(out: Path, *, seeds: Sequence[int]) -> Measured:
     """
     values: dict[tuple[str, str], dict[str, list[Tensor]]] = {}
     rooms: list[str] = []
-    split = 0.0
     kinds = list(product(seeds, BOUNDS, METHODS))
     for seed, bounds, method in tqdm(kinds, desc="evaluating", unit="run"):
         run = open_trained(out / f"{bounds}-{method}-{seed}")
@@ -155,17 +155,14 @@ def measure(out: Path, *, seeds: Sequence[int]) -> Measured:
             raise ValueError(f"expected runs with the same test data, got different data in {run.folder}")
         rooms = own
         embedded = retrieval.embed(run.model(pairs), pairs)
-        split = naming.split_right(pairs).mean().item()
         row = values.setdefault((bounds, method), {})
         for name, score_fn in RECALLS.items():
-            hits = retrieval.retrieve(embedded.paragraphs, embedded.videos, score_fn).hits(1)
-            row.setdefault(name, []).append(group_means(hits, rooms))
+            row.setdefault(name, []).append(retrieval.recall_by_group(embedded, rooms, score_fn))
         last = retrieval.embed(run.model(pairs, weights="last"), pairs)
-        hits = retrieval.retrieve(last.paragraphs, last.videos, RECALLS["R@1 by DTW"]).hits(1)
-        row.setdefault(LAST, []).append(group_means(hits, rooms))
+        row.setdefault(LAST, []).append(retrieval.recall_by_group(last, rooms, retrieval.dtw))
         row.setdefault(NAMED, []).append(group_means(naming.named_right(embedded), rooms))
     stacked = {key: {name: torch.stack(rows) for name, rows in row.items()} for key, row in values.items()}
-    return Measured(stacked, split, len(rooms))
+    return Measured(stacked, naming.split_right(pairs).mean().item(), len(rooms))
 
 
 def as_metrics(measured: Measured, *, seed: int) -> dict:
@@ -193,18 +190,17 @@ def as_metrics(measured: Measured, *, seed: int) -> dict:
             "what": name,
             "by": what,
             "difference": vars(measured.gain(one, other, what, generator)),
-            "adjusted": vars(measured.gain(one, other, what, generator, 1 - 0.05 / comparisons)),
+            "adjusted": vars(measured.gain(one, other, what, generator, level_of_all(comparisons))),
         }
         for name, (one, other) in COMPARED.items()
         for what in JUDGED
     ]
     for each in differences:
-        each["clear"] = not each["adjusted"]["low"] <= 0 <= each["adjusted"]["high"]
+        each["clear"] = excludes_zero(Interval(**each["adjusted"]))
     return {
         "protocol": f"{retrieval.PROTOCOL}; {naming.PROTOCOL}",
-        "interval": "95 % percentile bootstrap over seeds and rooms, 10,000 draws; for a difference, no narrower than "
-        "Student's t over seeds",
-        "adjusted": f"the same at {1 - 0.05 / comparisons:.2%}, so that all {comparisons} hold together (Bonferroni)",
+        "interval": INTERVAL,
+        "adjusted": adjustment(comparisons),
         "table": table,
         "differences": differences,
         "clips named right by an even split": measured.split,
@@ -227,7 +223,7 @@ def as_text(metrics: dict) -> str:
             each["what"],
             each["by"],
             Interval(**each["difference"]).signed(),
-            f"{each['adjusted']['low']:+.2f} to {each['adjusted']['high']:+.2f}",
+            signed_range(Interval(**each["adjusted"])),
             "clear" if each["clear"] else "",
         )
         for each in metrics["differences"]
@@ -243,11 +239,11 @@ def verdict(metrics: dict) -> str:
     unit, order = (rows["unknown", METHODS[method]] for method in ("unit", "order"))
     found = next(each for each in metrics["differences"] if each["by"] == "R@1 by DTW")
     difference = Interval(**found["difference"])
-    if difference.low <= 0 <= difference.high:
-        words = f", a difference that {metrics['table'][0]['seeds']} seeds cannot tell from none"
-    else:
+    if excludes_zero(difference):
         words = f", clearly {'more' if difference.mean > 0 else 'less'} often"
         words += "" if found["clear"] else " if this comparison is taken alone"
+    else:
+        words = f", a difference that {metrics['table'][0]['seeds']} seeds cannot tell from none"
     return (
         f"Without a single time stamp, a model that learns from the order of the steps finds the right video for "
         f"{order:.0%} of the paragraphs, against {unit:.0%} for one that does not{words} "

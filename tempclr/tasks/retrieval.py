@@ -161,6 +161,20 @@ def retrieve(x: Sequences, y: Sequences, score_fn: ScoreFn) -> Retrieval:
     return Retrieval(scores)
 
 
+def recall_by_group(embedded: Embedded, groups: Sequence[str], score_fn: ScoreFn) -> Float[Tensor, " groups"]:
+    """Return R@1 under one score function, 0 to 1, as the mean over the paragraphs of each group.
+
+    Args:
+        embedded: Paragraphs and videos.
+        groups: Of each paragraph, such as `metrics.groups(names)`.
+        score_fn: As for `retrieve`.
+
+    Raises:
+        ValueError: As `retrieve`, or if there is not one group per paragraph.
+    """
+    return metrics.group_means(retrieve(embedded.paragraphs, embedded.videos, score_fn).hits(1), groups)
+
+
 @dataclass(frozen=True)
 class OrderSensitivity:
     """Scores of the true order of each video, and of wrong orders."""
