@@ -44,11 +44,11 @@ def draw(found: list[selection.Trial], path: Path) -> None:
     figure, axes = plt.subplots(2, 2, figsize=(7, 4.8), sharey=True, layout="constrained")
     kinds = list(dict.fromkeys((trial.bounds, trial.method) for trial in found))
     for ax, (bounds, method) in zip(axes.flat, kinds, strict=True):
-        names = list(selection.GRIDS[method])[:1]
+        name = next(iter(selection.GRIDS[method]))  # one curve for each of its values
         histories: dict[str, list] = {}
         for trial in found:
             if (trial.bounds, trial.method) == (bounds, method):
-                label = ", ".join(f"{name.replace('_', ' ')} {trial.settings[name]:g}" for name in names)
+                label = f"{name.replace('_', ' ')} {trial.settings[name]:g}"
                 histories.setdefault(label, []).append(trial.history)
         title = f"{bounds} bounds, {steps_without_times.METHODS[method]}"
         training.learning_curves(histories, "score", ylabel="validation R@1 by DTW", title=title, level=1.0, ax=ax)

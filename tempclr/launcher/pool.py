@@ -42,9 +42,7 @@ def is_done(job: Job) -> bool:
     return is_complete(job.out, job.id)
 
 
-def run_all(
-    jobs: Sequence[Job], *, processes: int, description: str, unit: str = "run", saved_page: SavedPage | None = None
-) -> None:
+def run_all(jobs: Sequence[Job], *, processes: int, description: str, saved_page: SavedPage | None = None) -> None:
     """Do the jobs that are not done, several at a time, in processes that take one job after another.
 
     These processes end with the call, or with the calling process, however it ends.
@@ -53,7 +51,6 @@ def run_all(
         jobs: What to do.
         processes: Jobs at a time, each on one thread.
         description: Label of the progress bar.
-        unit: What the progress bar counts.
         saved_page: As for `execute.run`; sent to the processes, so it must be picklable, as module-level functions are.
 
     Raises:
@@ -67,7 +64,7 @@ def run_all(
     idle: list[tuple[Connection, SpawnProcess]] = []
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
     failed = []
-    bar = tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit=unit)
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(waiting), desc=description, unit="run")
     with bar, signals.received() as asked:
         try:
             while waiting or running:
